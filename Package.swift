@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One settings list for every Swift target: strict concurrency comes with the Swift 6 language mode, strict memory safety
+// makes every unsafe use visible, and no warning survives.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+let cSettings: [CSetting] = [
+  .define("_GNU_SOURCE"),
+  .enableWarning("all"),
+  .enableWarning("extra"),
+  .disableWarning("unused-parameter"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "portcullis",
+  products: [
+    .executable(name: "portcullis", targets: ["portcullis"]),
+    .library(name: "PolicyModel", targets: ["PolicyModel"]),
+    .library(name: "PolicyLoading", targets: ["PolicyLoading"]),
+    .library(name: "PolicyEngine", targets: ["PolicyEngine"]),
+    .library(name: "PeerIdentity", targets: ["PeerIdentity"]),
+    .library(name: "ExtAuthzServer", targets: ["ExtAuthzServer"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    // Floor 0: C.
+    .systemLibrary(name: "CYAML"),
+    .systemLibrary(name: "COpenSSL"),
+    .target(
+      name: "CExtAuthz",
+      cSettings: cSettings,
+      linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr"), .linkedLibrary("protobuf-c")]),
+    // Floor 1: what a policy says.
+    .target(name: "PolicyModel", swiftSettings: settings),
+    // Floor 2: text to model, model to decision, certificate to identity.
+    .target(name: "PolicyLoading", dependencies: ["PolicyModel", "CYAML"], swiftSettings: settings),
+    .target(name: "PolicyEngine", dependencies: ["PolicyModel"], swiftSettings: settings),
+    .target(name: "PeerIdentity", dependencies: ["PolicyModel", "COpenSSL"], swiftSettings: settings),
+    // Floor 3: where policies come from.
+    .target(
+      name: "PolicyFiles", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], swiftSettings: settings),
+    // Floor 4: where answers are given.
+    .target(
+      name: "ExtAuthzServer", dependencies: ["PolicyModel", "PolicyEngine", "PeerIdentity", "CExtAuthz"],
+      swiftSettings: settings),
+    // Floor 5: the command.
+    .executableTarget(
+      name: "portcullis",
+      dependencies: [
+        "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "ExtAuthzServer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: settings),
+    // Tests. `TestSupport` starts the real parts: the command, Envoy, certificates, raw gRPC calls.
+    .target(
+      name: "CRawGRPC", path: "Tests/CRawGRPC", cSettings: cSettings,
+      linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
+    .target(name: "TestSupport", dependencies: ["CRawGRPC"], path: "Tests/TestSupport", swiftSettings: settings),
+    .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: settings),
+    .testTarget(
+      name: "PolicyLoadingTests", dependencies: ["PolicyModel", "PolicyLoading"], swiftSettings: settings),
+    .testTarget(
+      name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "PeerIdentityTests", dependencies: ["PolicyModel", "PeerIdentity", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "PolicyFilesTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine", "PolicyFiles"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ExtAuthzServerTests",
+      dependencies: [
+        "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "ExtAuthzServer", "CExtAuthz", "TestSupport",
+      ],
+      resources: [.copy("CheckRequests")],
+      swiftSettings: settings),
+    .testTarget(name: "PortcullisTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "EndToEndTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
+  ]
+)
