@@ -130,19 +130,21 @@ extension Certificate {
       issuer: issuer, serial: serial, sha256: String(decoding: hexadecimal, as: UTF8.self), isAuthority: isAuthority)
   }
 
-  /// Whether OpenSSL would let it sign certificates, or it claims so by its key usage.
+  /// Whether it may sign certificates, or says in any way that it may.
   ///
-  /// SPIFFE X.509-SVID 3.1 and 4.3: a leaf has CA false and neither keyCertSign nor cRLSign.
+  /// SPIFFE X.509-SVID 3.1 and 4.3: a leaf has CA false and neither keyCertSign nor cRLSign. `X509_check_ca` alone would not do: it says no
+  /// to CA true without keyCertSign.
   var isAuthority: Bool {
     unsafe withX509 { x509 in
+      if unsafe X509_get_extension_flags(x509) & UInt32(EXFLAG_CA) != 0 { return true }
       if unsafe X509_check_ca(x509) != 0 { return true }
       let usage = unsafe X509_get_key_usage(x509)
       return usage != UInt32.max && usage & UInt32(X509v3_KU_KEY_CERT_SIGN | X509v3_KU_CRL_SIGN) != 0
     }
   }
 
-  /// Whether basic constraints say CA true: the only kind that a trust bundle may hold.
-  var isDeclaredAuthority: Bool {
+  /// Whether basic constraints say CA true and the key usage, if there is one, has keyCertSign: the only kind that a trust bundle may hold.
+  var isSigner: Bool {
     unsafe withX509 { unsafe X509_check_ca($0) == 1 }
   }
 }

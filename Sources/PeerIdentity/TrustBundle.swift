@@ -15,6 +15,10 @@ final class TrustBundle: @unchecked Sendable {
   private let timeBoundaries: [Int64]
   private let store: OpaquePointer
 
+  /// The years 0 to 9999, all that a certificate can name. Beyond them OpenSSL finds no time instead of an early or late one.
+  private static let firstSecond: Int64 = -62_167_219_200
+  private static let lastSecond: Int64 = 253_402_300_799
+
   /// Takes the certificates of `files` as anchors.
   ///
   /// - Throws: `TrustBundleError` if a file has no certificate, an unreadable one, or one that is not an authority. The last matters: with partial
@@ -45,7 +49,7 @@ final class TrustBundle: @unchecked Sendable {
     do {
       for (index, der) in try PEM.certificates(in: file.text).enumerated() {
         let certificate = try Certificate(der: der)
-        guard certificate.isDeclaredAuthority else {
+        guard certificate.isSigner else {
           throw TrustBundleError(.notAnAuthority(index: index + 1), trustDomain: trustDomain, path: file.path)
         }
         let validity = try certificate.validity()
@@ -83,7 +87,7 @@ final class TrustBundle: @unchecked Sendable {
         unsafe X509_VERIFY_PARAM_set_flags(parameters, UInt(X509_V_FLAG_PARTIAL_CHAIN)) == 1
       else { return -1 }
       unsafe X509_VERIFY_PARAM_set_auth_level(parameters, 2)
-      unsafe X509_VERIFY_PARAM_set_time(parameters, Int(now))
+      unsafe X509_VERIFY_PARAM_set_time(parameters, Int(min(max(now, TrustBundle.firstSecond), TrustBundle.lastSecond)))
       return unsafe X509_verify_cert(context)
     }
     if result == 1 { return nil }
