@@ -1,6 +1,6 @@
-// A filter for the cache. What enters: the bytes of a certificate as received. What leaves: 64 bits that differ for different bytes in all
-// but very few cases. Never here: a promise of equality; the cache compares all bytes. The key is random for each cache, so nobody outside can
-// choose certificates that fall together.
+// A filter for the cache. What enters: the bytes of a certificate as received. What leaves: 64 bits that differ for different bytes in
+// all but very few cases. Never here: a promise of equality; the cache compares all bytes. The key is random for each cache, so nobody
+// outside can choose certificates that fall together.
 
 /// A keyed hash that takes 32 bytes a step in two independent lanes, each folding a 64 by 64 bit product.
 struct CertificateHash {

@@ -22,8 +22,8 @@ public struct CertificateIdentities: Sendable, Equatable {
 extension Certificate {
   /// All names of the certificate.
   ///
-  /// - Throws: `CertificateError` with `malformedExtension` if the subject alternative name is damaged or present twice, `malformedName` if the
-  ///   subject cannot be printed. Neither is ever read as "no names".
+  /// - Throws: `CertificateError` with `malformedExtension` if the subject alternative name is damaged or present twice, `malformedName`
+  ///   if the subject cannot be printed. Neither is ever read as "no names".
   /// - Complexity: linear in the size of the certificate.
   public borrowing func identities() throws(CertificateError) -> CertificateIdentities {
     let subject = try unsafe printedName { unsafe X509_get_subject_name($0) }

@@ -1,21 +1,23 @@
-// The memory of one worker thread. What enters: `source.certificate` as received, the current trust bundles, the current second. What leaves:
-// the peer's identities, or why it is refused. A hit costs a hash and a comparison of all bytes, allocates nothing, and is good only for the same
-// bundles and within the time for which the finding holds, whichever way the clock moves. Never here: a lock, sharing, growth without bound,
-// a String on the way of a hit, and an anonymous peer.
+// The memory of one worker thread. What enters: `source.certificate` as received, the current trust bundles, the current second. What
+// leaves: the peer's identities, or why it is refused. A hit costs a hash and a comparison of all bytes, allocates nothing, and is good
+// only for the same bundles and within the time for which the finding holds, whichever way the clock moves. Never here: a lock, sharing,
+// growth without bound, a String on the way of a hit, and an anonymous peer.
 //
 //   buckets: hash & mask ─► slot index ─► slot.next ─► …        (-1 ends a chain)
-//   slots:   [ key bytes | hash | finding | generation | next | recent ]   reused through `free`, evicted by a clock hand
+//   slots:   [ key bytes | hash | finding | generation | id | next | recent ]   reused through `free`, evicted by a clock hand
 
 internal import Glibc
 
 /// One peer in a cache.
 public struct CachedPeer: Sendable, Equatable {
-  /// Never given again by this cache: the same number means the same certificate, found under the same bundles. A key for whatever is remembered per peer.
+  /// Never given again by this cache: the same number means the same certificate, found under the same bundles. A key for whatever is
+  /// remembered per peer.
   public let id: UInt64
   let slot: Int
 }
 
-/// What a cache answers. There is no case for an anonymous peer: whoever sent a certificate, even an empty text, has an identity or is refused.
+/// What a cache answers. There is no case for an anonymous peer: whoever sent a certificate, even an empty text, has an identity or is
+/// refused.
 public enum PeerResolution: Sendable, Equatable {
   /// The peer; its names are lent by `PeerCertificateCache.withPeer`.
   case identified(CachedPeer)
@@ -81,7 +83,8 @@ public struct PeerCertificateCache: ~Copyable {
   /// Who sent this certificate.
   ///
   /// - Parameters:
-  ///   - encoded: `source.certificate` as received. Call this whenever the field is present; a peer without the field is the caller's to judge.
+  ///   - encoded: `source.certificate` as received. Call this whenever the field is present; a peer without the field is the caller's to
+  ///     judge.
   ///   - bundles: the current set; a finding under another set does not count.
   ///   - now: Unix seconds.
   /// - Complexity: linear in the text on a hit, without allocation; a miss parses and verifies (tens to hundreds of microseconds).
@@ -108,9 +111,11 @@ public struct PeerCertificateCache: ~Copyable {
     return keep(bundles.resolve(encoded, at: now), of: encoded, hash: hash, generation: bundles.generation)
   }
 
-  /// Lends the identities of a peer that the last call of `resolve` returned.
+  /// Lends the identities of a peer that the last call of `resolve` returned: for each of `ranges`, a span of `bytes` goes into the
+  /// engine's request.
   ///
-  /// - Returns: false, without calling `body`, if the cache no longer holds this peer. The caller must deny then; it cannot happen between `resolve` and the next one.
+  /// - Returns: false, without calling `body`, if the cache no longer holds this peer. The caller must deny then; it cannot happen
+  ///   between `resolve` and the next one.
   public func withPeer(_ peer: CachedPeer, _ body: (ResolvedPeer) -> Void) -> Bool {
     if peer.slot == PeerCertificateCache.unkept {
       guard let unkeptPeer, unkeptPeer.id == peer.id else { return false }
@@ -193,7 +198,8 @@ public struct PeerCertificateCache: ~Copyable {
     }
   }
 
-  /// Forgets the next certificate that was not used since the hand last passed. Ends after two rounds at most; called only while an entry exists.
+  /// Forgets the next certificate that was not used since the hand last passed. Ends after two rounds at most; called only while an entry
+  /// exists.
   private mutating func evictOne() {
     while entryCount > 0 {
       if hand >= slots.count { hand = 0 }

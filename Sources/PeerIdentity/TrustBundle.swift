@@ -21,8 +21,8 @@ final class TrustBundle: @unchecked Sendable {
 
   /// Takes the certificates of `files` as anchors.
   ///
-  /// - Throws: `TrustBundleError` if a file has no certificate, an unreadable one, or one that is not an authority. The last matters: with partial
-  ///   chains an end certificate in a bundle would vouch for itself.
+  /// - Throws: `TrustBundleError` if a file has no certificate, an unreadable one, or one that is not an authority. The last matters:
+  ///   with partial chains an end certificate in a bundle would vouch for itself.
   init(trustDomain: String, files: [(path: String, text: [UInt8])]) throws(TrustBundleError) {
     guard let store = unsafe X509_STORE_new() else { throw TrustBundleError(.outOfMemory, trustDomain: trustDomain) }
     var boundaries: Set<Int64> = []
@@ -70,9 +70,9 @@ final class TrustBundle: @unchecked Sendable {
 
   /// Builds and checks a chain from `certificate` to a certificate of this bundle.
   ///
-  /// Partial chains are accepted, because the proxy sends the leaf only: an intermediate in the bundle is an anchor of its own. Checked are signatures,
-  /// validity at `now`, basic constraints, path lengths, name constraints, key usage, extended key usage for a TLS client (in the leaf
-  /// and in its authorities, where present), and keys and digests of at least 112 bits of strength.
+  /// Partial chains are accepted, because the proxy sends the leaf only: an intermediate in the bundle is an anchor of its own. Checked
+  /// are signatures, validity at `now`, basic constraints, path lengths, name constraints, key usage, extended key usage for a TLS client
+  /// (in the leaf and in its authorities, where present), and keys and digests of at least 112 bits of strength.
   ///
   /// - Parameter now: Unix seconds.
   /// - Returns: nil if it verifies.

@@ -1,7 +1,7 @@
 // Who may vouch for whom. What enters: `TRUST_DOMAIN=FILE` pairs, then certificates. What leaves: an immutable set of bundles with a
-// generation of its own, and for each certificate the peer's identities or a rejection. The trust domain of the leaf's name selects the bundle, so
-// that an authority can vouch for names of its own trust domain only. Never here: watching files, caching, or a set that became
-// empty by accident and so verifies nothing.
+// generation of its own, and for each certificate the peer's identities or a rejection. The trust domain of the leaf's name selects the
+// bundle, so that an authority can vouch for names of its own trust domain only. Never here: watching files, caching, or a set that
+// became empty by accident and so verifies nothing.
 
 internal import Synchronization
 
@@ -59,8 +59,8 @@ public struct TrustBundles: Sendable {
 
   /// Reads all files; several files of one trust domain count together.
   ///
-  /// - Throws: `TrustBundleError` for an empty list, a file that cannot be read, and whatever is not a PEM certificate of an authority. Nothing is
-  ///   skipped: the caller keeps its last good set.
+  /// - Throws: `TrustBundleError` for an empty list, a file that cannot be read, and whatever is not a PEM certificate of an authority.
+  ///   Nothing is skipped: the caller keeps its last good set.
   public init(reading sources: [TrustBundleSource]) throws(TrustBundleError) {
     guard !sources.isEmpty else { throw TrustBundleError(.noSource, trustDomain: "") }
     var files: [(trustDomain: String, files: [(path: String, text: [UInt8])])] = []

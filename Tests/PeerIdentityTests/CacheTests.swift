@@ -1,5 +1,5 @@
-// The cache gives what resolving anew would give. What enters: certificates, changing bundles, and a clock that moves both ways. What leaves:
-// names, reasons and counts. Never here: a measurement.
+// The cache gives what resolving anew would give. What enters: certificates, changing bundles, and a clock that moves both ways. What
+// leaves: names, reasons and counts. Never here: a measurement.
 
 internal import PeerIdentity
 internal import TestSupport

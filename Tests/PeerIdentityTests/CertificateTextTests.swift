@@ -1,5 +1,5 @@
-// The text of a certificate: what is read, and above all what is refused. What enters: PEM, damaged in one way each. What leaves: a certificate
-// or the reason. Never here: trust.
+// The text of a certificate: what is read, and above all what is refused. What enters: PEM, damaged in one way each. What leaves: a
+// certificate or the reason. Never here: trust.
 
 internal import PeerIdentity
 internal import TestSupport

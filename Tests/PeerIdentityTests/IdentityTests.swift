@@ -1,5 +1,5 @@
-// Names out of certificates, held against what a real Envoy said about the same certificate. What enters: recorded and ordered certificates.
-// What leaves: names in the order in which Envoy tests them. Never here: trust.
+// Names out of certificates, held against what a real Envoy said about the same certificate. What enters: recorded and ordered
+// certificates. What leaves: names in the order in which Envoy tests them. Never here: trust.
 
 internal import PeerIdentity
 internal import TestSupport

@@ -1,5 +1,5 @@
-// Who may vouch for whom. What enters: chains, each wrong in one way, and trust bundles. What leaves: names or the reason of the rejection. Never
-// here: the cache.
+// Who may vouch for whom. What enters: chains, each wrong in one way, and trust bundles. What leaves: names or the reason of the
+// rejection. Never here: the cache.
 
 internal import PeerIdentity
 internal import TestSupport
