@@ -72,7 +72,7 @@ let package = Package(
     .target(
       name: "CRawGRPC", path: "Tests/CRawGRPC", cSettings: cSettings,
       linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
-    .target(name: "TestSupport", dependencies: ["CRawGRPC"], path: "Tests/TestSupport", swiftSettings: settings),
+    .target(name: "TestSupport", dependencies: ["CRawGRPC", "COpenSSL"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: settings),
     .testTarget(
       name: "PolicyLoadingTests", dependencies: ["PolicyModel", "PolicyLoading"], swiftSettings: settings),
