@@ -21,6 +21,6 @@ public struct LoadingLimits: Sendable {
     self.nesting = nesting
     self.nodes = nodes
     self.aliasedNodes = aliasedNodes
-    self.diagnostics = diagnostics
+    self.diagnostics = max(diagnostics, 1)
   }
 }

@@ -55,7 +55,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   /// A warning does not make an object unusable.
   package var severity: Severity {
     switch self {
-    case .denyWholeTCP, .selectorEmpty: .warning
+    case .denyWholeTCP, .selectorEmpty, .tooManyProblems: .warning
     default: .error
     }
   }

@@ -136,6 +136,10 @@ extension Message {
     Message(
       .fileTooLarge, "the file has \(size) bytes, more than the limit of \(limit)", help: "split it into several files")
   }
+  package static func groupUnknown(_ group: String, kind: String, suggestion: String) -> Message {
+    let place = group.isEmpty ? "the core API group" : "the API group \(quote(group))"
+    return Message(.kindUnknown, "\(kind) is not a kind of \(place)", help: "did you mean `apiVersion: \(suggestion)/v1`?")
+  }
   package static func invalidUTF8(_ hex: String) -> Message {
     Message(.encodingInvalid, "bytes \(hex) are not valid UTF-8", help: "save the file as UTF-8")
   }
