@@ -27,7 +27,7 @@ package final class Envoy {
       name, Programs.envoy(),
       ["-c", file, "--concurrency", "1", "--disable-hot-restart", "--file-flush-interval-msec", "50", "--log-level", "warning"])
     try waitUntil("Envoy `\(name)` to be ready", seconds: 40, detail: { self.process.log }) {
-      if let end = process.poll() { throw TestFailure("it ended: \(end)") }
+      if let end = process.poll() { throw TestFailure("it ended: \(end)", isFinal: true) }
       return try HTTPClient(port: adminPort).request("/ready").status == 200
     }
   }

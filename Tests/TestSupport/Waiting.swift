@@ -9,9 +9,16 @@ internal import Foundation
 package struct TestFailure: Error, CustomStringConvertible {
   /// What happened, for the person who reads the test log.
   package let description: String
+  /// Whether waiting longer cannot help.
+  package let isFinal: Bool
 
-  /// - Parameter description: what happened.
-  package init(_ description: String) { self.description = description }
+  /// - Parameters:
+  ///   - description: what happened.
+  ///   - isFinal: whether waiting longer cannot help, so that `waitUntil` gives up at once.
+  package init(_ description: String, isFinal: Bool = false) {
+    self.description = description
+    self.isFinal = isFinal
+  }
 }
 
 /// Asks `condition` again and again until it holds.
@@ -20,7 +27,7 @@ package struct TestFailure: Error, CustomStringConvertible {
 ///   - what: what is waited for, for the error.
 ///   - seconds: the longest wait. Generous: it only ends a test that fails anyway.
 ///   - detail: more text for the error, such as a log; made only then.
-///   - condition: asked every few milliseconds; an error that it throws counts as "not yet".
+///   - condition: asked every few milliseconds; an error that it throws counts as "not yet", unless it is final.
 /// - Throws: `TestFailure` when the time is up.
 package func waitUntil(_ what: String, seconds: Double = 20, detail: () -> String = { "" }, _ condition: () throws -> Bool) throws {
   let end = Date().addingTimeInterval(seconds)
@@ -29,6 +36,8 @@ package func waitUntil(_ what: String, seconds: Double = 20, detail: () -> Strin
     do {
       if try condition() { return }
       lastError = ""
+    } catch let failure as TestFailure where failure.isFinal {
+      throw TestFailure("while waiting for \(what): \(failure)\n\(detail())", isFinal: true)
     } catch {
       lastError = " (last error: \(error))"
     }
