@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,5 +68,18 @@ uint64_t bench_processor_time(pid_t pid) {
 }
 
 uint64_t bench_own_processor_time(void) { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
+
+int bench_free_port(void) {
+  int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (sock < 0) return -errno;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof address;
+  int port = -EADDRNOTAVAIL;
+  if (bind(sock, (struct sockaddr *)&address, length) == 0 && getsockname(sock, (struct sockaddr *)&address, &length) == 0) {
+    port = ntohs(address.sin_port);
+  }
+  close(sock);
+  return port;
+}
 
 uint64_t bench_now(void) { return read_clock(CLOCK_MONOTONIC); }

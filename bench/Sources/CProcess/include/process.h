@@ -29,6 +29,9 @@ uint64_t bench_processor_time(pid_t pid);
 // The same for this process.
 uint64_t bench_own_processor_time(void);
 
+// A TCP port on 127.0.0.1 that was free a moment ago, or the negative of an errno value.
+int bench_free_port(void);
+
 // A monotonic clock in nanoseconds.
 uint64_t bench_now(void);
 

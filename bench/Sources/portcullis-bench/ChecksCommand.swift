@@ -1,0 +1,129 @@
+// `portcullis-bench checks`: checks per second over gRPC beside the do-nothing server, on the same core, in alternating rounds.
+// What enters are shapes of load; what leaves is a table with the medians, and the ratio between the servers, taken round by
+// round. It never compares figures of different runs.
+internal import ArgumentParser
+internal import CProcess
+internal import Foundation
+
+/// Measures `Check` over gRPC.
+struct ChecksCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "checks", abstract: "Checks per second over gRPC, beside a do-nothing server on the same core.")
+
+  @Option(help: "Rounds for each shape; each asks every server once, in turns.")
+  var rounds = 7
+
+  @Option(help: "Measured seconds of a round.")
+  var seconds = 1.5
+
+  @Option(help: "Seconds of a round before the measurement.")
+  var warmUp = 0.3
+
+  @Option(help: "Shapes of the load, CONNECTIONSxCALLS: calls under way on each connection.")
+  var shapes = "1x1,1x8,1x64,8x8"
+
+  @Option(help: "Different requests that the load rotates over.")
+  var requests = 2_000
+
+  @Option(help: "Seed of the requests.")
+  var seed: UInt64 = 1
+
+  @Option(help: "Threads of each server.")
+  var workers = 1
+
+  @Option(help: "The core that servers run on.")
+  var serverCore = 0
+
+  @Option(help: "The core that the load runs on.")
+  var loadCore = 1
+
+  @Flag(help: "A second do-nothing server as contender: shows what the machine's noise alone makes of a ratio.")
+  var control = false
+
+  func run() throws {
+    let pinned = bench_pin_self(Int32(loadCore))
+    guard pinned == 0 else { throw BenchError("core \(loadCore) cannot be used: error \(pinned)") }
+    guard rounds > 0, requests >= 1_000 else { throw BenchError("at least one round, and 1,000 different requests") }
+    let parsedShapes = try parseShapes()
+    let directory = try TemporaryDirectory()
+    let certificates = try PeerCertificates(for: ShopTraffic.peers, in: directory.url)
+    let servers = try startServers(in: directory.url)
+    defer { for server in servers { server.stop() } }
+
+    print(
+      """
+      Check over gRPC. Servers: core \(serverCore), \(workers) thread(s). Load: core \(loadCore), one thread, \(requests) requests, seed \(seed).
+      \(rounds) alternating rounds of \(seconds.digits(1)) s for each line; median (minimum–maximum).
+
+      """)
+    var figures = Table(["load", "server", "checks/s", "server µs/check", "core used by server, load", "p50 µs", "p99 µs"])
+    var ratios = Table(["load", "server", "throughput ÷ do-nothing", "capacity ÷ do-nothing", "server µs above do-nothing"])
+    for (certificateName, leaves) in [("no certificate", [:]), ("certificate", certificates.leaves)] {
+      let load = try CheckLoad(ShopTraffic.requests(count: requests, seed: seed, certificates: leaves))
+      for shape in parsedShapes {
+        let name = "\(shape.name), \(certificateName), \(load.meanSize) B"
+        let results = try alternate(servers, load, shape)
+        add(results, of: servers, named: name, to: &figures)
+        addRatios(results, of: servers, named: name, to: &ratios)
+      }
+    }
+    print(figures.text)
+    if servers.count > 1 { print("\n\(ratios.text)") }
+  }
+
+  private func parseShapes() throws -> [LoadShape] {
+    try shapes.split(separator: ",").map { text in
+      let numbers = text.split(separator: "x").compactMap { Int($0) }
+      guard numbers.count == 2, numbers.allSatisfy({ $0 > 0 && $0 <= 4_096 }) else {
+        throw ValidationError("`\(text)` is not CONNECTIONSxCALLS, such as 1x64")
+      }
+      return LoadShape(connections: numbers[0], callsPerConnection: numbers[1])
+    }
+  }
+
+  private func startServers(in directory: URL) throws -> [ServerProcess] {
+    let doNothing = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+      .appendingPathComponent("do-nothing-server").path
+    return try (control ? ["do-nothing", "do-nothing again"] : ["do-nothing"]).map { name in
+      try ServerProcess(
+        name: name, decidesNothing: true, core: serverCore, log: directory.appendingPathComponent("\(name).log")
+      ) { address in [doNothing, address, String(workers)] }
+    }
+  }
+
+  /// Rounds in which each server is asked once; the order is turned round each time, so that a drift of the machine favours nobody.
+  ///
+  /// - Returns: for each server, one result for each round
+  private func alternate(_ servers: [ServerProcess], _ load: CheckLoad, _ shape: LoadShape) throws -> [[RoundResult]] {
+    var results = servers.map { _ in [RoundResult]() }
+    for round in 0..<rounds {
+      for index in round.isMultiple(of: 2) ? Array(servers.indices) : servers.indices.reversed() {
+        results[index].append(try load.run(shape, against: servers[index], warmUp: warmUp, seconds: seconds))
+      }
+    }
+    return results
+  }
+
+  private func add(_ results: [[RoundResult]], of servers: [ServerProcess], named name: String, to table: inout Table) {
+    for (server, rounds) in zip(servers, results) {
+      table.add([
+        name, server.name, Spread(rounds.map(\.rate)).text { $0.digits(0) }, Spread(rounds.map(\.serverCost)).text { $0.digits(1) },
+        "\(Spread(rounds.map(\.serverShare)).median.percent), \(Spread(rounds.map(\.loadShare)).median.percent)",
+        Spread(rounds.map(\.p50)).median.digits(0), Spread(rounds.map(\.p99)).median.digits(0),
+      ])
+    }
+  }
+
+  /// Each ratio is taken within a round, where both servers met the same machine, and then the median over the rounds.
+  private func addRatios(_ results: [[RoundResult]], of servers: [ServerProcess], named name: String, to table: inout Table) {
+    let ceiling = results[0]
+    for (server, rounds) in zip(servers, results).dropFirst() {
+      let pairs = Array(zip(rounds, ceiling))
+      table.add([
+        name, server.name, Spread(pairs.map { $0.rate / $1.rate }).text { $0.digits(2) },
+        Spread(pairs.map { $1.serverCost / $0.serverCost }).text { $0.digits(2) },
+        Spread(pairs.map { $0.serverCost - $1.serverCost }).text { $0.digits(1) },
+      ])
+    }
+  }
+}
