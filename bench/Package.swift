@@ -41,5 +41,6 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
+    .testTarget(name: "BenchTests", dependencies: ["CLoad", "portcullis-bench"], swiftSettings: settings),
   ]
 )

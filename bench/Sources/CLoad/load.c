@@ -144,7 +144,7 @@ static const char *drive(struct run *run, struct slot *slots, size_t count) {
   struct load_result *result = run->result;
   uint64_t now = bench_now();
   uint64_t begin = now + (uint64_t)(round->warm_up_seconds * 1e9), end = 0;
-  uint64_t server_before = 0, load_before = 0;
+  uint64_t server_before = 0, load_before = 0, cores_before = 0;
   bool measuring = false, ending = false;
   size_t under_way = 0;
   for (; under_way < count; under_way++) {
@@ -158,6 +158,7 @@ static const char *drive(struct run *run, struct slot *slots, size_t count) {
       measuring = true;
       server_before = bench_processor_time(round->server);
       load_before = bench_own_processor_time();
+      cores_before = bench_core_time(round->server_core) + bench_core_time(round->load_core);
       begin = now;
       end = now + (uint64_t)(round->seconds * 1e9);
     }
@@ -169,6 +170,9 @@ static const char *drive(struct run *run, struct slot *slots, size_t count) {
       result->seconds = (double)(now - begin) / 1e9;
       result->server_processor_time = bench_processor_time(round->server) - server_before;
       result->load_processor_time = bench_own_processor_time() - load_before;
+      uint64_t cores = bench_core_time(round->server_core) + bench_core_time(round->load_core) - cores_before;
+      uint64_t used = result->server_processor_time + result->load_processor_time;
+      result->others_time = cores > used ? cores - used : 0;
     }
     if (ending) {
       under_way--;

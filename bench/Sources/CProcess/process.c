@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -68,6 +70,24 @@ uint64_t bench_processor_time(pid_t pid) {
 }
 
 uint64_t bench_own_processor_time(void) { return read_clock(CLOCK_PROCESS_CPUTIME_ID); }
+
+uint64_t bench_core_time(int core) {
+  FILE *file = fopen("/proc/stat", "re");
+  if (file == NULL) return 0;
+  char line[512], wanted[16];
+  int length = snprintf(wanted, sizeof wanted, "cpu%d ", core);
+  unsigned long long user, nice, system, idle, waiting, interrupts, deferred, stolen, ticks = 0;
+  while (fgets(line, sizeof line, file) != NULL) {
+    if (strncmp(line, wanted, (size_t)length) != 0) continue;
+    if (sscanf(line + length, "%llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &waiting, &interrupts,
+               &deferred, &stolen) == 8) {
+      ticks = user + nice + system + interrupts + deferred + stolen;
+    }
+    break;
+  }
+  fclose(file);
+  return (uint64_t)ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
 
 int bench_free_port(void) {
   int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

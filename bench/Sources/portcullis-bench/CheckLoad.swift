@@ -8,6 +8,8 @@ internal import CProcess
 struct LoadShape {
   var connections: Int
   var callsPerConnection: Int
+  /// The core that this process is bound to.
+  var core: Int
 
   var name: String { "\(connections) × \(callsPerConnection)" }
 }
@@ -21,6 +23,8 @@ struct RoundResult {
   /// The share of its core that the server used, and the load of its own.
   var serverShare: Double
   var loadShare: Double
+  /// What other processes took of the two cores, as a share of one core.
+  var othersShare: Double
   /// Latency in microseconds.
   var p50: Double
   var p99: Double
@@ -62,7 +66,8 @@ struct RoundResult {
     let problem = unsafe server.address.withCString { address in
       var round = unsafe load_round(
         address: address, connections: shape.connections, calls_per_connection: shape.callsPerConnection, warm_up_seconds: warmUp,
-        seconds: seconds, server: server.pid, every_reply_allows: server.decidesNothing)
+        seconds: seconds, server: server.pid, server_core: Int32(server.core), load_core: Int32(shape.core),
+        every_reply_allows: server.decidesNothing)
       return unsafe load_run(messages, &round, &result).map { unsafe String(cString: $0) }
     }
     try server.mustStillRun()
@@ -85,6 +90,7 @@ struct RoundResult {
       serverCost: Double(result.server_processor_time) / answered / 1e3,
       serverShare: Double(result.server_processor_time) / result.seconds / 1e9,
       loadShare: Double(result.load_processor_time) / result.seconds / 1e9,
+      othersShare: Double(result.others_time) / result.seconds / 1e9,
       p50: Double(result.latency_p50) / 1e3,
       p99: Double(result.latency_p99) / 1e3)
   }

@@ -12,6 +12,8 @@ final class ServerProcess {
   let address: String
   /// Whether it decides nothing, so that every reply must be an allow.
   let decidesNothing: Bool
+  /// The core that its threads are bound to.
+  let core: Int
   /// Its process.
   let pid: Int32
   private let log: URL
@@ -37,6 +39,7 @@ final class ServerProcess {
     self.name = name
     self.decidesNothing = decidesNothing
     self.address = address
+    self.core = core
     self.pid = pid
     self.log = log
   }

@@ -39,6 +39,7 @@ struct load_round {
   double warm_up_seconds;       // asked and checked, but not counted
   double seconds;
   pid_t server;               // whose processor time is read; 0 for none
+  int server_core, load_core; // the cores that both are bound to: whoever else uses them disturbs the round
   bool every_reply_allows;    // the server decides nothing: each reply must be an allow, whatever the message expects
 };
 
@@ -52,6 +53,7 @@ struct load_result {
   double seconds;
   uint64_t server_processor_time;  // nanoseconds
   uint64_t load_processor_time;    // nanoseconds
+  uint64_t others_time;            // nanoseconds of the two cores that neither of both used: a disturbed round has many
   uint64_t latency_p50, latency_p90, latency_p99, latency_p999;
 };
 

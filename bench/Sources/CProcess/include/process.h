@@ -29,6 +29,10 @@ uint64_t bench_processor_time(pid_t pid);
 // The same for this process.
 uint64_t bench_own_processor_time(void);
 
+// Time, in nanoseconds (in steps of a clock tick, mostly 10 ms), that a core was not idle since the machine started, whoever
+// used it, and also what a hypervisor kept from it. Returns 0 if the kernel does not tell.
+uint64_t bench_core_time(int core);
+
 // A TCP port on 127.0.0.1 that was free a moment ago, or the negative of an errno value.
 int bench_free_port(void);
 
