@@ -41,6 +41,6 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
-    .testTarget(name: "BenchTests", dependencies: ["CLoad", "portcullis-bench"], swiftSettings: settings),
+    .testTarget(name: "BenchTests", dependencies: ["CLoad", "portcullis-bench", "do-nothing-server"], swiftSettings: settings),
   ]
 )

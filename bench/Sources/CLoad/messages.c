@@ -10,14 +10,12 @@ load_messages *load_messages_create(void) {
 }
 
 void load_messages_destroy(load_messages *messages) {
-  for (size_t i = 0; i < messages->count; i++) {
-    struct message *message = &messages->items[i];
-    grpc_slice_unref(message->bytes);
-    for (size_t k = 0; k < message->metadata_count; k++) {
-      grpc_slice_unref(message->metadata[k].key);
-      grpc_slice_unref(message->metadata[k].value);
-    }
+  for (size_t i = 0; i < messages->count; i++) grpc_slice_unref(messages->items[i].bytes);
+  for (size_t i = 0; i < messages->pair_count; i++) {
+    free(messages->pairs[i].key);
+    free(messages->pairs[i].value);
   }
+  free(messages->pairs);
   free(messages->items);
   free(messages);
   grpc_shutdown();
@@ -38,13 +36,38 @@ bool load_messages_add(load_messages *messages, const uint8_t *bytes, size_t len
   return true;
 }
 
+// The index of a pair, found among the first ones or added; SIZE_MAX if there is no memory.
+static size_t find_pair(load_messages *messages, const char *key, const char *value) {
+  for (size_t i = 0; i < messages->pair_count && i < MAX_SHARED_PAIRS; i++) {
+    if (strcmp(messages->pairs[i].key, key) == 0 && strcmp(messages->pairs[i].value, value) == 0) return i;
+  }
+  if (messages->pair_count == messages->pair_capacity) {
+    size_t capacity = messages->pair_capacity == 0 ? 64 : messages->pair_capacity * 2;
+    struct pair *pairs = realloc(messages->pairs, capacity * sizeof *pairs);
+    if (pairs == NULL) return SIZE_MAX;
+    messages->pairs = pairs;
+    messages->pair_capacity = capacity;
+  }
+  struct pair pair = {strdup(key), strdup(value)};
+  if (pair.key == NULL || pair.value == NULL) {
+    free(pair.key);
+    free(pair.value);
+    return SIZE_MAX;
+  }
+  messages->pairs[messages->pair_count] = pair;
+  return messages->pair_count++;
+}
+
 bool load_messages_add_metadata(load_messages *messages, const char *key, const char *value) {
   if (messages->count == 0) return false;
   struct message *message = &messages->items[messages->count - 1];
   if (message->metadata_count == MAX_METADATA) return false;
+  size_t index = find_pair(messages, key, value);
+  if (index == SIZE_MAX) return false;
+  message->pairs[message->metadata_count] = index;
   grpc_metadata *metadata = &message->metadata[message->metadata_count++];
-  metadata->key = grpc_slice_from_copied_string(key);
-  metadata->value = grpc_slice_from_copied_string(value);
+  metadata->key = grpc_slice_from_static_string(messages->pairs[index].key);
+  metadata->value = grpc_slice_from_static_string(messages->pairs[index].value);
   return true;
 }
 

@@ -4,8 +4,17 @@
 internal import CLoad
 internal import CProcess
 
+/// Who asks.
+enum LoadClient: String, CaseIterable {
+  /// Our own small client, which costs about half of what a server costs: the server is what limits a round.
+  case http2
+  /// The gRPC C core's client, which costs as much as a server.
+  case core
+}
+
 /// How a round asks.
 struct LoadShape {
+  var client: LoadClient
   var connections: Int
   var callsPerConnection: Int
   /// The core that this process is bound to.
@@ -65,7 +74,8 @@ struct RoundResult {
     var result = load_result()
     let problem = unsafe server.address.withCString { address in
       var round = unsafe load_round(
-        address: address, connections: shape.connections, calls_per_connection: shape.callsPerConnection, warm_up_seconds: warmUp,
+        address: address, client: shape.client == .http2 ? LOAD_HTTP2 : LOAD_CORE, connections: shape.connections,
+        calls_per_connection: shape.callsPerConnection, warm_up_seconds: warmUp,
         seconds: seconds, server: server.pid, server_core: Int32(server.core), load_core: Int32(shape.core),
         every_reply_allows: server.decidesNothing)
       return unsafe load_run(messages, &round, &result).map { unsafe String(cString: $0) }
@@ -73,7 +83,9 @@ struct RoundResult {
     try server.mustStillRun()
     if let problem { throw BenchError("\(server.name): \(problem)") }
     guard result.failed == 0 else {
-      throw BenchError("\(server.name): \(result.failed) calls failed, the first with gRPC status \(result.first_failure)")
+      throw BenchError(
+        "\(server.name): \(result.failed) calls failed, the first with gRPC status \(result.first_failure < 0 ? "unknown" : String(result.first_failure))"
+      )
     }
     guard result.wrong == 0 else {
       let check = checks[Int(result.first_wrong)]

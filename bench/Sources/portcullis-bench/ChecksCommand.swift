@@ -5,6 +5,8 @@ internal import ArgumentParser
 internal import CProcess
 internal import Foundation
 
+extension LoadClient: ExpressibleByArgument {}
+
 /// Measures `Check` over gRPC.
 struct ChecksCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,6 +23,9 @@ struct ChecksCommand: ParsableCommand {
 
   @Option(help: "Shapes of the load, CONNECTIONSxCALLS: calls under way on each connection.")
   var shapes = "1x1,1x8,1x64,8x8"
+
+  @Option(help: "Who asks: http2 (small, so that the server is the limit) or core (the gRPC C core's client).")
+  var client = LoadClient.http2
 
   @Option(help: "Different requests that the load rotates over.")
   var requests = 2_000
@@ -52,7 +57,7 @@ struct ChecksCommand: ParsableCommand {
 
     print(
       """
-      Check over gRPC. Servers: core \(serverCore), \(workers) thread(s). Load: core \(loadCore), one thread, \(requests) requests, seed \(seed).
+      Check over gRPC. Servers: core \(serverCore), \(workers) thread(s). Load: \(client.rawValue) client, core \(loadCore), one thread, \(requests) requests, seed \(seed).
       \(rounds) alternating rounds of \(seconds.digits(1)) s for each line; median (minimum–maximum).
 
       """)
@@ -77,7 +82,7 @@ struct ChecksCommand: ParsableCommand {
       guard numbers.count == 2, numbers.allSatisfy({ $0 > 0 && $0 <= 4_096 }) else {
         throw ValidationError("`\(text)` is not CONNECTIONSxCALLS, such as 1x64")
       }
-      return LoadShape(connections: numbers[0], callsPerConnection: numbers[1], core: loadCore)
+      return LoadShape(client: client, connections: numbers[0], callsPerConnection: numbers[1], core: loadCore)
     }
   }
 

@@ -17,7 +17,7 @@ final class ServerProcess {
   /// Its process.
   let pid: Int32
   private let log: URL
-  private var isStopped = false
+  private var isStopped = false  // the pid is only used while this is false: afterwards it may be another process's
 
   /// Starts a server.
   ///
@@ -44,10 +44,15 @@ final class ServerProcess {
     self.log = log
   }
 
+  /// Whether the process still runs.
+  var isRunning: Bool {
+    if !isStopped, bench_is_running(pid) == 0 { isStopped = true }
+    return !isStopped
+  }
+
   /// Throws, with the server's last words, if it has ended.
   func mustStillRun() throws {
-    guard bench_is_running(pid) == 0 else { return }
-    isStopped = true
+    guard !isRunning else { return }
     let words = try String(contentsOf: log, encoding: .utf8)
     throw BenchError("\(name) has ended:\n\(words.suffix(2_000))")
   }

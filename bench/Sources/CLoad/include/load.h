@@ -31,9 +31,15 @@ bool load_messages_add_metadata(load_messages *_Nonnull messages, const char *_N
 
 size_t load_messages_count(const load_messages *_Nonnull messages);
 
+// Who asks. `LOAD_HTTP2` is a small client of our own that costs a fraction of what a server costs, so that the server is what
+// limits a round; it takes a reply with a message and an end of stream for an answer and does not read `grpc-status`.
+// `LOAD_CORE` is the gRPC C core's client, which does, and costs about as much as a server.
+enum load_client { LOAD_HTTP2 = 0, LOAD_CORE = 1 };
+
 // One round.
 struct load_round {
   const char *_Nonnull address;  // 127.0.0.1:PORT or unix:PATH
+  enum load_client client;
   size_t connections;
   size_t calls_per_connection;  // calls that are always under way on each connection
   double warm_up_seconds;       // asked and checked, but not counted
@@ -48,7 +54,7 @@ struct load_result {
   uint64_t answered;  // replies with the expected outcome
   uint64_t wrong;     // replies with another outcome, or unreadable ones
   uint64_t failed;    // calls that ended with a gRPC error
-  int first_failure;  // the first such gRPC status code, or 0
+  int first_failure;  // the first such gRPC status code; -1 where the client does not read it
   size_t first_wrong; // the index of the first message that was answered wrongly
   double seconds;
   uint64_t server_processor_time;  // nanoseconds

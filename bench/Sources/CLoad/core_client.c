@@ -1,14 +1,11 @@
-// One round of load on the gRPC C core: a thread, a completion queue, and a fixed number of calls that are always under way.
-// See load.h. A call that ends starts the next one at once, so the load is closed: a slower server is asked less.
-#include "load.h"
-
+// The client of the gRPC C core: a thread, a completion queue, and a fixed number of calls that are always under way.
+// What enters is a meter with a round to run; replies and failures go back to it. A call that ends starts the next one at once, so the load is closed: a slower server is asked less.
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc_security.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "histogram.h"
-#include "messages.h"
+#include "meter.h"
 #include "process.h"
 
 enum { CONNECT_SECONDS = 10, CALL_SECONDS = 5 };
@@ -30,15 +27,6 @@ struct slot {
   grpc_byte_buffer *reply;
   grpc_status_code status;
   grpc_slice details;
-};
-
-struct run {
-  const load_messages *messages;
-  const struct load_round *round;
-  struct load_result *result;
-  grpc_completion_queue *queue;
-  size_t next_message;
-  struct histogram latencies;
 };
 
 static grpc_arg integer_argument(const char *key, int value) {
@@ -72,16 +60,14 @@ static bool wait_until_connected(grpc_channel *channel, grpc_completion_queue *q
   }
 }
 
-static bool start_call(struct run *run, struct slot *slot, uint64_t now) {
-  slot->message_index = run->next_message;
-  run->next_message = run->next_message + 1 == run->messages->count ? 0 : run->next_message + 1;
-  slot->message = &run->messages->items[slot->message_index];
+static bool start_call(struct meter *meter, grpc_completion_queue *queue, struct slot *slot, uint64_t now) {
+  slot->message_index = meter_next_message(meter);
+  slot->message = &meter->messages->items[slot->message_index];
   slot->started = now;
   slot->details = grpc_empty_slice();
   gpr_timespec deadline =
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(CALL_SECONDS, GPR_TIMESPAN));
-  slot->call =
-      grpc_channel_create_registered_call(slot->channel, NULL, 0, run->queue, slot->method, deadline, NULL);
+  slot->call = grpc_channel_create_registered_call(slot->channel, NULL, 0, queue, slot->method, deadline, NULL);
   if (slot->call == NULL) return false;
   grpc_slice bytes = slot->message->bytes;
   grpc_byte_buffer *request = grpc_raw_byte_buffer_create(&bytes, 1);
@@ -116,19 +102,12 @@ static enum load_outcome outcome_of(grpc_byte_buffer *reply) {
   return outcome;
 }
 
-// Counts a call that has ended, and frees what it held. Warm-up calls are checked too, so that a wrong answer never hides there.
-static void finish_call(struct run *run, struct slot *slot, uint64_t now, bool counted) {
-  struct load_result *result = run->result;
+// Counts a call that has ended, and frees what it held.
+static void finish_call(struct meter *meter, struct slot *slot, uint64_t now) {
   if (slot->status != GRPC_STATUS_OK) {
-    if (result->failed++ == 0) result->first_failure = (int)slot->status;
+    meter_failure(meter, (int)slot->status);
   } else {
-    enum load_outcome expected = run->round->every_reply_allows ? LOAD_ALLOW : slot->message->expected;
-    if (outcome_of(slot->reply) != expected) {
-      if (result->wrong++ == 0) result->first_wrong = slot->message_index;
-    } else if (counted) {
-      result->answered++;
-      histogram_add(&run->latencies, now - slot->started);
-    }
+    meter_reply(meter, slot->message_index, outcome_of(slot->reply), slot->started, now);
   }
   if (slot->reply != NULL) grpc_byte_buffer_destroy(slot->reply);
   slot->reply = NULL;
@@ -139,70 +118,46 @@ static void finish_call(struct run *run, struct slot *slot, uint64_t now, bool c
 }
 
 // Warm-up, measurement, and the calls that are still under way then.
-static const char *drive(struct run *run, struct slot *slots, size_t count) {
-  const struct load_round *round = run->round;
-  struct load_result *result = run->result;
+static const char *drive(struct meter *meter, grpc_completion_queue *queue, struct slot *slots, size_t count) {
   uint64_t now = bench_now();
-  uint64_t begin = now + (uint64_t)(round->warm_up_seconds * 1e9), end = 0;
-  uint64_t server_before = 0, load_before = 0, cores_before = 0;
-  bool measuring = false, ending = false;
+  meter_start(meter, now);
   size_t under_way = 0;
   for (; under_way < count; under_way++) {
-    if (!start_call(run, &slots[under_way], now)) return "a call could not be started";
+    if (!start_call(meter, queue, &slots[under_way], now)) return "a call could not be started";
   }
   while (under_way > 0) {
-    grpc_event event = grpc_completion_queue_next(run->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     if (event.type != GRPC_OP_COMPLETE) return "the completion queue ended early";
     now = bench_now();
-    if (!measuring && !ending && now >= begin) {
-      measuring = true;
-      server_before = bench_processor_time(round->server);
-      load_before = bench_own_processor_time();
-      cores_before = bench_core_time(round->server_core) + bench_core_time(round->load_core);
-      begin = now;
-      end = now + (uint64_t)(round->seconds * 1e9);
-    }
-    struct slot *slot = event.tag;
-    finish_call(run, slot, now, measuring);
-    if (measuring && now >= end) {
-      measuring = false;
-      ending = true;
-      result->seconds = (double)(now - begin) / 1e9;
-      result->server_processor_time = bench_processor_time(round->server) - server_before;
-      result->load_processor_time = bench_own_processor_time() - load_before;
-      uint64_t cores = bench_core_time(round->server_core) + bench_core_time(round->load_core) - cores_before;
-      uint64_t used = result->server_processor_time + result->load_processor_time;
-      result->others_time = cores > used ? cores - used : 0;
-    }
-    if (ending) {
+    meter_tick(meter, now);
+    finish_call(meter, event.tag, now);
+    if (meter->phase == ENDING) {
       under_way--;
-    } else if (!start_call(run, slot, now)) {
+    } else if (!start_call(meter, queue, event.tag, now)) {
       return "a call could not be started";
     }
   }
   return NULL;
 }
 
-const char *load_run(const load_messages *messages, const struct load_round *round, struct load_result *result) {
-  memset(result, 0, sizeof *result);
-  if (messages->count == 0 || round->connections == 0 || round->calls_per_connection == 0) return "there is nothing to send";
+const char *core_client_run(struct meter *meter) {
+  const struct load_round *round = meter->round;
   size_t slot_count = round->connections * round->calls_per_connection;
   struct connection *connections = calloc(round->connections, sizeof *connections);
   struct slot *slots = calloc(slot_count, sizeof *slots);
-  struct run *run = calloc(1, sizeof *run);
-  const char *problem = NULL;
-  if (connections == NULL || slots == NULL || run == NULL) {
-    problem = "no memory for the load";
-    goto done;
+  if (connections == NULL || slots == NULL) {
+    free(connections);
+    free(slots);
+    return "no memory for the load";
   }
-  *run = (struct run){.messages = messages, .round = round, .result = result};
-  run->queue = grpc_completion_queue_create_for_next(NULL);
+  const char *problem = NULL;
+  grpc_completion_queue *queue = grpc_completion_queue_create_for_next(NULL);
   for (size_t i = 0; i < round->connections && problem == NULL; i++) {
     struct connection *connection = &connections[i];
     connection->channel = open_channel(round->address);
     connection->method =
         grpc_channel_register_call(connection->channel, "/envoy.service.auth.v3.Authorization/Check", NULL, NULL);
-    if (!wait_until_connected(connection->channel, run->queue)) problem = "the server could not be reached";
+    if (!wait_until_connected(connection->channel, queue)) problem = "the server could not be reached";
   }
   for (size_t i = 0; i < slot_count; i++) {
     slots[i].channel = connections[i % round->connections].channel;
@@ -210,11 +165,7 @@ const char *load_run(const load_messages *messages, const struct load_round *rou
     grpc_metadata_array_init(&slots[i].initial);
     grpc_metadata_array_init(&slots[i].trailing);
   }
-  if (problem == NULL) problem = drive(run, slots, slot_count);
-  result->latency_p50 = histogram_percentile(&run->latencies, 0.5);
-  result->latency_p90 = histogram_percentile(&run->latencies, 0.9);
-  result->latency_p99 = histogram_percentile(&run->latencies, 0.99);
-  result->latency_p999 = histogram_percentile(&run->latencies, 0.999);
+  if (problem == NULL) problem = drive(meter, queue, slots, slot_count);
   for (size_t i = 0; i < slot_count; i++) {
     grpc_metadata_array_destroy(&slots[i].initial);
     grpc_metadata_array_destroy(&slots[i].trailing);
@@ -222,13 +173,11 @@ const char *load_run(const load_messages *messages, const struct load_round *rou
   for (size_t i = 0; i < round->connections; i++) {
     if (connections[i].channel != NULL) grpc_channel_destroy(connections[i].channel);
   }
-  grpc_completion_queue_shutdown(run->queue);
-  while (grpc_completion_queue_next(run->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type != GRPC_QUEUE_SHUTDOWN) {
+  grpc_completion_queue_shutdown(queue);
+  while (grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type != GRPC_QUEUE_SHUTDOWN) {
   }
-  grpc_completion_queue_destroy(run->queue);
-done:
+  grpc_completion_queue_destroy(queue);
   free(connections);
   free(slots);
-  free(run);
   return problem;
 }
