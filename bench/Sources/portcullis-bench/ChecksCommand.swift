@@ -42,6 +42,12 @@ struct ChecksCommand: ParsableCommand {
   @Option(help: "The core that the load runs on.")
   var loadCore = 1
 
+  @Option(help: "The `portcullis` command to measure, built with -c release; without it the do-nothing server is measured alone.")
+  var portcullis: String?
+
+  @Option(parsing: .singleValue, help: "One more argument for `portcullis serve`; repeat it for more.")
+  var serveArgument: [String] = []
+
   @Flag(help: "A second do-nothing server as contender: shows what the machine's noise alone makes of a ratio.")
   var control = false
 
@@ -52,8 +58,9 @@ struct ChecksCommand: ParsableCommand {
     let parsedShapes = try parseShapes()
     let directory = try TemporaryDirectory()
     let certificates = try PeerCertificates(for: ShopTraffic.peers, in: directory.url)
-    let servers = try startServers(in: directory.url)
-    defer { for server in servers { server.stop() } }
+    let contenders = Contenders(
+      core: serverCore, workers: workers, portcullis: portcullis, serveArguments: serveArgument, hasControl: control,
+      directory: directory.url)
 
     print(
       """
@@ -63,17 +70,20 @@ struct ChecksCommand: ParsableCommand {
       """)
     var figures = Table(["load", "server", "checks/s", "server µs/check", "core used by server, load, others", "p50 µs", "p99 µs"])
     var ratios = Table(["load", "server", "throughput ÷ do-nothing", "capacity ÷ do-nothing", "server µs above do-nothing"])
-    for (certificateName, leaves) in [("no certificate", [:]), ("certificate", certificates.leaves)] {
+    for isWithCertificate in [false, true] {
+      let leaves = isWithCertificate ? certificates.leaves : [:]
       let load = try CheckLoad(ShopTraffic.requests(count: requests, seed: seed, certificates: leaves))
+      let servers = try contenders.start(authority: isWithCertificate ? certificates.authority : nil)
+      defer { for server in servers { server.stop() } }
       for shape in parsedShapes {
-        let name = "\(shape.name), \(certificateName), \(load.meanSize) B"
+        let name = "\(shape.name), \(isWithCertificate ? "certificate" : "no certificate"), \(load.meanSize) B"
         let results = try alternate(servers, load, shape)
         add(results, of: servers, named: name, to: &figures)
         addRatios(results, of: servers, named: name, to: &ratios)
       }
     }
     print(figures.text)
-    if servers.count > 1 { print("\n\(ratios.text)") }
+    if control || portcullis != nil { print("\n\(ratios.text)") }
   }
 
   private func parseShapes() throws -> [LoadShape] {
@@ -83,16 +93,6 @@ struct ChecksCommand: ParsableCommand {
         throw ValidationError("`\(text)` is not CONNECTIONSxCALLS, such as 1x64")
       }
       return LoadShape(client: client, connections: numbers[0], callsPerConnection: numbers[1], core: loadCore)
-    }
-  }
-
-  private func startServers(in directory: URL) throws -> [ServerProcess] {
-    let doNothing = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-      .appendingPathComponent("do-nothing-server").path
-    return try (control ? ["do-nothing", "do-nothing again"] : ["do-nothing"]).map { name in
-      try ServerProcess(
-        name: name, decidesNothing: true, core: serverCore, log: directory.appendingPathComponent("\(name).log")
-      ) { address in [doNothing, address, String(workers)] }
     }
   }
 
