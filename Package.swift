@@ -46,7 +46,10 @@ let package = Package(
     .target(name: "PolicyModel", swiftSettings: settings),
     // Floor 2: text to model, model to decision, certificate to identity.
     .target(name: "PolicyLoading", dependencies: ["PolicyModel", "CYAML"], swiftSettings: settings),
-    .target(name: "PolicyEngine", dependencies: ["PolicyModel"], swiftSettings: settings),
+    // `Lifetimes`: the engine lends stretches of its tables and of a request as `Span`, which the compiler then keeps from outliving them.
+    .target(
+      name: "PolicyEngine", dependencies: ["PolicyModel"],
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
     .target(name: "PeerIdentity", dependencies: ["PolicyModel", "COpenSSL"], swiftSettings: settings),
     // Floor 3: where policies come from.
     .target(
