@@ -173,8 +173,14 @@ struct StartFailure: Error {
   }
 
   @safe final class Load {
-    fileprivate let load: OpaquePointer
-    fileprivate init(_ load: OpaquePointer) { unsafe self.load = load }
+    private let load: OpaquePointer
+    /// The calls are made on its channel.
+    private let client: RawClient
+
+    fileprivate init(_ load: OpaquePointer, _ client: RawClient) {
+      unsafe self.load = load
+      self.client = client
+    }
 
     var finished: UInt64 { unsafe raw_grpc_load_finished(load) }
     func stop() { unsafe raw_grpc_load_stop(load) }
@@ -204,12 +210,19 @@ struct StartFailure: Error {
       unsafe raw_grpc_load_start(channel, &request, inFlight, total)
     }
     guard let started = unsafe started else { throw StartFailure(message: "no load") }
-    return unsafe Load(started)
+    return unsafe Load(started, self)
   }
 
   @safe final class Stream {
     private let stream: OpaquePointer
-    fileprivate init(_ stream: OpaquePointer) { unsafe self.stream = stream }
+    /// The call is made on its channel.
+    private let client: RawClient
+
+    fileprivate init(_ stream: OpaquePointer, _ client: RawClient) {
+      unsafe self.stream = stream
+      self.client = client
+    }
+
     deinit { unsafe raw_grpc_stream_close(stream) }
 
     /// The next reply, or the status that ended the stream.
@@ -223,7 +236,7 @@ struct StartFailure: Error {
   func stream(_ bytes: [UInt8], method: String) throws -> Stream {
     let opened = unsafe withRequest(bytes, method, 30_000, []) { request in unsafe raw_grpc_stream_open(channel, &request) }
     guard let opened = unsafe opened else { throw StartFailure(message: "no stream") }
-    return unsafe Stream(opened)
+    return unsafe Stream(opened, self)
   }
 }
 
