@@ -159,7 +159,7 @@ private func object(_ version: String, _ kind: String, _ rest: String = "metadat
       ("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("batch/v1", "Job"),
     ]
     for (version, kind) in kinds {
-      let file = load(object(version, kind, "metadata: {name: a, labels: {own: y}}\nspec: {replicas: 1, \(template)}"))
+      let file = load(object(version, kind, "metadata: {name: a, labels: {own: z}}\nspec: {replicas: 1, \(template)}"))
       #expect(file.workloads.first?.labels == ["app": "x"], "\(kind) \(file.messages)")
       #expect(file.workloads.first?.serviceAccount == "sa")
     }

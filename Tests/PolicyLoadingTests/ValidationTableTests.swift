@@ -41,7 +41,7 @@ private let authorizationCases: [(String, [String])] = [
   ("{selector: {matchLabels: {app: a}}}", []),
   ("{selector: {}}", ["selector-empty"]),
   ("{selector: {matchLabels: {}}}", ["selector-empty"]),
-  ("{selector: {matchExpressions: []}}", ["field-unknown", "selector-empty"]),
+  ("{selector: {matchExpressions: []}}", ["selector-empty", "field-unknown"]),
   ("{selector: {matchLabels: {\"\": a}}}", ["label-invalid"]),
   ("{selector: {matchLabels: {\"a*\": a}}}", ["label-invalid"]),
   ("{selector: {matchLabels: {a: \"b*\"}}}", ["label-invalid"]),
