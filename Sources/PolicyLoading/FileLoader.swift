@@ -108,6 +108,9 @@ struct FileLoader {
       let key: StaticString = field == "kind" ? "kind" : "apiVersion"
       if let entry = reader.entry(node, key), reader.document.type(entry.value) != .string {
         _ = reader.string(entry, path: field)
+      } else if let entry = reader.entry(node, key), !reader.document.bytes(entry.value).isEmpty {
+        // Written twice; the text's problems say so.
+        continue
       } else {
         reader.report(
           .fieldRequired(field, in: "the object", help: "a Kubernetes object begins with `apiVersion:` and `kind:`"),

@@ -99,6 +99,20 @@ import Testing
     #expect(loadPolicies(text: [0xEF, 0xBB, 0xBF] + Array(policy("{}").utf8), file: "f").keys.count == 1)
   }
 
+  @Test func `bad bytes behind the last document are not lost`() {
+    let file = load(policy("{}") + "...\n# \u{0}\n")
+    #expect(file.keys == ["AuthorizationPolicy shop/p"])
+    #expect(file.codes == ["encoding-invalid"])
+    #expect(file.broken.count == 1)
+    #expect(file.broken.first?.key == nil)
+  }
+
+  @Test func `a kind that is written twice is not called missing`() {
+    let file = load("apiVersion: v1\nkind: Pod\nkind: Service\nmetadata: {name: a}\n")
+    #expect(file.codes == ["duplicate-key"])
+    #expect(file.broken.first?.kind == nil)
+  }
+
   @Test func `limits of size hold`() {
     var limits = LoadingLimits(fileBytes: 100)
     #expect(load(String(repeating: "#", count: 101), limits: limits).codes == ["file-too-large"])
