@@ -236,7 +236,8 @@ struct FileLoader {
     }
     result.diagnostics = order.map { _, problem in
       let line = Int(problem.span.line) - 1
-      return diagnostic(problem, line: starts.indices.contains(line) ? source?.line(from: starts[line]) : nil)
+      let isKnown = starts.indices.contains(line)
+      return diagnostic(problem, line: isKnown ? source?.line(from: starts[line], markedAt: problem.span.column) : nil)
     }
     if hidden > 0 {
       result.diagnostics.append(diagnostic(Problem(message: .tooManyProblems(hidden), span: .nowhere), line: nil))

@@ -58,6 +58,17 @@ import Testing
         """, "\(file.messages)")
   }
 
+  @Test func `a line that is too long to show is cut, or left out when the mark stands behind the cut`() {
+    let long = String(repeating: "\u{e4}", count: 1000)
+    let near = load("{apiVersion: v1, kind: Pod, metadata: {name: 1, labels: {a: \(long)}}}")
+    #expect(near.codes == ["wrong-type"])
+    #expect(near.diagnostics.first?.sourceLine?.hasSuffix("\u{e4}…") == true)
+    #expect(near.messages.utf8.count < 2000)
+    let far = load("{apiVersion: v1, kind: Pod, metadata: {labels: {a: \(long)}, name: 1}}")
+    #expect(far.codes == ["wrong-type"])
+    #expect(far.diagnostics.first?.sourceLine == nil)
+  }
+
   @Test func `a tab as indentation is explained`() {
     let file = load("apiVersion: v1\nkind: Pod\nmetadata:\n\tname: a\n")
     #expect(

@@ -125,6 +125,16 @@ import Testing
     #expect(file.broken.count == 5)
   }
 
+  @Test func `behind too many broken documents nothing is read, and that is an error`() {
+    let text = String(repeating: "---\n[\n", count: 5) + "---\n" + policy("{}")
+    let file = load(text, limits: LoadingLimits(brokenDocuments: 3))
+    #expect(file.keys == [])
+    #expect(file.codes == ["yaml-syntax", "yaml-syntax", "yaml-syntax", "yaml-syntax"])
+    #expect(file.messages.contains("test.yaml:7:1: error: 3 documents"))
+    #expect(file.broken.last?.key == nil)
+    #expect(load(text).keys.count == 1)
+  }
+
   @Test func `a huge scalar is one value`() {
     let name = String(repeating: "a", count: 4_000_000)
     let file = load(policy("{action: \(name)}"))
