@@ -1,0 +1,68 @@
+// What one file holds: the usable objects, the broken ones as far as they can be identified, and what to tell the user.
+// Plain values; nothing here reads text.
+
+public import PolicyModel
+
+/// An object that is usable.
+public enum LoadedObject: Sendable {
+  case policy(AuthorizationPolicy)
+  case peerAuthentication(PeerAuthentication)
+  case workload(Workload)
+  case inventory(InventoryObject)
+
+  /// Name, namespace, place and age.
+  public var metadata: ObjectMetadata {
+    switch self {
+    case .policy(let policy): policy.metadata
+    case .peerAuthentication(let policy): policy.metadata
+    case .workload(let workload): workload.metadata
+    case .inventory(let object): object.metadata
+    }
+  }
+
+  /// Which object it is.
+  public var key: ObjectKey { metadata.key }
+}
+
+/// An object that exists in the file and cannot be used. What could not be read is nil, never guessed.
+public struct BrokenObject: Sendable {
+  /// The API group; empty for the core group.
+  public var group: ExactText?
+  /// The kind as written.
+  public var kind: ExactText?
+  /// The namespace; `default` when the metadata was read and names none.
+  public var namespace: ExactText?
+  /// The name.
+  public var name: ExactText?
+  /// The selector of a policy when it was read completely; without labels when the policy has none.
+  public var selector: LabelSelector?
+  /// Where the object is written.
+  public var location: SourceLocation
+  /// What is wrong, as one sentence: the message of its first error.
+  public var reason: String
+
+  /// The key, when all of it could be read.
+  public var key: ObjectKey? {
+    guard let kind, let namespace, let name else { return nil }
+    return ObjectKey(kind: kind, namespace: namespace, name: name)
+  }
+
+  /// Whether the object could be one that decides requests: its group could not be read, or is Istio's security group.
+  public var couldDecide: Bool { group == nil || kind == nil || group == "security.istio.io" }
+}
+
+/// The content of one file.
+///
+/// A file has a broken object if and only if it has a diagnostic that is an error.
+public struct LoadedFile: Sendable {
+  /// The usable objects in the order of the text.
+  public var objects: [LoadedObject] = []
+  /// The objects that cannot be used, in the order of the text. One without a key stands for anything that the file may hold.
+  public var broken: [BrokenObject] = []
+  /// Kinds that have nothing to do with policies, and how many objects of each there are.
+  public var skipped: [ExactText: Int] = [:]
+  /// Istio kinds that are recognized and do not take part in decisions yet, and how many objects of each there are.
+  public var unused: [ExactText: Int] = [:]
+  /// Errors and warnings in the order of the text.
+  public var diagnostics: [Diagnostic] = []
+}

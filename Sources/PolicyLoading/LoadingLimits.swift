@@ -1,0 +1,26 @@
+// How much of an input is read. Numbers only; who enforces one names it.
+
+/// Limits that keep memory bounded whatever a file contains.
+public struct LoadingLimits: Sendable {
+  /// The largest file, in bytes; more than 1 GiB counts as 1 GiB.
+  public var fileBytes: Int
+  /// The deepest nesting of lists and mappings, aliases followed.
+  public var nesting: Int
+  /// The most values of one document; one takes about 40 bytes.
+  public var nodes: Int
+  /// The most values that the aliases of one document may stand for.
+  public var aliasedNodes: Int
+  /// The most diagnostics of one file; the rest is counted.
+  public var diagnostics: Int
+
+  /// The limits, or their defaults: 64 MiB, 100 levels, 6,000,000 values, 100,000 values by aliases, 1,000 diagnostics.
+  public init(
+    fileBytes: Int = 64 << 20, nesting: Int = 100, nodes: Int = 6_000_000, aliasedNodes: Int = 100_000, diagnostics: Int = 1_000
+  ) {
+    self.fileBytes = min(fileBytes, 1 << 30)
+    self.nesting = nesting
+    self.nodes = nodes
+    self.aliasedNodes = aliasedNodes
+    self.diagnostics = max(diagnostics, 1)
+  }
+}

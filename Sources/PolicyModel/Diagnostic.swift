@@ -1,0 +1,76 @@
+// What is wrong with an input, for a tired operator at night.
+// Enters: findings of the loader and the validator. Leaves: `file:line:col: error: what [code]`, the line, a caret, `= help:`.
+// Never here: the decision what to do about it.
+
+/// How bad a finding is. An error makes the object unusable; a warning does not.
+public enum Severity: String, Sendable, Comparable {
+  /// The object works as written, but probably not as meant.
+  case warning
+  /// The object is refused.
+  case error
+
+  public static func < (left: Severity, right: Severity) -> Bool { left == .warning && right == .error }
+}
+
+/// One finding in an input file.
+public struct Diagnostic: Sendable {
+  /// How bad it is.
+  public var severity: Severity
+  /// A stable code in kebab case; `docs/diagnostics.md` lists all.
+  public var code: String
+  /// What is wrong: lower-case start, no final period, user text in backticks.
+  public var message: String
+  /// Where it is.
+  public var location: SourceLocation
+  /// What to write instead, if that is known.
+  public var help: String?
+  /// The text of the first line of the location, without its line break, if it was at hand.
+  public var sourceLine: String?
+
+  /// Makes a finding.
+  public init(
+    _ severity: Severity, code: String, _ message: String, at location: SourceLocation, help: String? = nil,
+    sourceLine: String? = nil
+  ) {
+    self.severity = severity
+    self.code = code
+    self.message = message
+    self.location = location
+    self.help = help
+    self.sourceLine = sourceLine
+  }
+}
+
+extension Diagnostic: CustomStringConvertible {
+  /// The finding as text of one to four lines, without a final line break. Control characters of the source are shown as `·`.
+  public var description: String {
+    var text = "\(location.description): \(severity.rawValue): \(message) [\(code)]"
+    if let sourceLine, location.span.line > 0 {
+      text += "\n  \(Self.printable(sourceLine))\n  \(caretLine(under: sourceLine))"
+    }
+    if let help { text += "\n  = help: \(help)" }
+    return text
+  }
+
+  private static func printable(_ line: String) -> String {
+    var shown = ""
+    for scalar in line.unicodeScalars {
+      if scalar == "\t" {
+        shown += " "
+      } else if scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) {
+        shown += "·"
+      } else {
+        shown.unicodeScalars.append(scalar)
+      }
+    }
+    return shown
+  }
+
+  private func caretLine(under line: String) -> String {
+    let width = line.unicodeScalars.count
+    let start = min(Int(location.span.column) - 1, width)
+    let isOneLine = location.span.endLine == location.span.line
+    let end = isOneLine ? min(Int(location.span.endColumn) - 1, width) : width
+    return String(repeating: " ", count: max(start, 0)) + String(repeating: "^", count: max(end - start, 1))
+  }
+}

@@ -1,0 +1,43 @@
+// Text that is compared as Envoy compares it: byte by byte.
+// Enters: any string of a policy, a workload or a command line. Leaves: the same string, hashable and ordered by its UTF-8 bytes.
+// Never here: canonical equivalence. Swift's `String ==` calls differently encoded names equal; Envoy and Kubernetes do not.
+
+/// A text whose equality, hash and order are those of its UTF-8 bytes.
+public struct ExactText: Sendable {
+  /// The text itself. Do not compare it; compare the `ExactText`.
+  public let string: String
+
+  /// Wraps `string` unchanged.
+  @inlinable
+  public init(_ string: String) {
+    self.string = string
+  }
+
+  /// The UTF-8 bytes. O(n).
+  public var bytes: [UInt8] { Array(string.utf8) }
+
+  /// Whether the text has no bytes.
+  public var isEmpty: Bool { string.utf8.isEmpty }
+}
+
+extension ExactText: Hashable {
+  public static func == (left: ExactText, right: ExactText) -> Bool {
+    left.string.utf8.elementsEqual(right.string.utf8)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in string.utf8 { hasher.combine(byte) }
+    hasher.combine(0xff as UInt8)
+  }
+}
+
+extension ExactText: Comparable {
+  public static func < (left: ExactText, right: ExactText) -> Bool {
+    left.string.utf8.lexicographicallyPrecedes(right.string.utf8)
+  }
+}
+
+extension ExactText: ExpressibleByStringLiteral, CustomStringConvertible {
+  public init(stringLiteral value: String) { self.init(value) }
+  public var description: String { string }
+}
