@@ -83,6 +83,10 @@ extension EnvoyExtAuthzOptions {
           unhealthy_threshold: 2
           healthy_threshold: 1
           grpc_health_check: {service_name: envoy.service.auth.v3.Authorization}
+        # When an engine is replaced, every check under way may have to be asked again at the same moment; Envoy's own limit is 3.
+        circuit_breakers:
+          thresholds:
+          - {max_requests: 65536, max_pending_requests: 65536, max_retries: 65536}
         load_assignment:
           cluster_name: \(quoted(clusterName))
           endpoints:
