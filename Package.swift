@@ -57,7 +57,7 @@ let package = Package(
     // Floor 4: where answers are given.
     .target(
       name: "ExtAuthzServer", dependencies: ["PolicyModel", "PolicyEngine", "PeerIdentity", "CExtAuthz"],
-      swiftSettings: settings),
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
     // Floor 5: the command.
     .executableTarget(
       name: "portcullis",

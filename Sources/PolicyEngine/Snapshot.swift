@@ -32,6 +32,8 @@ public final class Snapshot: Sendable {
   let trustDomainPrefixes: [Literal]
   /// The rules by number, for explanations.
   public let rules: [RuleOrigin]
+  /// Their names as bytes, for replies.
+  private let ruleNames: [[UInt8]]
   /// What is attached to the workloads of the inventory; workloads with the same policies share one.
   public let targets: [Target]
   /// The settings it was compiled under.
@@ -52,6 +54,7 @@ public final class Snapshot: Sendable {
     let (tables, _) = compiler.finish()
     self.tables = tables
     rules = groups.origins
+    ruleNames = groups.origins.map(\.name.bytes)
     attachments = AttachmentIndex(groups: groups.keys, peerAuthentications: set.peerAuthentications, mesh: mesh)
     var numbers: [Target: Int] = [:]
     var targets: [Target] = []
@@ -82,6 +85,11 @@ public final class Snapshot: Sendable {
 
   /// The workload with an address.
   public func target(address: IPAddress) -> TargetLookup { workloads.at(address) }
+
+  /// The bytes of a rule's name; empty for no rule.
+  public func nameBytes(of rule: RuleReference) -> [UInt8] {
+    Int(rule.number) < ruleNames.count ? ruleNames[Int(rule.number)] : []
+  }
 
   /// The name of a rule, or `none`.
   public func name(of rule: RuleReference) -> ExactText {

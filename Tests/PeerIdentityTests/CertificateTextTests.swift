@@ -75,7 +75,9 @@ internal import Testing
     func body(_ text: String) -> CertificateError.Code? { failure("-----BEGIN CERTIFICATE-----\n\(text)\n-----END CERTIFICATE-----\n") }
     // These decode, and are then not a certificate.
     for right in ["QQ==", "QUE=", "QUFB"] { #expect(body(right) == .malformedDER, "\(right)") }
-    for wrong in ["Q", "QQ", "QQ=", "QQ===", "QR==", "QUE", "QUF=", "QUE==", "QUFB=", "QQ==QQ==", "QQ=Q"] {
+    for wrong in [
+      "Q", "QQ", "QQ=", "QQ===", "QR==", "QUE", "QUF=", "QUE==", "QUFB=", "QQ==QQ==", "QQ=Q", "Q*Q==", "QQ ==", "Q-E=", "Q\tQ==",
+    ] {
       #expect(body(wrong) == .malformedBase64, "\(wrong)")
     }
   }
