@@ -80,6 +80,8 @@ extension EndToEnd {
         #expect(settled - answered <= 1)
         for _ in 0..<5 { #expect(try shop.get(.frontendToBackend, "/closed").status == 503) }
         #expect(shop.backend.answeredCount == settled)
+        // Each question was asked again before Envoy gave up.
+        #expect(try shop.server.counter("cluster.portcullis.upstream_rq_retry") >= 5 * 4)
         try shop.startNextEngine()
         try shop.waitForFirstAllowed()
         let answers = try load.stop()
