@@ -46,7 +46,10 @@ let package = Package(
     .target(name: "PolicyModel", swiftSettings: settings),
     // Floor 2: text to model, model to decision, certificate to identity.
     .target(name: "PolicyLoading", dependencies: ["PolicyModel", "CYAML"], swiftSettings: settings),
-    .target(name: "PolicyEngine", dependencies: ["PolicyModel"], swiftSettings: settings),
+    // `Lifetimes`: the engine lends stretches of its tables and of a request as `Span`, which the compiler then keeps from outliving them.
+    .target(
+      name: "PolicyEngine", dependencies: ["PolicyModel"],
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
     .target(name: "PeerIdentity", dependencies: ["PolicyModel", "COpenSSL"], swiftSettings: settings),
     // Floor 3: where policies come from.
     .target(
@@ -54,7 +57,7 @@ let package = Package(
     // Floor 4: where answers are given.
     .target(
       name: "ExtAuthzServer", dependencies: ["PolicyModel", "PolicyEngine", "PeerIdentity", "CExtAuthz"],
-      swiftSettings: settings),
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
     // Floor 5: the command.
     .executableTarget(
       name: "portcullis",
@@ -69,7 +72,7 @@ let package = Package(
     .target(
       name: "CRawGRPC", path: "Tests/CRawGRPC", cSettings: cSettings,
       linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
-    .target(name: "TestSupport", dependencies: ["CRawGRPC"], path: "Tests/TestSupport", swiftSettings: settings),
+    .target(name: "TestSupport", dependencies: ["CRawGRPC", "COpenSSL"], path: "Tests/TestSupport", swiftSettings: settings),
     .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: settings),
     .testTarget(
       name: "PolicyLoadingTests", dependencies: ["PolicyModel", "PolicyLoading"], swiftSettings: settings),

@@ -1,0 +1,46 @@
+# What a newcomer types. Every target that builds first installs what is missing (scripts/setup.sh), so `make run` works on a machine that
+# has only git, make and the Swift toolchain.
+
+SWIFT := swift
+LISTEN := 127.0.0.1:9191
+COMMAND := .build/release/portcullis
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run envoy test format lint generate bench soak clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## install packages and a real Envoy, where they are missing
+	@scripts/setup.sh
+
+build: setup ## build the command (optimized)
+	$(SWIFT) build -c release --product portcullis
+
+run: build ## serve the shop example, and print what to try
+	@scripts/try-shop.sh $(COMMAND) $(LISTEN)
+	@exec $(COMMAND) serve --policies examples/shop --listen $(LISTEN)
+
+envoy: build ## start the sidecars of the shop example (while `make run` runs in another terminal)
+	@PORTCULLIS=$(COMMAND) ENGINE=$(LISTEN) exec examples/shop/envoy/sidecars.sh
+
+test: setup ## run all tests, the end-to-end tests with real Envoys included
+	$(SWIFT) test
+
+format: ## format the Swift sources in place
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests bench
+
+lint: ## check the format of the Swift sources
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests bench
+
+generate: setup ## make the protobuf code again from proto/
+	proto/generate.sh
+
+bench: setup ## measure decisions in process and checks over gRPC
+	$(MAKE) -C bench bench
+
+soak: setup ## load the server for a long time and watch its memory
+	$(MAKE) -C bench soak
+
+clean: ## remove everything that was built (keeps .venv)
+	rm -rf .build bench/.build

@@ -1,0 +1,119 @@
+// From a decision to the reply that the bridge encodes.
+// Enters: a decision, the snapshot that made it. Leaves: borrowed texts in the worker's own buffer, valid until the worker's next request.
+// Never here: an allow that is not a decision's verdict `allow`; undecided is a denial with its reason.
+
+internal import CExtAuthz
+internal import PolicyEngine
+internal import PolicyModel
+
+/// One worker's writer. Not shared; it owns its buffer.
+@safe struct ReplyWriter: ~Copyable {
+  private let denialStatus: UInt32
+  /// Rule names of Istio are at most about 550 bytes; what does not fit is cut.
+  private let buffer: UnsafeMutableBufferPointer<UInt8>
+  private static let capacity = 8192
+  private var used = 0
+  private let processID: UInt64
+  private let worker: UInt32
+  private var sequence: UInt64 = 0
+
+  init(_ belief: Belief, worker: UInt32, processID: UInt64) {
+    denialStatus = belief.denialStatus
+    self.worker = worker
+    self.processID = processID
+    unsafe buffer = .allocate(capacity: Self.capacity)
+    unsafe buffer.initialize(repeating: 0)
+  }
+
+  deinit {
+    unsafe buffer.deallocate()
+  }
+
+  /// Writes the reply.
+  mutating func write(_ decision: Decision, _ snapshot: Snapshot, isTCP: Bool, to reply: UnsafeMutablePointer<extauthz_reply>) {
+    used = 0
+    let isAllowed = decision.verdict == .allow
+    unsafe reply.pointee.outcome = isAllowed ? Int32(EXTAUTHZ_ALLOW) : Int32(EXTAUTHZ_DENY)
+    unsafe reply.pointee.is_tcp = isTCP
+    if !isAllowed {
+      unsafe reply.pointee.http_status = denialStatus
+      unsafe reply.pointee.message = text(decision.reason.code)
+    }
+    let pairs = unsafe MetadataWriter(reply: reply)
+    unsafe pairs.add("decision", text(isAllowed ? "allow" : "deny"))
+    unsafe pairs.add("policy", ruleName(decision.rule, snapshot))
+    unsafe pairs.add("reason", text(decision.reason.code))
+    unsafe pairs.add("snapshot", copy(snapshot.contentHashBytes))
+    unsafe pairs.add("decision_id", nextID())
+    if let verdict = decision.dryRun.verdict { unsafe pairs.add("dry_run", dryRun(verdict, decision.dryRun.rule, snapshot)) }
+    if decision.audit != .none { unsafe pairs.add("audit", ruleName(decision.audit, snapshot)) }
+  }
+
+  private func text(_ text: StaticString) -> extauthz_bytes {
+    unsafe extauthz_bytes(data: text.utf8Start, size: text.utf8CodeUnitCount)
+  }
+
+  private mutating func copy(_ bytes: [UInt8]) -> extauthz_bytes {
+    let start = used
+    let count = min(bytes.count, Self.capacity - used)
+    for index in 0..<count { unsafe buffer[start + index] = bytes[index] }
+    used += count
+    return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: count)
+  }
+
+  private mutating func ruleName(_ rule: RuleReference, _ snapshot: Snapshot) -> extauthz_bytes {
+    unsafe rule == .none ? text("none") : copy(snapshot.nameBytes(of: rule))
+  }
+
+  /// `deny ns[..]-policy[..]-rule[..]`, or the verdict alone.
+  private mutating func dryRun(_ verdict: Verdict, _ rule: RuleReference, _ snapshot: Snapshot) -> extauthz_bytes {
+    guard rule != .none else { return unsafe text(verdict.name) }
+    let start = used
+    for index in 0..<verdict.name.utf8CodeUnitCount where used < Self.capacity {
+      unsafe buffer[used] = verdict.name.utf8Start[index]
+      used += 1
+    }
+    if used < Self.capacity {
+      unsafe buffer[used] = UInt8(ascii: " ")
+      used += 1
+    }
+    _ = unsafe copy(snapshot.nameBytes(of: rule))
+    return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: used - start)
+  }
+
+  /// 32 hexadecimal digits: this process, this worker, this decision.
+  private mutating func nextID() -> extauthz_bytes {
+    sequence &+= 1
+    let start = used
+    append(processID, digits: 16)
+    append(UInt64(worker), digits: 4)
+    append(sequence, digits: 12)
+    return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: used - start)
+  }
+
+  private mutating func append(_ number: UInt64, digits: Int) {
+    for digit in stride(from: digits - 1, through: 0, by: -1) where used < Self.capacity {
+      let value = UInt8(truncatingIfNeeded: number >> UInt64(digit * 4) & 15)
+      unsafe buffer[used] = value < 10 ? 0x30 + value : 0x57 + value
+      used += 1
+    }
+  }
+}
+
+/// Adds pairs to the reply's dynamic metadata; beyond the limit they are left out.
+@safe private struct MetadataWriter {
+  let reply: UnsafeMutablePointer<extauthz_reply>
+
+  func add(_ key: StaticString, _ value: extauthz_bytes) {
+    let index = unsafe Int(reply.pointee.metadata_count)
+    let pair = unsafe extauthz_pair(key: extauthz_bytes(data: key.utf8Start, size: key.utf8CodeUnitCount), value: value)
+    unsafe withUnsafeMutablePointer(to: &reply.pointee.metadata) { tuple in
+      unsafe tuple.withMemoryRebound(to: extauthz_pair.self, capacity: Int(EXTAUTHZ_REPLY_METADATA_LIMIT)) { pairs in
+        if index < Int(EXTAUTHZ_REPLY_METADATA_LIMIT) {
+          unsafe pairs[index] = pair
+          unsafe reply.pointee.metadata_count += 1
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,178 @@
+// Which workload a request is about.
+// Enters: hints, the destination as the proxy describes it, the snapshot. Leaves: what is attached to the workload, or why nobody can tell.
+// Order (design: "what crosses the wire"): the proxy's hints, then `destination.labels` with the namespace of `destination.principal`, then,
+// only if asked to, the inventory by principal or address.
+// Never here: a second try after something was found to be wrong.
+
+internal import CExtAuthz
+internal import PolicyEngine
+internal import PolicyModel
+
+/// What is attached, or the reason of the denial.
+enum Resolution {
+  case target(Target)
+  case denied(Reason)
+}
+
+/// One worker's resolver. Not shared.
+struct WorkloadResolver {
+  private let belief: Belief
+  private let pin: [UInt8]?
+  /// What the pinned workload has attached in the current snapshot.
+  private var pinned: Resolution?
+  /// Targets by namespace and labels as they came; forgotten with the snapshot.
+  private var byLabels: [[UInt8]: Target] = [:]
+  private var key: [UInt8] = []
+  private static let limit = 4096
+
+  init(_ belief: Belief) {
+    self.belief = belief
+    pin = belief.workload.map { Array($0.utf8) }
+  }
+
+  /// Forgets what the last snapshot said.
+  mutating func forget() {
+    byLabels.removeAll(keepingCapacity: true)
+    pinned = nil
+  }
+
+  mutating func resolve(_ hints: borrowing Hints, _ request: UnsafePointer<extauthz_request>, _ snapshot: Snapshot) -> Resolution {
+    let named = unsafe namedTarget(hints, request, snapshot)
+    guard let pin else { return named ?? .denied(.unknownWorkload) }
+    return checkPin(pin, named, hints, snapshot)
+  }
+
+  /// The first source that answers; `nil` when none does.
+  private mutating func namedTarget(
+    _ hints: borrowing Hints, _ request: UnsafePointer<extauthz_request>, _ snapshot: Snapshot
+  ) -> Resolution? {
+    let destination = unsafe request.pointee.destination
+    if unsafe !hints.workload.isEmpty {
+      let found = unsafe Self.resolution(snapshot.target(workload: hints.workload.span), snapshot) ?? .denied(.unknownWorkload)
+      guard unsafe !hints.namespace.isEmpty, case .target(let target) = found else { return found }
+      // Both forms of hint: they must mean the same.
+      guard let other = hintedTarget(hints, snapshot) else { return .denied(.badHint) }
+      let isSameNamespace = unsafe Self.namespace(of: hints.workload.copy) == hints.namespace.copy
+      return isSameNamespace && other == target ? found : .denied(.badHint)
+    }
+    if unsafe !hints.namespace.isEmpty { return hintedTarget(hints, snapshot).map { .target($0) } ?? .denied(.badHint) }
+    if unsafe destination.label_count > 0, let identity = unsafe Self.identity(destination.principal) {
+      return unsafe .target(labelledTarget(identity.namespace, destination, snapshot))
+    }
+    return belief.infersWorkload ? unsafe inferred(destination, snapshot) : nil
+  }
+
+  /// The target of `portcullis.namespace` and `portcullis.labels`; `nil` when the labels are malformed.
+  private mutating func hintedTarget(_ hints: borrowing Hints, _ snapshot: Snapshot) -> Target? {
+    key.removeAll(keepingCapacity: true)
+    key.append(0)
+    unsafe Self.append(hints.namespace, to: &key)
+    unsafe Self.append(hints.labels, to: &key)
+    if let known = byLabels[key] { return known }
+    guard let labels = unsafe Self.labels(hints.labels.copy) else { return nil }
+    let namespace = unsafe ExactText(String(decoding: hints.namespace.copy, as: UTF8.self))
+    return remember(snapshot.target(namespace: namespace, labels: labels))
+  }
+
+  /// The target of `destination.labels`.
+  private mutating func labelledTarget(_ namespace: ExactText, _ destination: extauthz_peer, _ snapshot: Snapshot) -> Target {
+    key.removeAll(keepingCapacity: true)
+    key.append(1)
+    unsafe Self.append(destination.principal, to: &key)
+    guard let pairs = unsafe destination.labels else { return snapshot.target(namespace: namespace, labels: [:]) }
+    for index in unsafe 0..<destination.label_count {
+      unsafe Self.append(pairs[index].key, to: &key)
+      unsafe Self.append(pairs[index].value, to: &key)
+    }
+    if let known = byLabels[key] { return known }
+    var labels: [ExactText: ExactText] = [:]
+    for index in unsafe 0..<destination.label_count {
+      let name = unsafe ExactText(String(decoding: pairs[index].key.copy, as: UTF8.self))
+      unsafe labels[name] = ExactText(String(decoding: pairs[index].value.copy, as: UTF8.self))
+    }
+    return remember(snapshot.target(namespace: namespace, labels: labels))
+  }
+
+  private mutating func remember(_ target: Target) -> Target {
+    if byLabels.count >= Self.limit { byLabels.removeAll(keepingCapacity: true) }
+    byLabels[key] = target
+    return target
+  }
+
+  private func inferred(_ destination: extauthz_peer, _ snapshot: Snapshot) -> Resolution? {
+    if let identity = unsafe Self.identity(destination.principal), identity.serviceAccount != "default" {
+      let name = Array("\(identity.namespace)/\(identity.serviceAccount)".utf8)
+      if let found = Self.resolution(snapshot.target(namespaceAndAccount: name.span), snapshot) { return found }
+    }
+    guard unsafe destination.address.kind == EXTAUTHZ_ADDRESS_SOCKET, let address = unsafe IPAddress(destination.address.text.span) else {
+      return nil
+    }
+    return Self.resolution(snapshot.target(address: address), snapshot)
+  }
+
+  // MARK: A pinned server
+
+  /// The pinned workload, unless the request names another.
+  private mutating func checkPin(
+    _ pin: [UInt8], _ named: Resolution?, _ hints: borrowing Hints, _ snapshot: Snapshot
+  ) -> Resolution {
+    let own: Resolution
+    if let pinned {
+      own = pinned
+    } else {
+      own = Self.resolution(snapshot.target(workload: pin.span), snapshot) ?? .denied(.unknownWorkload)
+      pinned = own
+    }
+    guard case .target(let target) = own else { return own }
+    switch named {
+    case nil: return own
+    case .denied(let reason): return .denied(reason)
+    case .target(let other):
+      if unsafe !hints.workload.isEmpty, unsafe !Self.isSameWorkload(pin, hints.workload.copy) { return .denied(.wrongWorkload) }
+      if unsafe !hints.namespace.isEmpty, unsafe Self.namespace(of: pin) != hints.namespace.copy { return .denied(.wrongWorkload) }
+      return other == target ? own : .denied(.wrongWorkload)
+    }
+  }
+
+  /// Equal namespace and name, and equal kind where both say one.
+  private static func isSameWorkload(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    let slash = UInt8(ascii: "/")
+    let (a, b) = (left.split(separator: slash), right.split(separator: slash))
+    guard a.first == b.first, a.last == b.last else { return false }
+    guard a.count == 3, b.count == 3 else { return true }
+    return a[1].map { $0 | 0x20 } == b[1].map { $0 | 0x20 }
+  }
+
+  // MARK: Text
+
+  private static func resolution(_ lookup: TargetLookup, _ snapshot: Snapshot) -> Resolution? {
+    switch lookup {
+    case .found(let number): snapshot.targets.indices.contains(number) ? .target(snapshot.targets[number]) : .denied(.internalError)
+    case .ambiguous: .denied(.ambiguousWorkload)
+    case .unknown: nil
+    }
+  }
+
+  private static func identity(_ principal: extauthz_bytes) -> SPIFFEID? {
+    unsafe principal.isEmpty || principal.size > 2048 ? nil : SPIFFEID(ExactText(String(decoding: principal.copy, as: UTF8.self)))
+  }
+
+  private static func namespace(of workload: [UInt8]) -> [UInt8] {
+    Array(workload.prefix { $0 != UInt8(ascii: "/") })
+  }
+
+  private static func append(_ bytes: extauthz_bytes, to key: inout [UInt8]) {
+    unsafe Request.appendPathComponent(bytes.span, to: &key)
+  }
+
+  /// `k=v,k=v`; `nil` when a pair has no key or no `=`, or a key comes twice.
+  private static func labels(_ text: [UInt8]) -> [ExactText: ExactText]? {
+    var labels: [ExactText: ExactText] = [:]
+    for pair in text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+      guard let equals = pair.firstIndex(of: UInt8(ascii: "=")), equals > pair.startIndex else { return nil }
+      let key = ExactText(String(decoding: pair[..<equals], as: UTF8.self))
+      guard labels.updateValue(ExactText(String(decoding: pair[(equals + 1)...], as: UTF8.self)), forKey: key) == nil else { return nil }
+    }
+    return labels
+  }
+}

@@ -1,0 +1,104 @@
+// The compiled form of rules: flat, immutable, without strings.
+//
+//   rules ─► clauses (sources, operations) ─► tests ─► patterns ─► literals
+//   rules ─► tests (conditions)
+//
+// A rule matches when one of its sources, one of its operations and all its conditions do; a clause when all its tests do; a test when one of
+// its patterns does, or, negated, none.
+
+public import PolicyModel
+
+/// What a test compares.
+enum Subject: UInt8, Sendable, Hashable {
+  case principal, namespace, serviceAccount, trustDomain
+  case sourceIP, remoteIP, destinationIP, port
+  case host, method, path, sni
+  /// `request.headers[:path]`: the path with its query.
+  case target
+  /// `request.headers[:authority]`: the host, with its case.
+  case authority
+  /// `Test.name` is the header's name in lower case.
+  case header
+  /// `Test.name` is the encoded path of claim names.
+  case claim
+  case requestPrincipal
+  /// `Test.name` is the encoded filter and key.
+  case metadata
+
+  /// Whether only HTTP requests have it.
+  var isHTTP: Bool {
+    switch self {
+    case .host, .method, .path, .target, .authority, .header, .claim, .requestPrincipal: true
+    default: false
+    }
+  }
+}
+
+/// One value of a policy, ready to be compared.
+struct Pattern: Sendable {
+  enum Kind: UInt8, Sendable {
+    case exact, prefix, suffix
+    /// There, and not empty.
+    case nonEmpty
+    /// There.
+    case present
+    /// Starts with `first`, ends with `second`, without overlap.
+    case between
+    /// Stars of `first` are any run of bytes.
+    case glob
+    /// `first` is the namespace, `second` the account.
+    case serviceAccount
+    /// The trust domain starts, ends with or is `first`.
+    case domainPrefix, domainSuffix, domainExact
+    /// A path template; `number` indexes the templates.
+    case template
+    /// Issuer `number`, subject `number + 1`, both patterns.
+    case issuerAndSubject
+    /// `number` indexes the blocks.
+    case block
+    /// `number` is the port.
+    case port
+    /// One element of a metadata list; the pattern of the element is `number`.
+    case element
+  }
+
+  var kind: Kind
+  var first = Literal()
+  var second = Literal()
+  var number: UInt32 = 0
+}
+
+/// One half of a constraint.
+struct Test: Sendable {
+  var subject: Subject
+  var isNegated: Bool
+  var name: Literal
+  var patterns: Stretch
+  /// Where many patterns are looked up at once, or `.max`.
+  var lookup: UInt32 = .max
+  /// How many patterns, the first ones, the lookup does not cover.
+  var uncovered: UInt32 = 0
+}
+
+struct CompiledClause: Sendable {
+  var tests: Stretch
+}
+
+struct CompiledRule: Sendable {
+  var sources: Stretch
+  var operations: Stretch
+  var conditions: Stretch
+  var isAllow: Bool
+  /// Whether any test needs HTTP: an ALLOW rule with one does not exist on TCP chains, another rule loses these tests.
+  var needsHTTP: Bool
+}
+
+/// Where a rule stands in the policies, for explanations.
+public struct RuleOrigin: Sendable {
+  /// `ns[N]-policy[P]-rule[i]`.
+  public let name: ExactText
+  /// The file and the span of the rule.
+  public let location: SourceLocation
+  /// The policy's action.
+  public let action: AuthorizationPolicy.Action
+}

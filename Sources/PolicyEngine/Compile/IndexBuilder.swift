@@ -1,0 +1,116 @@
+// Which key finds which rule.
+// Enters: the rules of one set with the keys that could find them. Leaves: an index in which every rule stands under the keys of its most
+// selective constraint: the one whose fullest key holds the fewest rules of the set.
+// Never here: an answer. A key only nominates; every nominated rule is tested in full.
+
+internal import PolicyModel
+
+struct IndexBuilder {
+  /// Sets of at most this many rules are walked.
+  static let threshold = 8
+
+  private let rules: [(number: UInt32, keys: RuleKeys)]
+  private var always: [UInt32] = []
+  private var chosen: [IndexKey: [UInt32]] = [:]
+
+  /// Chooses keys; on TCP chains ALLOW rules that need HTTP do not exist, and keys of HTTP texts cannot be used.
+  init(_ rules: [(number: UInt32, keys: RuleKeys)], isTCP: Bool, tables: CompiledPolicies) {
+    self.rules = rules.filter { rule in
+      let compiled = tables.rules[Int(rule.number)]
+      return !(isTCP && compiled.isAllow && compiled.needsHTTP)
+    }
+    let usable = self.rules.map { ($0.number, isTCP ? Self.withoutHTTP($0.keys) : $0.keys) }
+    var occurrences: [IndexKey: Int] = [:]
+    for (_, keys) in usable {
+      for options in keys.sources + keys.operations + [keys.conditions] {
+        for key in Set(options.joined()) { occurrences[key, default: 0] += 1 }
+      }
+    }
+    for (number, keys) in usable {
+      guard let cover = Self.bestCover(keys, occurrences, worst: usable.count) else {
+        always.append(number)
+        continue
+      }
+      for key in Set(cover) { chosen[key, default: []].append(number) }
+    }
+  }
+
+  /// Appends the index to the tables and returns its number.
+  consuming func build(into tables: inout CompiledPolicies, hash: ByteHash) -> UInt32 {
+    var byDimension: [Dimension: [IndexPattern: [UInt32]]] = [:]
+    for (key, numbers) in chosen { byDimension[key.dimension, default: [:]][key.pattern] = numbers }
+    var dimensions: [IndexDimension] = []
+    for (dimension, patterns) in byDimension {
+      var all: Set<UInt32> = []
+      var stretches: [IndexPattern: Stretch] = [:]
+      for (pattern, numbers) in patterns {
+        all.formUnion(numbers)
+        stretches[pattern] = Self.append(numbers.sorted(), to: &tables)
+      }
+      let lookup = UInt32(truncatingIfNeeded: tables.lookups.count)
+      tables.lookups.append(PatternLookup(stretches, hash: hash))
+      dimensions.append(IndexDimension(dimension: dimension, lookup: lookup, rules: Self.append(all.sorted(), to: &tables)))
+    }
+    // The same policies must give the same walk in every replica.
+    dimensions.sort {
+      ($0.dimension.text.rawValue, $0.dimension.name.start) < ($1.dimension.text.rawValue, $1.dimension.name.start)
+    }
+    let stretch = Stretch(
+      start: UInt32(truncatingIfNeeded: tables.dimensions.count), count: UInt32(truncatingIfNeeded: dimensions.count))
+    tables.dimensions.append(contentsOf: dimensions)
+    tables.indexes.append(RuleIndex(dimensions: stretch, always: Self.append(always.sorted(), to: &tables)))
+    return UInt32(truncatingIfNeeded: tables.indexes.count - 1)
+  }
+
+  /// Stores numbers in the postings.
+  static func append(_ numbers: [UInt32], to tables: inout CompiledPolicies) -> Stretch {
+    let stretch = Stretch(start: UInt32(truncatingIfNeeded: tables.postings.count), count: UInt32(truncatingIfNeeded: numbers.count))
+    tables.postings.append(contentsOf: numbers)
+    return stretch
+  }
+
+  /// The keys of one condition, or of one test for every source, or for every operation.
+  private static func bestCover(_ keys: RuleKeys, _ occurrences: [IndexKey: Int], worst: Int) -> [IndexKey]? {
+    var best: (cost: Int, keys: [IndexKey])?
+    func consider(_ cost: Int, _ keys: [IndexKey]) {
+      if cost < best?.cost ?? .max { best = (cost, keys) }
+    }
+    func cost(_ option: [IndexKey]) -> Int {
+      option.reduce(0) { max($0, $1.pattern == .always ? worst : occurrences[$1] ?? worst) }
+    }
+    for option in keys.conditions { consider(cost(option), option) }
+    for clauses in [keys.sources, keys.operations] where !clauses.isEmpty {
+      var total = 0
+      var union: [IndexKey] = []
+      var isCovered = true
+      for options in clauses {
+        guard let option = options.min(by: { cost($0) < cost($1) }) else {
+          isCovered = false
+          break
+        }
+        total = max(total, cost(option))
+        union += option
+      }
+      if isCovered { consider(total, union) }
+    }
+    return best?.keys
+  }
+
+  private static func withoutHTTP(_ keys: RuleKeys) -> RuleKeys {
+    func usable(_ options: [[IndexKey]]) -> [[IndexKey]] {
+      options.filter { $0.allSatisfy { !$0.dimension.text.isHTTP } }
+    }
+    return RuleKeys(
+      sources: keys.sources.map(usable), operations: keys.operations.map(usable), conditions: usable(keys.conditions))
+  }
+}
+
+extension Dimension.Text {
+  /// Whether only HTTP requests have it.
+  var isHTTP: Bool {
+    switch self {
+    case .host, .method, .path, .target, .authority, .header, .claim: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,197 @@
+// From rules to the flat tables, and the keys under which each rule can be indexed.
+// Enters: policies in byte order of their rules' names. Leaves: tests, clauses and rules, and for each rule what an index may use.
+// Never here: a rule that became wider than Istio makes it. What cannot be expressed is treated as Istio's generator does: an ALLOW rule
+// disappears, another rule loses the value, and a rule with an unknown key disappears whatever its action.
+
+internal import PolicyModel
+
+/// What an index may use to find one rule: keys of positive tests. A request that matches the rule satisfies one key of some test of
+/// *every* clause list, so the keys of one test a clause, over one list, are enough.
+struct RuleKeys {
+  /// For each clause, the keys of each positive test.
+  var sources: [[[IndexKey]]] = []
+  var operations: [[[IndexKey]]] = []
+  var conditions: [[IndexKey]] = []
+}
+
+struct RuleCompiler {
+  private(set) var tables = CompiledPolicies()
+  private var values: PatternCompiler
+  private let hash: ByteHash
+  /// A test with more patterns than this looks them up.
+  private static let lookupThreshold = 8
+
+  init(mesh: MeshSettings, hash: ByteHash) {
+    values = PatternCompiler(mesh: mesh)
+    self.hash = hash
+    tables.issuerPath = values.claimPath(["iss"])
+    tables.subjectPath = values.claimPath(["sub"])
+    tables.schemeLiteral = values.pool.intern(Array("spiffe://".utf8))
+    tables.namespaceLiteral = values.pool.intern(Array("/ns/".utf8))
+    tables.accountLiteral = values.pool.intern(Array("sa/".utf8))
+  }
+
+  /// The finished tables.
+  consuming func finish() -> (tables: CompiledPolicies, pool: LiteralPool) {
+    tables.patterns = values.patterns
+    tables.blocks = values.blocks
+    tables.templates = values.templates
+    var pool = values.pool
+    tables.literals = pool.bytes
+    pool.seal()
+    return (tables, pool)
+  }
+
+  /// Stores a text for later use.
+  mutating func intern(_ text: [UInt8]) -> Literal { values.pool.intern(text) }
+
+  /// Compiles one rule; `nil` when Istio's generator would drop it.
+  mutating func compile(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy) -> (rule: CompiledRule, keys: RuleKeys)? {
+    let isAllow = policy.action == .allow
+    var keys = RuleKeys()
+    var needsHTTP = false
+    var sources: [[Test]] = []
+    var operations: [[Test]] = []
+    var conditions: [Test] = []
+    for clause in rule.sources {
+      guard let (tests, clauseKeys) = compile(clause.constraints, of: policy, needsHTTP: &needsHTTP) else { return nil }
+      sources.append(tests)
+      keys.sources.append(clauseKeys)
+    }
+    for clause in rule.operations {
+      guard let (tests, clauseKeys) = compile(clause.constraints, of: policy, needsHTTP: &needsHTTP) else { return nil }
+      operations.append(tests)
+      keys.operations.append(clauseKeys)
+    }
+    guard let (tests, conditionKeys) = compile(rule.conditions, of: policy, needsHTTP: &needsHTTP) else { return nil }
+    conditions = tests
+    keys.conditions = conditionKeys
+    let compiled = CompiledRule(
+      sources: append(sources), operations: append(operations), conditions: append(conditions), isAllow: isAllow, needsHTTP: needsHTTP)
+    return (compiled, keys)
+  }
+
+  /// Gives a rule its number, the next one.
+  mutating func append(_ rule: CompiledRule) -> UInt32 {
+    tables.rules.append(rule)
+    return UInt32(truncatingIfNeeded: tables.rules.count - 1)
+  }
+
+  /// Adds a group.
+  mutating func append(_ group: Group) -> UInt32 {
+    tables.groups.append(group)
+    return UInt32(truncatingIfNeeded: tables.groups.count - 1)
+  }
+
+  /// Stores the rule numbers of a set and, where they are many, an index over them.
+  mutating func ruleSet(_ rules: [(number: UInt32, keys: RuleKeys)]) -> RuleSet {
+    var set = RuleSet(rules: IndexBuilder.append(rules.map(\.number), to: &tables))
+    guard rules.count > IndexBuilder.threshold else { return set }
+    set.index = IndexBuilder(rules, isTCP: false, tables: tables).build(into: &tables, hash: hash)
+    set.tcpIndex = set.index
+    if rules.contains(where: { tables.rules[Int($0.number)].needsHTTP }) {
+      set.tcpIndex = IndexBuilder(rules, isTCP: true, tables: tables).build(into: &tables, hash: hash)
+    }
+    return set
+  }
+
+  private mutating func append(_ clauses: [[Test]]) -> Stretch {
+    let stretch = Stretch(start: UInt32(truncatingIfNeeded: tables.clauses.count), count: UInt32(truncatingIfNeeded: clauses.count))
+    // Clauses first, so that they stand together; their tests follow in `tests`.
+    for tests in clauses { tables.clauses.append(CompiledClause(tests: append(tests))) }
+    return stretch
+  }
+
+  private mutating func append(_ tests: [Test]) -> Stretch {
+    let stretch = Stretch(start: UInt32(truncatingIfNeeded: tables.tests.count), count: UInt32(truncatingIfNeeded: tests.count))
+    tables.tests.append(contentsOf: tests)
+    return stretch
+  }
+
+  /// The tests of one clause and the keys of its positive tests; `nil` when the rule is to be dropped.
+  private mutating func compile(
+    _ constraints: [Constraint], of policy: AuthorizationPolicy, needsHTTP: inout Bool
+  ) -> (tests: [Test], keys: [[IndexKey]])? {
+    var tests: [Test] = []
+    var keys: [[IndexKey]] = []
+    for constraint in constraints {
+      switch constraint.attribute {
+      case .unknownKey: return nil
+      case .malformedKey:
+        if policy.action == .allow { return nil }
+        continue
+      default: break
+      }
+      guard let (subject, name) = subject(of: constraint.attribute) else { return nil }
+      if subject.isHTTP { needsHTTP = true }
+      for (list, isNegated) in [(constraint.values, false), (constraint.notValues, true)] where !list.isEmpty {
+        var compiled: [PatternCompiler.Value] = []
+        for value in list {
+          if let one = values.compile(value.value, subject: subject, name: name, policyNamespace: policy.metadata.key.namespace) {
+            compiled.append(one)
+          } else if policy.action == .allow {
+            return nil
+          }
+        }
+        guard !compiled.isEmpty else { continue }
+        tests.append(test(compiled, subject: subject, name: name, isNegated: isNegated))
+        if !isNegated { keys.append(compiled.flatMap(\.keys)) }
+      }
+    }
+    return (tests, keys)
+  }
+
+  private mutating func test(_ compiled: [PatternCompiler.Value], subject: Subject, name: Literal, isNegated: Bool) -> Test {
+    let count = compiled.reduce(0) { $0 + $1.patterns.count }
+    let usesLookup = count > Self.lookupThreshold && compiled.contains(where: \.isExactKey)
+    // What a lookup does not cover comes first.
+    let ordered = usesLookup ? compiled.filter { !$0.isExactKey } + compiled.filter(\.isExactKey) : compiled
+    var test = Test(
+      subject: subject, isNegated: isNegated, name: name,
+      patterns: Stretch(start: UInt32(truncatingIfNeeded: values.patterns.count), count: UInt32(truncatingIfNeeded: count)))
+    for value in ordered { values.patterns.append(contentsOf: value.patterns) }
+    guard usesLookup else { return test }
+    var patterns: [IndexPattern: Stretch] = [:]
+    for value in compiled where value.isExactKey {
+      for key in value.keys { patterns[key.pattern] = Stretch(start: 0, count: 1) }
+    }
+    test.uncovered = UInt32(truncatingIfNeeded: compiled.reduce(0) { $0 + ($1.isExactKey ? 0 : $1.patterns.count) })
+    test.lookup = UInt32(truncatingIfNeeded: tables.lookups.count)
+    tables.lookups.append(PatternLookup(patterns, hash: hash))
+    return test
+  }
+
+  /// What an attribute is compared by; `nil` only for keys that name no attribute.
+  private mutating func subject(of attribute: Attribute) -> (Subject, Literal)? {
+    switch attribute {
+    case .sourcePrincipal: (.principal, Literal())
+    case .sourceNamespace: (.namespace, Literal())
+    case .sourceServiceAccount: (.serviceAccount, Literal())
+    case .sourceTrustDomain: (.trustDomain, Literal())
+    case .sourceIP: (.sourceIP, Literal())
+    case .remoteIP: (.remoteIP, Literal())
+    case .destinationIP: (.destinationIP, Literal())
+    case .destinationPort: (.port, Literal())
+    case .host: (.host, Literal())
+    case .method: (.method, Literal())
+    case .path: (.path, Literal())
+    case .sni: (.sni, Literal())
+    case .requestPrincipal: (.requestPrincipal, Literal())
+    case .requestAudiences: (.claim, values.claimPath(["aud"]))
+    case .requestPresenter: (.claim, values.claimPath(["azp"]))
+    case .requestClaim(let path): (.claim, values.claimPath(path))
+    case .requestHeader(let name): header(name)
+    case .envoyMetadata(let filter, let key): (.metadata, values.claimPath([filter, key]))
+    case .malformedKey, .unknownKey: nil
+    }
+  }
+
+  /// Header names are compared without case; Envoy keeps method, path and authority as pseudo headers, and `host` names the authority.
+  private mutating func header(_ name: ExactText) -> (Subject, Literal) {
+    let folded = name.bytes.map(Request.lowercased)
+    if folded == Array(":method".utf8) { return (.method, Literal()) }
+    if folded == Array(":path".utf8) { return (.target, Literal()) }
+    if folded == Array(":authority".utf8) || folded == Array("host".utf8) { return (.authority, Literal()) }
+    return (.header, values.pool.intern(folded))
+  }
+}

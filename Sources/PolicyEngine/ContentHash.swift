@@ -1,0 +1,127 @@
+// A hash of what was loaded, equal in every replica that loaded the same, however it was spread over files and formatted.
+// Enters: a policy set. Leaves: 16 hexadecimal digits. Never here: places in files, and security: it names a set, it does not protect one.
+
+internal import PolicyModel
+
+struct ContentHash {
+  private var state: UInt64 = 0xcbf2_9ce4_8422_2325
+
+  /// The hash of a set under settings.
+  static func text(of set: PolicySet, mesh: MeshSettings) -> ExactText {
+    var hash = ContentHash()
+    hash.add(mesh)
+    for policy in set.policies.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(policy) }
+    for object in set.peerAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
+    for workload in set.workloads.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(workload) }
+    for policy in set.unusable.sorted(by: { $0.key < $1.key }) { hash.add(policy.key) }
+    let digits = String(hash.state, radix: 16)
+    return ExactText(String(repeating: "0", count: 16 - digits.utf8.count) + digits)
+  }
+
+  /// FNV-1a.
+  private mutating func add(_ byte: UInt8) {
+    state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
+  }
+
+  private mutating func add(_ number: Int) {
+    for shift in stride(from: 0, to: 64, by: 8) { add(UInt8(truncatingIfNeeded: number >> shift)) }
+  }
+
+  private mutating func add(_ text: ExactText) {
+    add(text.string.utf8.count)
+    for byte in text.string.utf8 { add(byte) }
+  }
+
+  private mutating func add(_ text: String) { add(ExactText(text)) }
+
+  private mutating func add(_ key: ObjectKey) {
+    add(key.kind)
+    add(key.namespace)
+    add(key.name)
+  }
+
+  private mutating func add(_ mesh: MeshSettings) {
+    add(mesh.trustDomain)
+    add(mesh.trustDomainAliases.count)
+    for alias in mesh.trustDomainAliases { add(alias) }
+    add(mesh.rootNamespace)
+    add(mesh.pathNormalization.rawValue)
+    add(mesh.delegatedProviders.count)
+    for provider in mesh.delegatedProviders.sorted() { add(provider) }
+  }
+
+  private mutating func add(_ labels: [ExactText: ExactText]) {
+    add(LabelSelector(matchLabels: labels))
+  }
+
+  private mutating func add(_ selector: LabelSelector) {
+    add(selector.matchLabels.count)
+    for pair in selector.matchLabels {
+      add(pair.key)
+      add(pair.value)
+    }
+  }
+
+  private mutating func add(_ policy: AuthorizationPolicy) {
+    add(policy.metadata.key)
+    switch policy.attachment {
+    case .selector(let selector): add(selector)
+    case .targets(let targets):
+      add(-targets.count)
+      for target in targets {
+        add(target.group)
+        add(target.kind)
+        add(target.name)
+      }
+    }
+    add(policy.action.rawValue)
+    add(policy.provider ?? "")
+    add(policy.isDryRun ? 1 : 0)
+    add(policy.rules.count)
+    for rule in policy.rules {
+      guard let rule else {
+        add(-1)
+        continue
+      }
+      for clauses in [rule.sources, rule.operations, [AuthorizationPolicy.Clause(rule.conditions)]] {
+        add(clauses.count)
+        for clause in clauses { add(clause.constraints) }
+      }
+    }
+  }
+
+  private mutating func add(_ constraints: [Constraint]) {
+    add(constraints.count)
+    for constraint in constraints {
+      add(constraint.attribute.description)
+      for list in [constraint.values, constraint.notValues] {
+        add(list.count)
+        for value in list { add(value.value) }
+      }
+    }
+  }
+
+  private mutating func add(_ object: PeerAuthentication) {
+    add(object.metadata.key)
+    add(Int(truncatingIfNeeded: object.metadata.creationTime))
+    add(object.selector)
+    add(object.mode?.rawValue ?? "UNSET")
+    add(object.portModes.count)
+    for (port, mode) in object.portModes.sorted(by: { $0.key < $1.key }) {
+      add(Int(port))
+      add(mode?.rawValue ?? "UNSET")
+    }
+  }
+
+  private mutating func add(_ workload: Workload) {
+    add(workload.metadata.key)
+    add(workload.labels)
+    add(workload.serviceAccount)
+    add(workload.addresses.count)
+    for address in workload.addresses {
+      add(address.isIPv4 ? 4 : 6)
+      add(Int(truncatingIfNeeded: address.high))
+      add(Int(truncatingIfNeeded: address.low))
+    }
+  }
+}

@@ -1,0 +1,121 @@
+// One text or identity against the patterns of one test.
+// Enters: bytes. Leaves: yes or no. Never here: anything that is not known; whoever calls has settled that.
+
+internal import PolicyModel
+
+extension CompiledPolicies {
+  /// Whether one of the test's patterns matches the text.
+  func matchesAny(_ test: Test, _ text: Span<UInt8>) -> Bool {
+    if test.lookup != .max, !lookups[Int(test.lookup)].forEachMatch(text: text, { _ in false }) { return true }
+    let end = Int(test.patterns.start) + Int(test.lookup == .max ? test.patterns.count : test.uncovered)
+    for index in Int(test.patterns.start)..<end where matches(patterns[index], text) { return true }
+    return false
+  }
+
+  /// Whether one of the test's patterns matches an identity.
+  func matches(_ test: Test, _ identity: Request.Identity, _ request: borrowing Request) -> Bool {
+    let text = request.bytes(identity.slice)
+    let readsWorkloadPath = test.subject == .namespace || test.subject == .serviceAccount
+    if readsWorkloadPath, identity.form == .plain { return false }
+    var count = test.patterns.count
+    if test.lookup != .max {
+      let lookup = Int(test.lookup)
+      if !readsWorkloadPath {
+        if !lookups[lookup].forEachMatch(text: text, { _ in false }) { return true }
+        count = test.uncovered
+      } else if identity.form == .istio {
+        if !lookups[lookup].forEachMatch(text: request.bytes(identity.workloadPath), { _ in false }) { return true }
+        count = test.uncovered
+      }
+    }
+    for index in Int(test.patterns.start)..<Int(test.patterns.start) + Int(count) where matches(patterns[index], text) { return true }
+    return false
+  }
+
+  /// Whether the pattern matches the text.
+  func matches(_ pattern: Pattern, _ text: Span<UInt8>) -> Bool {
+    switch pattern.kind {
+    case .exact: equal(text, literal(pattern.first))
+    case .prefix: hasPrefix(text, literal(pattern.first))
+    case .suffix: hasSuffix(text, literal(pattern.first))
+    case .nonEmpty: text.count > 0
+    case .present: true
+    case .between:
+      text.count >= Int(pattern.first.count) + Int(pattern.second.count) && hasPrefix(text, literal(pattern.first))
+        && hasSuffix(text, literal(pattern.second))
+    case .glob: matchesGlob(literal(pattern.first), text)
+    case .serviceAccount: matchesServiceAccount(namespace: literal(pattern.first), account: literal(pattern.second), text)
+    case .domainPrefix, .domainSuffix, .domainExact: matchesDomain(pattern, text)
+    case .template: templates[Int(pattern.number)].matches(text)
+    case .issuerAndSubject, .block, .port, .element: false
+    }
+  }
+
+  /// Stars are any run of bytes; the classic two-pointer walk that returns to the last star.
+  private func matchesGlob(_ pattern: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
+    let star = UInt8(ascii: "*")
+    var at = 0
+    var textAt = 0
+    var lastStar = -1
+    var resumeAt = 0
+    while textAt < text.count {
+      if at < pattern.count, pattern[at] == star {
+        lastStar = at
+        resumeAt = textAt
+        at += 1
+      } else if at < pattern.count, pattern[at] == text[textAt] {
+        at += 1
+        textAt += 1
+      } else if lastStar >= 0 {
+        at = lastStar + 1
+        resumeAt += 1
+        textAt = resumeAt
+      } else {
+        return false
+      }
+    }
+    while at < pattern.count, pattern[at] == star { at += 1 }
+    return at == pattern.count
+  }
+
+  /// `spiffe://`, something, `/ns/NAMESPACE/`, optional segments, `sa/ACCOUNT`, then the end or a slash and more (Istio: serviceAccounts).
+  private func matchesServiceAccount(namespace: Span<UInt8>, account: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
+    let slash = UInt8(ascii: "/")
+    guard hasPrefix(text, literal(schemeLiteral)), text.count > 10 else { return false }
+    var start = 10
+    while start < text.count {
+      let tail = start + 4 + namespace.count + 1
+      if text[start] == slash, tail <= text.count, hasPrefix(text.extracting(start..<text.count), literal(namespaceLiteral)),
+        equal(text.extracting(start + 4..<tail - 1), namespace), text[tail - 1] == slash
+      {
+        var at = tail
+        while at + 3 + account.count <= text.count {
+          let end = at + 3 + account.count
+          if at == tail || (at >= tail + 2 && text[at - 1] == slash), hasPrefix(text.extracting(at..<end), literal(accountLiteral)),
+            equal(text.extracting(at + 3..<end), account), end == text.count || (text[end] == slash && end + 1 < text.count)
+          {
+            return true
+          }
+          at += 1
+        }
+      }
+      start += 1
+    }
+    return false
+  }
+
+  /// The text between `spiffe://` and the next slash, which must be there.
+  private func matchesDomain(_ pattern: Pattern, _ text: Span<UInt8>) -> Bool {
+    let scheme = literal(schemeLiteral)
+    guard hasPrefix(text, scheme) else { return false }
+    var end = scheme.count
+    while end < text.count, text[end] != UInt8(ascii: "/") { end += 1 }
+    guard end < text.count else { return false }
+    let domain = text.extracting(scheme.count..<end)
+    switch pattern.kind {
+    case .domainPrefix: return hasPrefix(domain, literal(pattern.first))
+    case .domainSuffix: return hasSuffix(domain, literal(pattern.first))
+    default: return equal(domain, literal(pattern.first))
+    }
+  }
+}

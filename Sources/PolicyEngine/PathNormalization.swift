@@ -1,0 +1,175 @@
+// What a proxy does to a path before policies see it (Istio: path normalization; Envoy 1.40).
+// Enters: a path as a client sent it, and the mesh's mode. Leaves: the path as the proxy matches and forwards it, or nil where the proxy
+// answers 400. A path that this function changes was not normalized.
+// Never here: the query, which is kept as it is; a fragment is dropped in every mode.
+
+public import PolicyModel
+
+extension MeshSettings.PathNormalization {
+  /// Whether the proxy would leave the path as it is. No allocation for ordinary paths.
+  public func isFixedPoint(_ path: Span<UInt8>) -> Bool {
+    if Self.isPlain(path, mergesSlashes: self != .none && self != .base, rewrites: self != .none) { return true }
+    var bytes: [UInt8] = []
+    for index in path.indices { bytes.append(path[index]) }
+    return normalize(bytes) == bytes
+  }
+
+  /// The path as policies see it, with its query; `nil` where the proxy refuses the request.
+  public func normalize(_ target: [UInt8]) -> [UInt8]? {
+    let withoutFragment = target.prefix { $0 != UInt8(ascii: "#") }
+    let queryStart = withoutFragment.firstIndex(of: UInt8(ascii: "?")) ?? withoutFragment.endIndex
+    var path = Array(withoutFragment[..<queryStart])
+    let query = withoutFragment[queryStart...]
+    guard self != .none, path.first == UInt8(ascii: "/") else { return Array(withoutFragment) }
+    if self == .decodeAndMergeSlashes { path = Self.decodingSlashes(path) }
+    guard let canonical = Self.canonical(path) else { return nil }
+    path = canonical
+    if self != .base { path = Self.mergingSlashes(path) }
+    return path + query
+  }
+
+  /// Whether nothing in the path can be rewritten; false says only that a closer look is needed.
+  private static func isPlain(_ path: Span<UInt8>, mergesSlashes: Bool, rewrites: Bool) -> Bool {
+    var previous: UInt8 = 0
+    for index in path.indices {
+      let byte = path[index]
+      if byte == UInt8(ascii: "?") { return !contains(path, from: index, UInt8(ascii: "#")) }
+      if byte == UInt8(ascii: "#") { return false }
+      if rewrites {
+        if isEscaped(byte) || byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\\") { return false }
+        if previous == UInt8(ascii: "/"), byte == UInt8(ascii: ".") || (mergesSlashes && byte == UInt8(ascii: "/")) { return false }
+      }
+      previous = byte
+    }
+    return true
+  }
+
+  private static func contains(_ path: Span<UInt8>, from start: Int, _ byte: UInt8) -> Bool {
+    for index in start..<path.count where path[index] == byte { return true }
+    return false
+  }
+
+  /// Bytes that are percent-encoded.
+  private static func isEscaped(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0...0x20, 0x22, 0x3c, 0x3e, 0x5e, 0x60, 0x7b, 0x7c, 0x7d, 0x7f...0xff: true
+    default: false
+    }
+  }
+
+  private static func isUnreserved(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: true
+    default: false
+    }
+  }
+
+  /// `%2F` and `%5C` become the characters they stand for.
+  private static func decodingSlashes(_ path: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    var index = 0
+    while index < path.count {
+      if let byte = escape(path, at: index), byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") {
+        result.append(byte)
+        index += 3
+      } else {
+        result.append(path[index])
+        index += 1
+      }
+    }
+    return result
+  }
+
+  /// Unreserved escapes decoded, what needs it encoded, backslashes turned, dot segments resolved.
+  private static func canonical(_ path: [UInt8]) -> [UInt8]? {
+    var output: [UInt8] = []
+    var index = 0
+    while index < path.count {
+      let byte = path[index]
+      if byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") {
+        index += 1
+        output.append(UInt8(ascii: "/"))
+        while let length = dotSegment(path, at: index) {
+          // Two dots take the segment before away; both forms leave the slash behind which they stand.
+          if length.dots == 2 { removeLastSegment(&output) }
+          index += length.bytes
+          guard index < path.count else { return output }
+          guard path[index] == UInt8(ascii: "/") || path[index] == UInt8(ascii: "\\") else { break }
+          index += 1
+        }
+        continue
+      }
+      if byte == UInt8(ascii: "%") {
+        guard let decoded = escape(path, at: index) else {
+          output.append(byte)
+          index += 1
+          continue
+        }
+        if decoded == 0 { return nil }
+        if isUnreserved(decoded) { output.append(decoded) } else { output += path[index..<index + 3] }
+        index += 3
+        continue
+      }
+      if isEscaped(byte) { output += percent(byte) } else { output.append(byte) }
+      index += 1
+    }
+    return output
+  }
+
+  /// A segment of one or two dots (plain or escaped) at `index`, which ends at a slash, the end, or `;` with its parameters.
+  private static func dotSegment(_ path: [UInt8], at index: Int) -> (dots: Int, bytes: Int)? {
+    var at = index
+    var dots = 0
+    while at < path.count, dots < 3 {
+      if path[at] == UInt8(ascii: ".") {
+        at += 1
+      } else if escape(path, at: at) == UInt8(ascii: ".") {
+        at += 3
+      } else {
+        break
+      }
+      dots += 1
+    }
+    guard dots == 1 || dots == 2 else { return nil }
+    if at < path.count, path[at] == UInt8(ascii: ";"), at == index + dots {
+      while at < path.count, path[at] != UInt8(ascii: "/"), path[at] != UInt8(ascii: "\\") { at += 1 }
+    }
+    guard at == path.count || path[at] == UInt8(ascii: "/") || path[at] == UInt8(ascii: "\\") else { return nil }
+    return (dots, at - index)
+  }
+
+  /// `/a/b/` becomes `/a/`; the root stays.
+  private static func removeLastSegment(_ path: inout [UInt8]) {
+    guard path.count > 1 else { return }
+    path.removeLast()
+    while let last = path.last, last != UInt8(ascii: "/") { path.removeLast() }
+    if path.isEmpty { path.append(UInt8(ascii: "/")) }
+  }
+
+  private static func mergingSlashes(_ path: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    for byte in path where byte != UInt8(ascii: "/") || result.last != byte { result.append(byte) }
+    return result
+  }
+
+  private static func escape(_ path: [UInt8], at index: Int) -> UInt8? {
+    guard index + 2 < path.count, path[index] == UInt8(ascii: "%"), let high = hexadecimal(path[index + 1]),
+      let low = hexadecimal(path[index + 2])
+    else { return nil }
+    return high << 4 | low
+  }
+
+  private static func hexadecimal(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 0x30...0x39: byte - 0x30
+    case 0x41...0x46: byte - 0x37
+    case 0x61...0x66: byte - 0x57
+    default: nil
+    }
+  }
+
+  private static func percent(_ byte: UInt8) -> [UInt8] {
+    let digits = Array("0123456789ABCDEF".utf8)
+    return [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+  }
+}

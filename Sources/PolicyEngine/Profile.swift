@@ -1,0 +1,40 @@
+// What kind of proxy enforces, and for which workload.
+
+internal import PolicyModel
+
+/// The kind of proxy that asks. Which policies attach and which gates stand depends on it (Istio: attachment).
+public enum Profile: UInt8, Sendable, Hashable, CaseIterable {
+  /// The sidecar of a workload, or a classic ingress gateway's pod.
+  case sidecar
+  /// A gateway; PeerAuthentication does not apply to its servers.
+  case gateway
+
+  /// The word in hints and on the command line.
+  public var name: StaticString {
+    switch self {
+    case .sidecar: "sidecar"
+    case .gateway: "gateway"
+    }
+  }
+}
+
+/// The label whose presence makes a pod a Gateway API pod (Istio: attachment, case B).
+let gatewayNameLabel: ExactText = "gateway.networking.k8s.io/gateway-name"
+
+/// The API group of `Gateway` target references.
+let gatewayAPIGroup: ExactText = "gateway.networking.k8s.io"
+
+extension AuthorizationPolicy.Attachment {
+  /// Whether a policy in `namespace` attaches to a workload. Waypoints are not among the profiles, so references to services,
+  /// service entries and gateway classes attach to nothing here. O(labels, references).
+  func attaches(from namespace: ExactText, to workloadNamespace: ExactText, labels: [ExactText: ExactText], root: ExactText) -> Bool {
+    guard namespace == root || namespace == workloadNamespace else { return false }
+    switch self {
+    case .selector(let selector):
+      return selector.selects(labels)
+    case .targets(let references):
+      guard let gateway = labels[gatewayNameLabel], namespace == workloadNamespace else { return false }
+      return references.contains { $0.group == gatewayAPIGroup && $0.kind == "Gateway" && $0.name == gateway }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+// Everything that decisions are made from, compiled and immutable.
+// Enters: a policy set and the mesh's settings, once. Leaves: targets (what is attached to a workload) and decisions, on any thread.
+// Never here: change. A new policy set is a new snapshot.
+
+public import PolicyModel
+
+/// What is attached to one workload.
+public struct Target: Sendable, Hashable {
+  /// Groups of policies, ascending.
+  let groups: [UInt32]
+  /// The server mode for ports that are not in `strictExceptions`.
+  let isStrict: Bool
+  /// The ports with the other server mode, ascending.
+  let strictExceptions: [UInt16]
+}
+
+/// The result of looking for a workload.
+public enum TargetLookup: Sendable, Hashable {
+  /// It is known; `Snapshot.targets` has what is attached.
+  case found(Int)
+  /// Nothing of this name.
+  case unknown
+  /// Several workloads fit, and different policies are attached to them.
+  case ambiguous
+}
+
+/// A compiled policy set.
+public final class Snapshot: Sendable {
+  let tables: CompiledPolicies
+  let workloads: WorkloadIndex
+  let attachments: AttachmentIndex
+  let trustDomainPrefixes: [Literal]
+  /// The rules by number, for explanations.
+  public let rules: [RuleOrigin]
+  /// Their names as bytes, for replies.
+  private let ruleNames: [[UInt8]]
+  /// What is attached to the workloads of the inventory; workloads with the same policies share one.
+  public let targets: [Target]
+  /// The settings it was compiled under.
+  public let mesh: MeshSettings
+  /// A hash of the policies and settings, 16 hexadecimal digits; the same in every replica that has loaded the same.
+  public let contentHash: ExactText
+  /// The same as bytes, for replies.
+  public let contentHashBytes: [UInt8]
+  /// How many AuthorizationPolicies it holds.
+  public let policyCount: Int
+
+  /// Compiles. O(total size, n log n).
+  public init(_ set: PolicySet, mesh: MeshSettings) {
+    let hash = ByteHash(seed: UInt64.random(in: .min ... .max))
+    var compiler = RuleCompiler(mesh: mesh, hash: hash)
+    let groups = GroupCompiler(set, mesh: mesh).compile(with: &compiler)
+    trustDomainPrefixes = mesh.trustDomains.map { compiler.intern(Array("spiffe://\($0)/".utf8)) }
+    let (tables, _) = compiler.finish()
+    self.tables = tables
+    rules = groups.origins
+    ruleNames = groups.origins.map(\.name.bytes)
+    attachments = AttachmentIndex(groups: groups.keys, peerAuthentications: set.peerAuthentications, mesh: mesh)
+    var numbers: [Target: Int] = [:]
+    var targets: [Target] = []
+    workloads = WorkloadIndex(set.workloads, hash: hash) { [attachments] workload in
+      let target = attachments.target(namespace: workload.metadata.key.namespace, labels: workload.labels)
+      if let number = numbers[target] { return number }
+      targets.append(target)
+      numbers[target] = targets.count - 1
+      return targets.count - 1
+    }
+    self.targets = targets
+    self.mesh = mesh
+    contentHash = ContentHash.text(of: set, mesh: mesh)
+    contentHashBytes = contentHash.bytes
+    policyCount = set.policies.count
+  }
+
+  /// What is attached to a workload with these labels. For labels that come with a request; O(labels, selectors that could match).
+  public func target(namespace: ExactText, labels: [ExactText: ExactText]) -> Target {
+    attachments.target(namespace: namespace, labels: labels)
+  }
+
+  /// The workload named `namespace/name` or `namespace/kind/name`.
+  public func target(workload name: Span<UInt8>) -> TargetLookup { workloads.named(name) }
+
+  /// The workloads of a namespace that run as a service account, both as `namespace/account`.
+  public func target(namespaceAndAccount name: Span<UInt8>) -> TargetLookup { workloads.running(as: name) }
+
+  /// The workload with an address.
+  public func target(address: IPAddress) -> TargetLookup { workloads.at(address) }
+
+  /// The bytes of a rule's name; empty for no rule.
+  public func nameBytes(of rule: RuleReference) -> [UInt8] {
+    Int(rule.number) < ruleNames.count ? ruleNames[Int(rule.number)] : []
+  }
+
+  /// The name of a rule, or `none`.
+  public func name(of rule: RuleReference) -> ExactText {
+    rule == .none || Int(rule.number) >= rules.count ? "none" : rules[Int(rule.number)].name
+  }
+}
