@@ -55,7 +55,8 @@ struct CertificateCommand: ParsableCommand {
       }
     }
     return Report(
-      uri: identities.uris.map { String(decoding: $0, as: UTF8.self) }, dns: identities.dnsNames.map { String(decoding: $0, as: UTF8.self) },
+      uri: identities.uris.map { String(decoding: $0, as: UTF8.self) },
+      dns: identities.dnsNames.map { String(decoding: $0, as: UTF8.self) },
       subject: String(decoding: identities.subject, as: UTF8.self),
       principal: String(decoding: identities.envoyPrincipal, as: UTF8.self), issuer: String(decoding: details.issuer, as: UTF8.self),
       serial: details.serial, sha256: details.sha256, not_before: Self.time(validity.notBefore), not_after: Self.time(validity.notAfter),

@@ -68,7 +68,7 @@ enum StandardError {
     let bytes = Array((text + "\n").utf8)
     var written = 0
     while written < bytes.count {
-      let count = bytes.span.extracting(written..<bytes.count).withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
+      let count = unsafe bytes.span.extracting(written..<bytes.count).withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
       guard count > 0 else { return }
       written += count
     }

@@ -4,6 +4,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import PolicyEngine
+internal import PolicyFiles
 internal import PolicyModel
 
 struct CheckCommand: ParsableCommand {

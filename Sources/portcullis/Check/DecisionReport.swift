@@ -64,7 +64,8 @@ struct DecisionReport {
     }
     let shape = Shape(
       decision: "\(decision.verdict.name)", reason: "\(decision.reason.code)", policy: snapshot.name(of: decision.rule).string,
-      dry_run: decision.dryRun.verdict.map { [.init(decision: "\($0.name)", policy: snapshot.name(of: decision.dryRun.rule).string)] } ?? [],
+      dry_run: decision.dryRun.verdict.map { [.init(decision: "\($0.name)", policy: snapshot.name(of: decision.dryRun.rule).string)] }
+        ?? [],
       audit: decision.audit == .none ? [] : [snapshot.name(of: decision.audit).string], snapshot: snapshot.contentHash.string)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

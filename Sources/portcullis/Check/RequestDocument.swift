@@ -31,7 +31,10 @@ struct RequestDocument {
     if let source = root["source"] { from = try fillSource(source, into: &request) }
     guard let destination = root["destination"] else { throw RequestDocumentError("`destination` is missing") }
     let (to, target, profile) = try fillDestination(destination, snapshot, into: &request)
-    if let sni = root["sni"] { request.setSNI(try Self.bytes(sni, "sni").span) }
+    if let sni = root["sni"] {
+      let bytes = try Self.bytes(sni, "sni")
+      request.setSNI(bytes.span)
+    }
     if let http = root["http"] {
       try fillHTTP(http, snapshot.mesh, into: &request)
     } else {
@@ -105,8 +108,14 @@ struct RequestDocument {
 
   private func fillHTTP(_ value: Any, _ mesh: MeshSettings, into request: inout Request) throws {
     let http = try Self.object(value, "http", ["method", "host", "path", "path_form", "headers", "claims", "metadata"])
-    if let method = http["method"] { request.setMethod(try Self.bytes(method, "http.method").span) }
-    if let host = http["host"] { request.setHost(try Self.bytes(host, "http.host").span) }
+    if let method = http["method"] {
+      let bytes = try Self.bytes(method, "http.method")
+      request.setMethod(bytes.span)
+    }
+    if let host = http["host"] {
+      let bytes = try Self.bytes(host, "http.host")
+      request.setHost(bytes.span)
+    }
     let form = http["path_form"] ?? "raw"
     guard let form = form as? String, form == "raw" || form == "normalized" else {
       throw RequestDocumentError("`http.path_form` is not `raw` or `normalized`")
@@ -123,12 +132,16 @@ struct RequestDocument {
       for line in try Self.list(headers, "http.headers") {
         let pair = try Self.list(line, "http.headers")
         guard pair.count == 2 else { throw RequestDocumentError("`http.headers` is not a list of `[name, value]`") }
-        request.addHeader(name: try Self.bytes(pair[0], "http.headers").span, value: try Self.bytes(pair[1], "http.headers").span)
+        let name = try Self.bytes(pair[0], "http.headers")
+        let value = try Self.bytes(pair[1], "http.headers")
+        request.addHeader(name: name.span, value: value.span)
       }
     }
     if let claims = http["claims"] {
       request.setClaimsKnown()
-      if !(claims is NSNull) { try fill(claims, path: [], "http.claims", into: &request) { $0.addClaim(path: $1.span, value: $2.span, isListElement: $3) } }
+      if !(claims is NSNull) {
+        try fill(claims, path: [], "http.claims", into: &request) { $0.addClaim(path: $1.span, value: $2.span, isListElement: $3) }
+      }
     }
     if let metadata = http["metadata"] {
       request.setMetadataComplete()
@@ -172,7 +185,8 @@ struct RequestDocument {
   /// A string, or `{"base64": "…"}` for bytes that are not UTF-8.
   private static func bytes(_ value: Any, _ name: String) throws -> [UInt8] {
     if let text = value as? String { return Array(text.utf8) }
-    if let object = value as? [String: Any], object.count == 1, let text = object["base64"] as? String, let data = Data(base64Encoded: text) {
+    if let object = value as? [String: Any], object.count == 1, let text = object["base64"] as? String, let data = Data(base64Encoded: text)
+    {
       return Array(data)
     }
     throw RequestDocumentError("`\(name)` is neither a string nor {\"base64\": …}")

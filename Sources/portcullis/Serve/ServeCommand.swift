@@ -9,7 +9,9 @@ internal import Logging
 internal import PeerIdentity
 internal import PolicyEngine
 internal import PolicyFiles
+internal import PolicyModel
 internal import ServiceLifecycle
+internal import UnixSignals
 
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -9,13 +9,16 @@ struct ServeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Where to listen; repeatable (default: 127.0.0.1:9191).", valueName: "host:port|unix:path"))
   var listen: [String] = []
 
-  @Option(name: .customLong("tls-cert"), help: ArgumentHelp("Our certificate chain (PEM); picked up anew when it changes.", valueName: "file"))
+  @Option(
+    name: .customLong("tls-cert"), help: ArgumentHelp("Our certificate chain (PEM); picked up anew when it changes.", valueName: "file"))
   var tlsCert: String?
 
   @Option(name: .customLong("tls-key"), help: ArgumentHelp("The key of that certificate (PEM).", valueName: "file"))
   var tlsKey: String?
 
-  @Option(name: .customLong("client-ca"), help: ArgumentHelp("The authorities that proxies' certificates must chain to (PEM).", valueName: "file"))
+  @Option(
+    name: .customLong("client-ca"), help: ArgumentHelp("The authorities that proxies' certificates must chain to (PEM).", valueName: "file")
+  )
   var clientCA: String?
 
   @Flag(help: "Listen without TLS on addresses that are not loopback.")
@@ -27,17 +30,24 @@ struct ServeOptions: ParsableArguments {
   @Flag(help: "Infer the workload from the destination's principal or address when the proxy does not say.")
   var inferWorkload = false
 
-  @Option(help: "Who the peer is: the certificate if there is one, or always the certificate.")
+  @Option(
+    help: ArgumentHelp("Who the peer is: the certificate if there is one, or always the certificate.", valueName: "auto|certificate"),
+    transform: { try Self.choice($0, Belief.PeerIdentity(rawValue: $0), "`auto` or `certificate`") })
   var peerIdentity = Belief.PeerIdentity.auto
 
   @Option(
     help: ArgumentHelp("Verify peers of this trust domain with these certificates (PEM); repeatable, watched.", valueName: "domain=file"))
   var trustBundle: [String] = []
 
-  @Option(name: .customLong("remote-ip"), help: ArgumentHelp("Where the client's address is.", valueName: "sidecar|direct|header:NAME|xff:N"))
+  @Option(
+    name: .customLong("remote-ip"),
+    help: ArgumentHelp("Where the client's address is.", valueName: "sidecar|direct|header:NAME|xff:N"),
+    transform: { try Self.choice($0, Belief.RemoteIP(argument: $0), "`sidecar`, `direct`, `header:NAME` or `xff:N`") })
   var remoteIP = Belief.RemoteIP.sidecar
 
-  @Option(help: "Where token claims are: in the proxy's metadata, or nowhere.")
+  @Option(
+    help: ArgumentHelp("Where token claims are: in the proxy's metadata, or nowhere.", valueName: "trust-proxy|unavailable"),
+    transform: { try Self.choice($0, Belief.Tokens(rawValue: $0), "`trust-proxy` or `unavailable`") })
   var jwt = Belief.Tokens.trustProxy
 
   @Option(help: "What a comma in a joined header means to rules that test it.")
@@ -111,6 +121,11 @@ struct ServeOptions: ParsableArguments {
 
   private var addresses: [String] { listen.isEmpty ? ["127.0.0.1:9191"] : listen }
 
+  private static func choice<Value>(_ text: String, _ value: Value?, _ known: String) throws -> Value {
+    guard let value else { throw ValidationError("`\(text)` is not known here: write \(known)") }
+    return value
+  }
+
   /// Unix sockets and loopback addresses; a name such as `localhost` may resolve to anything.
   private static func isPrivate(_ address: String) -> Bool {
     if address.hasPrefix("unix:") || address.hasPrefix("[::1]:") { return true }
@@ -130,7 +145,3 @@ enum JoinedHeaders: String, ExpressibleByArgument, CaseIterable {
 enum ProxyNormalizes: String, ExpressibleByArgument, CaseIterable {
   case check, trusted
 }
-
-extension Belief.PeerIdentity: ExpressibleByArgument {}
-extension Belief.Tokens: ExpressibleByArgument {}
-extension Belief.RemoteIP: ExpressibleByArgument {}

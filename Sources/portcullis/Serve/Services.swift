@@ -93,7 +93,8 @@ enum PolicyLog {
       logger.error("stale: \(object.key.description) keeps its last good version (\(object.age(at: now)) s): \(object.reason)")
     }
     for object in status.unusable {
-      logger.error("unusable: \(object.policy.key.description) has no good version; every workload it could apply to is denied: \(object.reason)")
+      logger.error(
+        "unusable: \(object.policy.key.description) has no good version; every workload it could apply to is denied: \(object.reason)")
     }
     for source in status.unreadable { logger.error("unreadable: \(source.path): \(source.reason); what it held stays in force") }
     if status.outcome == .refusedEmpty {
@@ -110,8 +111,9 @@ struct BundleService: Service {
   let logger: Logger
 
   func run() async throws {
-    var known = fingerprint()
-    try await cancelWhenGracefulShutdown {
+    await cancelWhenGracefulShutdown {
+      // Nothing is known at first: what changed since the start is read once more.
+      var known: [[Int64]] = []
       while !Task.isCancelled {
         do { try await Task.sleep(for: .seconds(1)) } catch { return }
         let found = fingerprint()

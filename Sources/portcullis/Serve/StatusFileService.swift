@@ -6,6 +6,7 @@ internal import Foundation
 internal import Logging
 internal import PolicyEngine
 internal import PolicyFiles
+internal import PolicyModel
 internal import ServiceLifecycle
 
 struct StatusFileService: Service {
@@ -16,7 +17,7 @@ struct StatusFileService: Service {
   let logger: Logger
 
   func run() async throws {
-    try await cancelWhenGracefulShutdown {
+    await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
         write()
         do { try await Task.sleep(for: .seconds(1)) } catch { return }
