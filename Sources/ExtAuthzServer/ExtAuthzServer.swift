@@ -140,6 +140,6 @@ private func handleCheck(
 /// line would only alarm people.
 private func handleLog(_ severity: Int32, _ message: UnsafePointer<CChar>) {
   guard severity >= 2, unsafe strstr(message, "Failed accept4") == nil else { return }
-  unsafe fputs(message, stderr)
-  unsafe fputs("\n", stderr)
+  _ = unsafe write(2, message, strlen(message))
+  _ = unsafe write(2, "\n", 1)
 }
