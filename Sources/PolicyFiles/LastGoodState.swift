@@ -36,7 +36,9 @@ struct LastGoodState: Sendable {
     after.status.diagnostics = step.diagnostics
 
     let isEmpty = !after.order.contains { if case .policy = $0.object { true } else { false } }
-    if isEmpty, !allowEmpty { return refuseEmpty(after, reading) }
+    // At first, errors say why there is none, and are enough to stop.
+    let isExplained = isFirst && after.status.diagnostics.contains { $0.severity == .error }
+    if isEmpty, !allowEmpty, !isExplained { return refuseEmpty(after, reading) }
 
     after.status.diagnostics.sort { Self.isBefore($0.location, $1.location) }
     after.describe(reading)

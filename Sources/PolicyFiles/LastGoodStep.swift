@@ -92,12 +92,14 @@ struct LastGoodStep {
       } else if own.isEmpty, ownBroken == nil, usable.count == 1 {
         live[key] = usable[0]
       } else if let trouble = ownBroken ?? (usable.isEmpty ? broken.first : nil) {
-        live[key] = kept(previous, at: trouble.object.location, reason: trouble.object.reason)
+        var entry = kept(previous, at: trouble.object.location, reason: trouble.object.reason)
+        if own.isEmpty { entry.file = trouble.file }
+        live[key] = entry
       } else {
         let place = usable.first { $0.file != previous.file } ?? usable[usable.count - 1]
         live[key] = kept(previous, at: place.object.metadata.location, reason: "\(quoted(key)) is defined more than once")
       }
-    } else if usable.count == 1 || !Self.decides(key.kind) {
+    } else if !Self.decides(key.kind) || (usable.count == 1 && !broken.contains { $0.file == usable[0].file }) {
       live[key] = usable.first
     } else {
       for claim in usable { addUnusable(claim, key) }
@@ -126,17 +128,18 @@ struct LastGoodStep {
   private mutating func keepUnidentified(_ file: SourceReading.File) {
     let loaded = file.content.loaded
     let memory = before.files[file.name]
-    var held = Set(loaded.objects.lazy.map(\.key))
-    held.formUnion(loaded.broken.compactMap(\.key))
-    let written = held
-    let unidentified = loaded.broken.filter { isUnidentified($0) }
+    let written = Set(loaded.objects.map(\.key) + loaded.broken.compactMap(\.key))
+    let unidentified = loaded.broken.filter { isUnidentified(Broken(file: file.name, object: $0)) }
+    // What was never in force has no version to fall back on.
+    var held = written.filter { live[$0] != nil }
     if !unidentified.isEmpty {
       // Only what the file held and no longer shows can hide in the text that cannot be identified.
       let hidden = (memory?.held ?? []).subtracting(written)
       for broken in unidentified {
         let candidates = hidden.filter { Self.could(broken, be: $0) }
-        for key in candidates where live[key] == nil && before.live[key]?.file == file.name {
-          if let previous = before.live[key] { live[key] = kept(previous, at: broken.location, reason: broken.reason) }
+        for key in candidates where live[key] == nil {
+          guard let previous = owned(key, by: file.name) else { continue }
+          live[key] = kept(previous, at: broken.location, reason: broken.reason)
         }
         let isNew = broken.key == nil || !Self.kinds.contains(broken.kind ?? "")
         if candidates.isEmpty, broken.key == nil { addUnusable(Broken(file: file.name, object: broken)) }
@@ -148,9 +151,15 @@ struct LastGoodStep {
   }
 
   /// Whether nobody knows which object this was meant to be.
-  private func isUnidentified(_ broken: BrokenObject) -> Bool {
-    guard let key = broken.key else { return true }
-    return before.live[key] == nil
+  private func isUnidentified(_ broken: Broken) -> Bool {
+    guard let key = broken.object.key else { return true }
+    return before.live[key] == nil || wasUnusable(broken)
+  }
+
+  /// The version in force before, unless another file really wrote it then. A stale one belongs to every file that held it.
+  private func owned(_ key: ObjectKey, by file: ExactText) -> LiveObject? {
+    guard let previous = before.live[key], previous.file == file || previous.trouble != nil else { return nil }
+    return previous
   }
 
   /// Whether a broken text could be the object `key`: what could be read of it does not say otherwise. A namespace that is `default`
@@ -169,17 +178,17 @@ struct LastGoodStep {
         Diagnostic(.error, code: "source-unreadable", path.reason, at: SourceLocation(file: path.path, span: .nowhere)))
     }
     guard !reading.unreadable.isEmpty else { return }
-    var reasons: [ExactText: SourceReading.Unreadable] = [:]
+    var hidden = Set<ExactText>()
     for (name, memory) in before.files where files[name] == nil {
       guard let path = reading.unreadable.first(where: { name.isAtOrBelow($0.path) }) else { continue }
-      reasons[name] = path
+      hidden.insert(name)
       files[name] = memory
+      for key in memory.held where live[key] == nil {
+        guard let previous = owned(key, by: name) else { continue }
+        live[key] = kept(previous, at: SourceLocation(file: path.path, span: .nowhere), reason: path.reason)
+      }
     }
-    for (key, previous) in before.live where live[key] == nil {
-      guard let path = reasons[previous.file], brokenClaims[key] == nil else { continue }
-      live[key] = kept(previous, at: SourceLocation(file: path.path, span: .nowhere), reason: path.reason)
-    }
-    unusable += before.unusable.filter { reasons[$0.file] != nil }
+    unusable += before.unusable.filter { hidden.contains($0.file) }
   }
 
   // MARK: Common
