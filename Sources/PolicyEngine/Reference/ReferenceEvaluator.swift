@@ -141,7 +141,7 @@ public struct ReferenceEvaluator: Sendable {
     let constraints = clauses.flatMap(\.constraints)
     // What cannot be expressed on this chain: an unknown key drops the rule; else ALLOW loses the rule, all others the constraint.
     if constraints.contains(where: { if case .unknownKey = $0.attribute { true } else { false } }) { return .no }
-    if policy.action == .allow, constraints.contains(where: { isInexpressible($0.attribute, request) }) { return .no }
+    if policy.action == .allow, constraints.contains(where: { isInexpressible($0, request) }) { return .no }
     func all(_ constraints: [Constraint]) -> Truth {
       .all(constraints.filter { !isInexpressible($0.attribute, request) }.map { holds($0, of: policy, request) })
     }
@@ -155,11 +155,19 @@ public struct ReferenceEvaluator: Sendable {
     return request.isTCP && attribute.isHTTP
   }
 
+  /// The attribute, or one of the values (an address or a port that is none).
+  private func isInexpressible(_ constraint: Constraint, _ request: Request) -> Bool {
+    isInexpressible(constraint.attribute, request)
+      || (constraint.values + constraint.notValues).contains { !ReferenceMatching.isExpressible($0.value, constraint.attribute) }
+  }
+
   /// One of the values and none of the others; each half is dropped when its list is empty.
   private func holds(_ constraint: Constraint, of policy: AuthorizationPolicy, _ request: Request) -> Truth {
     let matching = ReferenceMatching(attribute: constraint.attribute, policyNamespace: policy.metadata.key.namespace, mesh: mesh)
-    let positive = constraint.values.isEmpty ? Truth.yes : .any(constraint.values.map { matching.matches($0.value, request) })
-    let negative = constraint.notValues.isEmpty ? Truth.yes : !.any(constraint.notValues.map { matching.matches($0.value, request) })
+    let values = constraint.values.map(\.value).filter { ReferenceMatching.isExpressible($0, constraint.attribute) }
+    let notValues = constraint.notValues.map(\.value).filter { ReferenceMatching.isExpressible($0, constraint.attribute) }
+    let positive = values.isEmpty ? Truth.yes : .any(values.map { matching.matches($0, request) })
+    let negative = notValues.isEmpty ? Truth.yes : !.any(notValues.map { matching.matches($0, request) })
     return .all([positive, negative])
   }
 

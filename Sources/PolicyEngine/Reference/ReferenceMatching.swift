@@ -43,6 +43,15 @@ struct ReferenceMatching {
     }
   }
 
+  /// Whether Istio's generator can express the value: addresses and ports must be some, all other texts pass.
+  static func isExpressible(_ value: ExactText, _ attribute: Attribute) -> Bool {
+    switch attribute {
+    case .sourceIP, .remoteIP, .destinationIP: AddressBlock(value.string) != nil
+    case .destinationPort: value.bytes.allSatisfy { (0x30...0x39).contains($0) } && UInt16(value.string) != nil
+    default: true
+    }
+  }
+
   // MARK: Strings
 
   enum Star { case present, nonEmpty }
