@@ -43,7 +43,7 @@ internal import PolicyModel
     unsafe pairs.add("decision", text(isAllowed ? "allow" : "deny"))
     unsafe pairs.add("policy", ruleName(decision.rule, snapshot))
     unsafe pairs.add("reason", text(decision.reason.code))
-    unsafe pairs.add("snapshot", copy(snapshot.contentHashBytes.span))
+    unsafe pairs.add("snapshot", copy(snapshot.contentHashBytes))
     unsafe pairs.add("decision_id", nextID())
     if let verdict = decision.dryRun.verdict { unsafe pairs.add("dry_run", dryRun(verdict, decision.dryRun.rule, snapshot)) }
     if decision.audit != .none { unsafe pairs.add("audit", ruleName(decision.audit, snapshot)) }
@@ -53,7 +53,7 @@ internal import PolicyModel
     unsafe extauthz_bytes(data: text.utf8Start, size: text.utf8CodeUnitCount)
   }
 
-  private mutating func copy(_ bytes: Span<UInt8>) -> extauthz_bytes {
+  private mutating func copy(_ bytes: [UInt8]) -> extauthz_bytes {
     let start = used
     let count = min(bytes.count, Self.capacity - used)
     for index in 0..<count { unsafe buffer[start + index] = bytes[index] }
@@ -62,7 +62,7 @@ internal import PolicyModel
   }
 
   private mutating func ruleName(_ rule: RuleReference, _ snapshot: Snapshot) -> extauthz_bytes {
-    unsafe rule == .none ? text("none") : copy(snapshot.nameBytes(of: rule).span)
+    unsafe rule == .none ? text("none") : copy(snapshot.nameBytes(of: rule))
   }
 
   /// `deny ns[..]-policy[..]-rule[..]`, or the verdict alone.
@@ -77,7 +77,7 @@ internal import PolicyModel
       unsafe buffer[used] = UInt8(ascii: " ")
       used += 1
     }
-    _ = unsafe copy(snapshot.nameBytes(of: rule).span)
+    _ = unsafe copy(snapshot.nameBytes(of: rule))
     return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: used - start)
   }
 

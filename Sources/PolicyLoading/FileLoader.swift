@@ -108,6 +108,9 @@ struct FileLoader {
       let key: StaticString = field == "kind" ? "kind" : "apiVersion"
       if let entry = reader.entry(node, key), reader.document.type(entry.value) != .string {
         _ = reader.string(entry, path: field)
+      } else if let entry = reader.entry(node, key), !reader.document.bytes(entry.value).isEmpty {
+        // Written twice; the text's problems say so.
+        continue
       } else {
         reader.report(
           .fieldRequired(field, in: "the object", help: "a Kubernetes object begins with `apiVersion:` and `kind:`"),
@@ -233,7 +236,8 @@ struct FileLoader {
     }
     result.diagnostics = order.map { _, problem in
       let line = Int(problem.span.line) - 1
-      return diagnostic(problem, line: starts.indices.contains(line) ? source?.line(from: starts[line]) : nil)
+      let isKnown = starts.indices.contains(line)
+      return diagnostic(problem, line: isKnown ? source?.line(from: starts[line], markedAt: problem.span.column) : nil)
     }
     if hidden > 0 {
       result.diagnostics.append(diagnostic(Problem(message: .tooManyProblems(hidden), span: .nowhere), line: nil))

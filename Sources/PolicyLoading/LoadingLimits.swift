@@ -13,14 +13,19 @@ public struct LoadingLimits: Sendable {
   /// The most diagnostics of one file; the rest is counted.
   public var diagnostics: Int
 
-  /// The limits, or their defaults: 64 MiB, 100 levels, 6,000,000 values, 100,000 values by aliases, 1,000 diagnostics.
+  /// The most documents with a syntax error of one file; behind the last, the file is not read.
+  public var brokenDocuments: Int
+
+  /// The limits, or their defaults: 64 MiB, 100 levels, 6,000,000 values, 100,000 values by aliases, 1,000 diagnostics, 10,000 broken documents.
   public init(
-    fileBytes: Int = 64 << 20, nesting: Int = 100, nodes: Int = 6_000_000, aliasedNodes: Int = 100_000, diagnostics: Int = 1_000
+    fileBytes: Int = 64 << 20, nesting: Int = 100, nodes: Int = 6_000_000, aliasedNodes: Int = 100_000, diagnostics: Int = 1_000,
+    brokenDocuments: Int = 10_000
   ) {
     self.fileBytes = min(fileBytes, 1 << 30)
     self.nesting = nesting
     self.nodes = nodes
     self.aliasedNodes = aliasedNodes
     self.diagnostics = max(diagnostics, 1)
+    self.brokenDocuments = max(brokenDocuments, 1)
   }
 }

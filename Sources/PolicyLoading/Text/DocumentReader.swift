@@ -35,6 +35,7 @@ struct DocumentReader {
   mutating func read(_ handle: (borrowing Document, [Problem]) -> Void) {
     var builder = TreeBuilder(limits: limits)
     var startLine = 0
+    var broken = 0
     while true {
       let offset = startLine == 0 ? 0 : lineStarts[startLine]
       guard let stop = parse(from: offset, line: startLine, into: &builder, handle) else { return }
@@ -44,6 +45,13 @@ struct DocumentReader {
       while line < lineStarts.count, !source.isDocumentStart(at: lineStarts[line]) { line += 1 }
       guard line < lineStarts.count, line > startLine || (isFirst && line > 0) else { return }
       startLine = line
+      broken += 1
+      guard broken < limits.brokenDocuments else {
+        let number = UInt32(clamping: line + 1)
+        builder.begin(at: SourceSpan(line: number, column: 1, endLine: number, endColumn: 4))
+        builder.fail(.tooManyBrokenDocuments(limits.brokenDocuments))
+        return handle(builder.document, builder.problems)
+      }
     }
   }
 

@@ -56,15 +56,22 @@ struct SourceText {
     return starts
   }
 
-  /// The text of the line that begins at `start`, without its end.
-  func line(from start: Int) -> String {
+  /// The text of the line that begins at `start`, without its end, to be shown with a mark at `column`. A long line is cut behind
+  /// the mark; nil when the mark stands too far out to be shown. O(1): a file of one line must not cost its size for each diagnostic.
+  func line(from start: Int, markedAt column: UInt32) -> String? {
+    let limit = 500
     let length = unsafe bytes.withUnsafeBufferPointer { buffer in
       let view = unsafe buffer
       var end = start
-      while end < view.count, unsafe Self.breakLength(view, end) == 0 { end += 1 }
+      while end < view.count, end - start <= limit, unsafe Self.breakLength(view, end) == 0 { end += 1 }
       return end - start
     }
-    return String(decoding: bytes[start..<(start + length)], as: UTF8.self)
+    guard length > limit else { return String(decoding: bytes[start..<(start + length)], as: UTF8.self) }
+    // A code point that the cut would split is left out.
+    var end = start + limit
+    while end > start, bytes[end] & 0xC0 == 0x80 { end -= 1 }
+    guard codePoints(from: start, to: end) >= column else { return nil }
+    return String(decoding: bytes[start..<end], as: UTF8.self) + "…"
   }
 
   /// Whether the line at `start` is a document marker: `---` and then white space or the end.

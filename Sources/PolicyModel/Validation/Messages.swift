@@ -251,6 +251,11 @@ extension Message {
   package static func target(_ why: String, help: String) -> Message {
     Message(.targetInvalid, why, help: help)
   }
+  package static func tooManyBrokenDocuments(_ limit: Int) -> Message {
+    Message(
+      .yamlSyntax, "\(limit) documents before this one have syntax errors; the rest of the file is not read",
+      help: "check that the file is YAML")
+  }
   package static func tooManyEntries(_ path: String, _ count: Int, limit: Int) -> Message {
     Message(
       .tooManyEntries, "`\(path)` has \(count) entries, more than the \(limit) that Istio allows", help: "split it over several objects")

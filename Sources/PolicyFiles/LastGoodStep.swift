@@ -1,0 +1,263 @@
+// The rules of the last good version. One pass over the files meets what was in force before; what is in force now leaves.
+//
+// - What is written once and usable is in force.
+// - What is broken, or written twice, keeps the version that was in force; the newcomer among duplicates is reported.
+// - Text that cannot be identified keeps every object of its file that it could be and that is not readable elsewhere.
+// - A file that cannot be read keeps all of its objects that are not readable elsewhere.
+// - A broken policy that was never in force denies every workload that it could attach to.
+// - Everything else that is no longer written is gone.
+
+internal import PolicyLoading
+internal import PolicyModel
+
+/// One step; made for one call of `run`.
+struct LastGoodStep {
+  private let before: LastGoodState
+  private let reading: SourceReading
+  private let now: Int64
+
+  private(set) var live: [ObjectKey: LiveObject] = [:]
+  private(set) var files: [ExactText: FileMemory] = [:]
+  private(set) var unusable: [UnusableEntry] = []
+  private(set) var diagnostics: [Diagnostic] = []
+
+  /// The usable objects of keys that are written more than once.
+  private var rivals: [ObjectKey: [LiveObject]] = [:]
+  /// The broken objects whose key is known.
+  private var brokenClaims: [ObjectKey: [Broken]] = [:]
+
+  /// A broken object and its file.
+  private struct Broken {
+    var file: ExactText
+    var object: BrokenObject
+  }
+
+  init(before: LastGoodState, reading: SourceReading, now: Int64) {
+    self.before = before
+    self.reading = reading
+    self.now = now
+  }
+
+  mutating func run() {
+    live.reserveCapacity(before.live.count)
+    for file in reading.files { claim(file) }
+    for key in Set(rivals.keys).union(brokenClaims.keys).sorted() { settle(key) }
+    for file in reading.files { keepUnidentified(file) }
+    keepUnreadable()
+  }
+
+  /// The objects in force by file and text, then the stale ones by key. Call it after `run`.
+  func order() -> [LiveObject] {
+    var order: [LiveObject] = []
+    order.reserveCapacity(live.count)
+    var kept = Set<ObjectKey>()
+    if live.contains(where: { $0.value.trouble != nil }) { kept = Set(live.lazy.filter { $0.value.trouble != nil }.map(\.key)) }
+    for file in reading.files {
+      for (index, object) in file.content.loaded.objects.enumerated() {
+        let key = object.key
+        guard let entry = live[key], entry.trouble == nil, entry.index == index, entry.content === file.content else { continue }
+        order.append(entry)
+      }
+    }
+    return order + kept.sorted().compactMap { live[$0] }
+  }
+
+  /// Collects who claims which key. A key with one usable claim is settled by that.
+  private mutating func claim(_ file: SourceReading.File) {
+    for (index, object) in file.content.loaded.objects.enumerated() {
+      let key = object.key
+      let claim = LiveObject(file: file.name, content: file.content, index: index, trouble: nil)
+      guard let first = live.updateValue(claim, forKey: key) else { continue }
+      live[key] = first
+      rivals[key, default: [first]].append(claim)
+    }
+    for broken in file.content.loaded.broken {
+      if let key = broken.key { brokenClaims[key, default: []].append(Broken(file: file.name, object: broken)) }
+    }
+    diagnostics += file.content.loaded.diagnostics
+  }
+
+  // MARK: Keys that are broken or written twice
+
+  private mutating func settle(_ key: ObjectKey) {
+    let usable = rivals[key] ?? live[key].map { [$0] } ?? []
+    let broken = brokenClaims[key] ?? []
+    let previous = before.live[key]
+    live[key] = nil
+    if let previous {
+      let own = usable.filter { $0.file == previous.file }
+      let ownBroken = broken.first { $0.file == previous.file }
+      if own.count == 1, ownBroken == nil {
+        live[key] = own[0]
+      } else if own.isEmpty, ownBroken == nil, usable.count == 1 {
+        live[key] = usable[0]
+      } else if let trouble = ownBroken ?? (usable.isEmpty ? broken.first : nil) {
+        var entry = kept(previous, at: trouble.object.location, reason: trouble.object.reason)
+        if own.isEmpty { entry.file = trouble.file }
+        live[key] = entry
+      } else {
+        let place = usable.first { $0.file != previous.file } ?? usable[usable.count - 1]
+        live[key] = kept(previous, at: place.object.metadata.location, reason: "\(quoted(key)) is defined more than once")
+      }
+    } else if !Self.decides(key.kind) || (usable.count == 1 && !broken.contains { $0.file == usable[0].file }) {
+      live[key] = usable.first
+    } else {
+      for claim in usable { addUnusable(claim, key) }
+    }
+    for claim in broken where previous == nil || wasUnusable(claim) { addUnusable(claim) }
+    reportDuplicates(key, usable, broken)
+  }
+
+  /// Reports each claim of a key but the one in force, or but the first; a broken one has its own finding already.
+  private mutating func reportDuplicates(_ key: ObjectKey, _ usable: [LiveObject], _ broken: [Broken]) {
+    guard usable.count + broken.count > 1 else { return }
+    let inForce = live[key].flatMap { winner in usable.first { $0.isSameVersion(as: winner) } }
+    let incumbent = broken.first { $0.file == before.live[key]?.file }?.object.location
+    let first =
+      inForce?.object.metadata.location ?? incumbent ?? usable.first?.object.metadata.location ?? broken[0].object.location
+    let places = usable.map { $0.object.metadata.location } + broken.map { $0.object.location }
+    for place in places where place != first {
+      let message = "\(quoted(key)) is already defined at `\(first.description)`"
+      diagnostics.append(
+        Diagnostic(.error, code: "object-duplicate", message, at: place, help: "remove one of the two, or give it another name"))
+    }
+  }
+
+  // MARK: Text that cannot be identified
+
+  private mutating func keepUnidentified(_ file: SourceReading.File) {
+    let loaded = file.content.loaded
+    let memory = before.files[file.name]
+    let written = Set(loaded.objects.map(\.key) + loaded.broken.compactMap(\.key))
+    let unidentified = loaded.broken.filter { isUnidentified(Broken(file: file.name, object: $0)) }
+    // What was never in force has no version to fall back on.
+    var held = written.filter { live[$0] != nil }
+    if !unidentified.isEmpty {
+      // Only what the file held and no longer shows can hide in the text that cannot be identified.
+      let hidden = (memory?.held ?? []).subtracting(written)
+      for broken in unidentified {
+        let candidates = hidden.filter { Self.could(broken, be: $0) }
+        for key in candidates where live[key] == nil {
+          guard let previous = owned(key, by: file.name) else { continue }
+          live[key] = kept(previous, at: broken.location, reason: broken.reason)
+        }
+        let isNew = broken.key == nil || !Self.kinds.contains(broken.kind ?? "")
+        if candidates.isEmpty, broken.key == nil { addUnusable(Broken(file: file.name, object: broken)) }
+        if !candidates.isEmpty, isNew, broken.key != nil { removeUnusable(Broken(file: file.name, object: broken)) }
+      }
+      held.formUnion(memory?.held ?? [])
+    }
+    files[file.name] = FileMemory(content: file.content, held: held)
+  }
+
+  /// Whether nobody knows which object this was meant to be.
+  private func isUnidentified(_ broken: Broken) -> Bool {
+    guard let key = broken.object.key else { return true }
+    return before.live[key] == nil || wasUnusable(broken)
+  }
+
+  /// The version in force before, unless another file really wrote it then. A stale one belongs to every file that held it.
+  private func owned(_ key: ObjectKey, by file: ExactText) -> LiveObject? {
+    guard let previous = before.live[key], previous.file == file || previous.trouble != nil else { return nil }
+    return previous
+  }
+
+  /// Whether a broken text could be the object `key`: what could be read of it does not say otherwise. A namespace that is `default`
+  /// may be one that was lost with a misspelt field, a kind that nobody knows may be a misspelt one.
+  private static func could(_ broken: BrokenObject, be key: ObjectKey) -> Bool {
+    let isKind = broken.kind.map { $0 == key.kind || !kinds.contains($0) } ?? true
+    let isNamespace = broken.namespace.map { $0 == key.namespace || $0 == "default" } ?? true
+    return isKind && isNamespace && (broken.name.map { $0 == key.name } ?? true)
+  }
+
+  // MARK: What cannot be read
+
+  private mutating func keepUnreadable() {
+    for path in reading.unreadable {
+      diagnostics.append(
+        Diagnostic(.error, code: "source-unreadable", path.reason, at: SourceLocation(file: path.path, span: .nowhere)))
+    }
+    guard !reading.unreadable.isEmpty else { return }
+    var hidden = Set<ExactText>()
+    for (name, memory) in before.files where files[name] == nil {
+      guard let path = reading.unreadable.first(where: { name.isAtOrBelow($0.path) }) else { continue }
+      hidden.insert(name)
+      files[name] = memory
+      for key in memory.held where live[key] == nil {
+        guard let previous = owned(key, by: name) else { continue }
+        live[key] = kept(previous, at: SourceLocation(file: path.path, span: .nowhere), reason: path.reason)
+      }
+    }
+    unusable += before.unusable.filter { hidden.contains($0.file) }
+  }
+
+  // MARK: Common
+
+  private func kept(_ previous: LiveObject, at location: SourceLocation, reason: String) -> LiveObject {
+    var entry = previous
+    entry.trouble = LiveObject.Trouble(since: previous.trouble?.since ?? now, location: location, reason: reason)
+    return entry
+  }
+
+  private mutating func addUnusable(_ broken: Broken) {
+    let object = broken.object
+    guard object.couldDecide || Self.decides(object.kind ?? "") else { return }
+    addUnusable(unusablePolicy(object), file: broken.file, reason: object.reason)
+  }
+
+  private mutating func addUnusable(_ claim: LiveObject, _ key: ObjectKey) {
+    let selector: LabelSelector
+    switch claim.object {
+    case .policy(let policy): if case .selector(let own) = policy.attachment { selector = own } else { selector = LabelSelector() }
+    case .peerAuthentication(let policy): selector = policy.selector
+    case .workload, .inventory: return
+    }
+    let policy = UnusablePolicy(key: key, location: claim.object.metadata.location, reach: .namespace(key.namespace, selector))
+    addUnusable(policy, file: claim.file, reason: "\(quoted(key)) is defined more than once")
+  }
+
+  private mutating func addUnusable(_ policy: UnusablePolicy, file: ExactText, reason: String) {
+    var entry = UnusableEntry(file: file, policy: policy, since: now, reason: reason)
+    if let known = before.unusable.first(where: { $0.isSameObject(as: entry) }) { entry.since = known.since }
+    unusable.append(entry)
+  }
+
+  private mutating func removeUnusable(_ broken: Broken) {
+    let policy = unusablePolicy(broken.object)
+    unusable.removeAll { $0.file == broken.file && $0.policy.key == policy.key && $0.policy.location == policy.location }
+  }
+
+  private func wasUnusable(_ broken: Broken) -> Bool {
+    broken.object.key.map { key in before.unusable.contains { $0.file == broken.file && $0.policy.key == key } } ?? false
+  }
+
+  private func unusablePolicy(_ object: BrokenObject) -> UnusablePolicy {
+    let key = ObjectKey(kind: object.kind ?? "", namespace: object.namespace ?? "", name: object.name ?? "")
+    let reach: UnusablePolicy.Reach = object.namespace.map { .namespace($0, object.selector ?? LabelSelector()) } ?? .everywhere
+    return UnusablePolicy(key: key, location: object.location, reach: reach)
+  }
+
+  private func quoted(_ key: ObjectKey) -> String { "`\(key.description)`" }
+
+  /// Whether objects of a kind can deny a request.
+  private static func decides(_ kind: ExactText) -> Bool { deciding.contains(kind) }
+
+  private static let deciding: Set<ExactText> = ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"]
+
+  /// Every kind that is recognized; another one may be a misspelling of these.
+  private static let kinds: Set<ExactText> = deciding.union([
+    "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "ServiceAccount", "Service", "Namespace",
+    "WorkloadEntry", "WorkloadGroup", "ServiceEntry", "Gateway", "DestinationRule",
+  ])
+}
+
+extension ExactText {
+  /// Whether this path is `path` or lies below it.
+  func isAtOrBelow(_ path: ExactText) -> Bool {
+    guard !path.isEmpty else { return false }
+    let own = string.utf8
+    guard own.starts(with: path.string.utf8) else { return false }
+    let rest = own.dropFirst(path.string.utf8.count)
+    return rest.isEmpty || rest.first == UInt8(ascii: "/") || path.string.utf8.last == UInt8(ascii: "/")
+  }
+}

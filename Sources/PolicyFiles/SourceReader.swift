@@ -1,0 +1,162 @@
+// Reads all files as of one moment. Roots enter; the parsed content of every file leaves, or the word that things are in motion.
+// Only files whose version differs from the last pass are opened, only those whose bytes differ are parsed.
+//
+// One moment: scan, read what changed, scan again. When files were renamed or links swapped meanwhile, everything is tried again, so
+// that no pass mixes two versions of a directory. A file that is still being written keeps its last content.
+
+internal import PolicyLoading
+internal import PolicyModel
+
+/// Changes that are not to be looked at yet.
+struct Deferral: Sendable {
+  /// Files that are being written.
+  var files: Set<FileID> = []
+  /// Names, and what lies below them, that were just made or removed.
+  var names: Set<ExactText> = []
+
+  var isEmpty: Bool { files.isEmpty && names.isEmpty }
+
+  func holds(_ name: ExactText, _ id: FileID?) -> Bool {
+    if let id, files.contains(id) { return true }
+    guard !names.isEmpty else { return false }
+    return names.contains(name) || names.contains { name.isAtOrBelow($0) }
+  }
+}
+
+/// Reads the files below some roots, again and again.
+struct SourceReader: Sendable {
+  private let roots: [ExactText]
+  private let limits: LoadingLimits
+  private var cache: [ExactText: Cached] = [:]
+  private var versions: UInt64 = 0
+  /// The last scan that a reading came from.
+  private(set) var lastScan: SourceScan?
+  /// Whether a file was read so soon after its last change that another one might not show in its times.
+  private(set) var hasFreshFiles = false
+
+  fileprivate struct Cached: Sendable {
+    var stamp: FileStamp
+    var digest: Int
+    var isFresh: Bool
+    var content: FileContent
+  }
+
+  /// How often a pass is begun again before it gives way.
+  private static let attempts = 5
+  /// File times move in steps of the kernel's tick, at most 10 ms; generously.
+  private static let freshness: Int64 = 100_000_000
+
+  init(roots: [ExactText], limits: LoadingLimits) {
+    self.roots = roots
+    self.limits = limits
+  }
+
+  /// The files as they are now, without reading them.
+  func scan() -> SourceScan { SourceWalk.scan(roots) }
+
+  /// Reads everything that changed. Nil when names or links kept moving: try again soon; nothing was taken over.
+  /// - Parameter deferring: called after each scan, says what is not to be looked at.
+  mutating func read(deferring: (SourceScan) -> Deferral) -> SourceReading? {
+    var before = scan()
+    var deferral = deferring(before)
+    for attempt in 1...Self.attempts {
+      let pass = readOnce(before, deferral)
+      let after = scan()
+      deferral = deferring(after)
+      if after.isSameLayout(as: before) {
+        let moving = zip(before.files, after.files).filter { $0.stamp != $1.stamp && !deferral.holds($0.name, $0.stamp.id) }
+        if pass.isComplete, moving.isEmpty { return take(pass, after) }
+        // Names stand still, some content does not: those files keep what they had.
+        if attempt == Self.attempts {
+          let names = Set(moving.map(\.0.name))
+          deferral.names.formUnion(names)
+          let rest = readOnce(before, deferral)
+          if rest.isComplete, scan().isSameLayout(as: before) { return take(rest, before) }
+        }
+      }
+      before = after
+    }
+    return nil
+  }
+
+  fileprivate struct Pass {
+    var files: [SourceReading.File] = []
+    var cache: [ExactText: Cached] = [:]
+    var unreadable: [SourceReading.Unreadable] = []
+    var isComplete = true
+  }
+
+  private mutating func readOnce(_ scan: SourceScan, _ deferral: Deferral) -> Pass {
+    var pass = Pass()
+    pass.cache.reserveCapacity(scan.files.count)
+    pass.unreadable = scan.unreadable
+    for file in scan.files {
+      let known = cache[file.name]
+      if deferral.holds(file.name, file.stamp.id) {
+        if let known { pass.add(file.name, known) }
+        continue
+      }
+      if let known, known.stamp == file.stamp, !known.isFresh {
+        pass.add(file.name, known)
+        continue
+      }
+      do throws(SystemError) {
+        guard let read = try load(file, known) else {
+          pass.isComplete = false
+          continue
+        }
+        pass.add(file.name, read)
+      } catch {
+        pass.unreadable.append(.init(path: file.name, reason: "cannot be read: \(error.text)"))
+      }
+    }
+    // What a deferred removal took away is still there for now.
+    if !deferral.names.isEmpty {
+      for (name, known) in cache where pass.cache[name] == nil && deferral.holds(name, nil) {
+        guard !pass.unreadable.contains(where: { name.isAtOrBelow($0.path) }) else { continue }
+        pass.add(name, known)
+      }
+    }
+    return pass
+  }
+
+  /// Reads one file; nil when it is not the version that was seen any more.
+  private mutating func load(_ file: SourceScan.File, _ known: Cached?) throws(SystemError) -> Cached? {
+    let now = Clock.nanosecondsSince1970()
+    guard let (bytes, stamp) = try FileSystem.read(file.path, limit: limits.fileBytes), stamp == file.stamp else { return nil }
+    let latest = max(stamp.modified, stamp.changed)
+    let isFresh = latest > now.subtractingReportingOverflow(Self.freshness).partialValue
+    var hasher = Hasher()
+    unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+    hasher.combine(bytes.count)
+    let digest = hasher.finalize()
+    if let known, known.digest == digest, known.stamp.size == stamp.size {
+      return Cached(stamp: stamp, digest: digest, isFresh: isFresh, content: known.content)
+    }
+    versions += 1
+    let loaded = loadPolicies(text: bytes, file: file.name, limits: limits)
+    return Cached(stamp: stamp, digest: digest, isFresh: isFresh, content: FileContent(loaded, version: versions))
+  }
+
+  private mutating func take(_ pass: Pass, _ scan: SourceScan) -> SourceReading {
+    var reading = SourceReading(files: pass.files, unreadable: pass.unreadable)
+    reading.files.sort { $0.name < $1.name }
+    reading.unreadable.sort { $0.path < $1.path }
+    var kept = pass.cache
+    // A file that cannot be read for a while need not be parsed again afterwards.
+    for (name, known) in cache where kept[name] == nil && reading.unreadable.contains(where: { name.isAtOrBelow($0.path) }) {
+      kept[name] = known
+    }
+    cache = kept
+    lastScan = scan
+    hasFreshFiles = pass.cache.contains { $0.value.isFresh }
+    return reading
+  }
+}
+
+extension SourceReader.Pass {
+  fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached) {
+    files.append(.init(name: name, content: known.content))
+    cache[name] = known
+  }
+}

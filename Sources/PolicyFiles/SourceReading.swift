@@ -1,0 +1,75 @@
+// What one pass over all files found, and what is remembered of the passes before. Plain values between the reader of files and the
+// rules of the last good version, so that the rules can be tested without a file.
+
+internal import PolicyLoading
+internal import PolicyModel
+
+/// The parsed content of a file; shared by all that refer to an object in it.
+final class FileContent: Sendable {
+  let loaded: LoadedFile
+  /// Different for every parse, so that unchanged content can be told without looking into it.
+  let version: UInt64
+
+  init(_ loaded: LoadedFile, version: UInt64) {
+    self.loaded = loaded
+    self.version = version
+  }
+}
+
+/// One pass over all files.
+struct SourceReading: Sendable {
+  /// A file that was read.
+  struct File: Sendable {
+    var name: ExactText
+    var content: FileContent
+  }
+
+  /// A root, a directory or a file that is there, or should be, and cannot be read.
+  struct Unreadable: Sendable, Equatable {
+    var path: ExactText
+    var reason: String
+  }
+
+  /// The files that were read, sorted by name.
+  var files: [File] = []
+  /// What could not be read; it stands for every file at or below its path.
+  var unreadable: [Unreadable] = []
+}
+
+/// One object in force: where its value is, and whether the files still say so.
+struct LiveObject: Sendable {
+  var file: ExactText
+  var content: FileContent
+  var index: Int
+  var trouble: Trouble?
+
+  /// Why the last good version is in force.
+  struct Trouble: Sendable {
+    var since: Int64
+    var location: SourceLocation
+    var reason: String
+  }
+
+  var object: LoadedObject { content.loaded.objects[index] }
+  func isSameVersion(as other: LiveObject) -> Bool { content.version == other.content.version && index == other.index }
+}
+
+/// A broken policy that denies what it could attach to.
+struct UnusableEntry: Sendable {
+  var file: ExactText
+  var policy: UnusablePolicy
+  var since: Int64
+  var reason: String
+
+  /// Whether both stand for the same broken text, wherever it is in its file.
+  func isSameObject(as other: UnusableEntry) -> Bool {
+    file == other.file && policy.key == other.policy.key && policy.reach == other.policy.reach
+  }
+}
+
+/// What is remembered of one file.
+struct FileMemory: Sendable {
+  var content: FileContent
+  /// The objects that it held when it was last read whole, and since.
+  var held: Set<ObjectKey>
+}

@@ -1,0 +1,215 @@
+// Watches the sources and reloads them: waits for the kernel's reports or compares files, lets edits settle, reads, applies the rules of
+// the last good version, and hands each result on. Runs on a thread of its own, because it waits and reads files.
+// Never here: a change that is half visible (SourceReader), a judgement about an object (LastGoodStep).
+
+internal import Glibc
+internal import PolicyModel
+
+/// The watching of one set of sources, from start to end on one thread.
+final class WatchLoop {
+  private let options: PolicySourceOptions
+  private let bell: Bell
+  private let deliver: (PolicyUpdate) -> Void
+  private let inotify: Inotify?
+
+  private var reader: SourceReader
+  private var state: LastGoodState
+  private var policies: PolicySet
+  private var watching: PolicyFilesStatus.Watching
+
+  private var settling: Settling
+  /// What is looked at although events about it keep coming, because it has waited for the ceiling.
+  private var overdue = Deferral()
+  private var retry: Int64?
+  private var nextComparison: Int64
+  private var lastCompared: SourceScan?
+
+  private var watches: [Int32: [ExactText]] = [:]
+  private var interests: [ExactText: SourceScan.Interest] = [:]
+
+  init(continuing loaded: LoadedPolicies, bell: Bell, deliver: @escaping (PolicyUpdate) -> Void) {
+    options = loaded.sources.options
+    self.bell = bell
+    self.deliver = deliver
+    reader = loaded.reader
+    state = loaded.state
+    policies = loaded.policies
+    settling = Settling(time: options.settleTime, ceiling: options.settleCeiling)
+    nextComparison = Clock.milliseconds()
+    if options.isPolling {
+      inotify = nil
+      watching = .polled(reason: nil)
+    } else {
+      do throws(SystemError) {
+        inotify = try Inotify()
+        watching = .notified
+      } catch {
+        inotify = nil
+        watching = .polled(reason: "the kernel gives no notifications: \(error.text)")
+      }
+    }
+  }
+
+  /// Watches until the bell rings.
+  func run() {
+    reload()
+    nextComparison = Clock.milliseconds() + interval
+    while !bell.isRung {
+      wait()
+      if bell.isRung { return }
+      drain()
+      let now = Clock.milliseconds()
+      if now >= nextComparison { compare(now) }
+      if let deadline = settling.deadline, now >= deadline {
+        let settled = settling.flush()
+        overdue.files.formUnion(settled.files)
+        overdue.names.formUnion(settled.names)
+        reload()
+      } else if settling.wantsNow || retry.map({ now >= $0 }) ?? false {
+        reload()
+      }
+    }
+  }
+
+  // MARK: Waiting
+
+  private static let retryTime: Int64 = 10
+
+  private var isPolling: Bool { if case .polled = watching { true } else { false } }
+
+  private var interval: Int64 {
+    guard isPolling else { return Int64(clamping: max(options.comparisonInterval, 10)) }
+    return Int64(clamping: max(settling.isPending ? min(options.settleTime, options.pollInterval) : options.pollInterval, 10))
+  }
+
+  private func wait() {
+    var until = nextComparison
+    if let deadline = settling.deadline { until = min(until, deadline) }
+    if let retry { until = min(until, retry) }
+    if settling.wantsNow { until = 0 }
+    let milliseconds = Int32(clamping: max(until - Clock.milliseconds(), 0))
+    if let inotify, !isPolling {
+      inotify.wait(bell, milliseconds: milliseconds)
+    } else {
+      bell.wait(milliseconds: milliseconds)
+    }
+  }
+
+  /// Compares all files with those of the last reading. What the kernel did not report is applied at once, because nobody knows when it
+  /// happened; when polling, it settles.
+  private func compare(_ now: Int64) {
+    let scan = reader.scan()
+    if isPolling {
+      if !(lastCompared ?? reader.lastScan).isSame(as: scan) { settling.edited([], file: nil, now: now) }
+      lastCompared = scan
+      if reader.hasFreshFiles, !settling.isPending { reload() }
+    } else if !reader.lastScan.isSame(as: scan) || reader.hasFreshFiles {
+      reload()
+    }
+    nextComparison = now + interval
+  }
+
+  // MARK: Reading
+
+  private func reload() {
+    settling.takeNow()
+    retry = nil
+    let reading = reader.read { scan in
+      watch(scan.directories)
+      drain()
+      var deferral = settling.pending
+      deferral.files.subtract(overdue.files)
+      deferral.names.subtract(overdue.names)
+      return deferral
+    }
+    guard let reading else {
+      retry = Clock.milliseconds() + Self.retryTime
+      return
+    }
+    overdue = Deferral()
+    let generation = state.status.generation
+    state = state.next(reading, allowEmpty: options.allowEmpty, now: Clock.secondsSince1970())
+    state.setWatching(watching)
+    let isNewSet = state.status.generation != generation
+    if isNewSet { policies = state.policySet() }
+    deliver(PolicyUpdate(policies: policies, isNewSet: isNewSet, status: state.status))
+  }
+
+  // MARK: The kernel's reports
+
+  /// Watches exactly these directories. One that is gone is no trouble: the next scan will differ.
+  private func watch(_ directories: [ExactText: SourceScan.Interest]) {
+    interests = directories
+    guard let inotify else { return }
+    var now: [Int32: [ExactText]] = [:]
+    for (path, interest) in directories {
+      do throws(SystemError) {
+        let writes = !interest.names.isEmpty || interest.hasFiles
+        now[try inotify.add(path.isEmpty ? "/" : path, writes: writes), default: []].append(path)
+      } catch {
+        let isLimit = error.code == ENOSPC || error.code == ENOMEM
+        if isLimit, !isPolling {
+          watching = .polled(reason: "the kernel watches no more directories: \(error.text)")
+          nextComparison = min(nextComparison, Clock.milliseconds() + interval)
+        }
+      }
+    }
+    for watch in watches.keys where now[watch] == nil { inotify.remove(watch) }
+    watches = now
+  }
+
+  private func drain() {
+    guard let inotify else { return }
+    let now = Clock.milliseconds()
+    for event in inotify.events() {
+      if event.kind == .overflow { settling.edited([], file: nil, now: now) }
+      for directory in watches[event.watch] ?? [] { note(event, in: directory, now: now) }
+    }
+  }
+
+  private func note(_ event: DirectoryEvent, in directory: ExactText, now: Int64) {
+    guard let interest = interests[directory] else { return }
+    if event.entry.isEmpty {
+      if !interest.names.isEmpty { settling.edited([], file: nil, now: now) }
+      return
+    }
+    let path = directory.appending(event.entry)
+    guard matters(event, path, interest) else { return }
+    let names = interest.names.map { $0.appending(event.entry) }
+    switch event.kind {
+    case .arrived: settling.arrived(names, file: fileID(path), cookie: event.cookie)
+    case .left: settling.left(names, cookie: event.cookie, now: now)
+    case .edited, .overflow: settling.edited(names, file: fileID(path), now: now)
+    }
+  }
+
+  private func matters(_ event: DirectoryEvent, _ path: ExactText, _ interest: SourceScan.Interest) -> Bool {
+    if interest.entries.contains(event.entry) { return true }
+    guard !interest.names.isEmpty, event.entry.string.utf8.first != UInt8(ascii: ".") else { return false }
+    if event.isDirectory || SourceScan.isPolicyFile(event.entry) { return true }
+    // A link of any name may lead to a directory.
+    do throws(SystemError) {
+      return try FileSystem.describe(path, follow: false).kind == .link
+    } catch {
+      return false
+    }
+  }
+
+  /// Which regular file a path leads to; nil when it is gone or a directory, which is known by its name.
+  private func fileID(_ path: ExactText) -> FileID? {
+    do throws(SystemError) {
+      let description = try FileSystem.describe(path, follow: true)
+      return description.kind == .regular ? description.stamp.id : nil
+    } catch {
+      return nil
+    }
+  }
+}
+
+extension SourceScan? {
+  /// Whether nothing at all differs.
+  fileprivate func isSame(as other: SourceScan) -> Bool {
+    guard let self else { return false }
+    return self.isSameLayout(as: other) && zip(self.files, other.files).allSatisfy { $0.stamp == $1.stamp }
+  }
+}
