@@ -83,15 +83,16 @@ struct LastGoodStep {
     let usable = rivals[key] ?? live[key].map { [$0] } ?? []
     let broken = brokenClaims[key] ?? []
     let previous = before.live[key]
+    let isClear = usable.count == 1 && !broken.contains { $0.file == usable[0].file }
     live[key] = nil
     if let previous {
       let own = usable.filter { $0.file == previous.file }
       let ownBroken = broken.first { $0.file == previous.file }
       if own.count == 1, ownBroken == nil {
         live[key] = own[0]
-      } else if own.isEmpty, ownBroken == nil, usable.count == 1 {
+      } else if own.isEmpty, ownBroken == nil, isClear {
         live[key] = usable[0]
-      } else if let trouble = ownBroken ?? (usable.isEmpty ? broken.first : nil) {
+      } else if let trouble = ownBroken ?? (usable.count < 2 ? broken.first : nil) {
         var entry = kept(previous, at: trouble.object.location, reason: trouble.object.reason)
         if own.isEmpty { entry.file = trouble.file }
         live[key] = entry
@@ -99,7 +100,7 @@ struct LastGoodStep {
         let place = usable.first { $0.file != previous.file } ?? usable[usable.count - 1]
         live[key] = kept(previous, at: place.object.metadata.location, reason: "\(quoted(key)) is defined more than once")
       }
-    } else if !Self.decides(key.kind) || (usable.count == 1 && !broken.contains { $0.file == usable[0].file }) {
+    } else if isClear || !Self.decides(key.kind) {
       live[key] = usable.first
     } else {
       for claim in usable { addUnusable(claim, key) }

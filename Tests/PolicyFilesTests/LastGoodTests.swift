@@ -269,7 +269,7 @@ func broken(_ name: String, namespace: String = "shop", app: String? = nil) -> S
     #expect(world.unusable.isEmpty)
   }
 
-  @Test(arguments: [UInt64.random(in: 0 ... .max)])
+  @Test(arguments: (0..<10).map { _ in UInt64.random(in: 0 ... .max) })
   func `a step repeated changes nothing, and repaired files are as if nothing had happened`(seed: UInt64) {
     print("seed \(seed)")
     var random = Random(seed)
@@ -283,9 +283,12 @@ func broken(_ name: String, namespace: String = "shop", app: String? = nil) -> S
       let unreadable = ["a.yaml", "b.yaml", "c.yaml"].filter { files[$0] == nil && Bool.random(using: &random) }
       world.step(files, unreadable: unreadable)
       let (policies, stale, reach) = (world.policies, world.stale, world.unusable)
+      let context = "seed \(seed): \(files), unreadable \(unreadable)"
       world.step(files, unreadable: unreadable)
-      #expect(world.policies == policies && world.stale == stale && world.unusable == reach, "seed \(seed)")
-      #expect(world.state.status.outcome == .unchanged, "seed \(seed)")
+      #expect(
+        world.policies == policies && world.stale == stale && world.unusable == reach,
+        "\(context) gives \(policies) \(stale) \(reach), then \(world.policies) \(world.stale) \(world.unusable)")
+      #expect(world.state.status.outcome == .unchanged, "\(context)")
     }
     let whole = ["a.yaml": policy("p0") + policy("p1", "DENY"), "c.yaml": policy("p2")]
     world.step(whole)
