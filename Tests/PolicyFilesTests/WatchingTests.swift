@@ -141,6 +141,21 @@ internal import Testing
     #expect(isDone, "a file that is written without end holds up another")
   }
 
+  @Test func `a file that was cut and is written a while later never loses its policies`() throws {
+    let directory = Directory()
+    directory.write("a.yaml", policy("a"))
+    directory.write("deny.yaml", policy("deny", "DENY"))
+    let watched = try Watched([directory.path])
+    defer { watched.stop() }
+    let writer = unsafe open(directory["deny.yaml"], O_WRONLY | O_TRUNC | O_CLOEXEC)
+    usleep(400_000)
+    let text = Array((policy("deny", "DENY") + policy("more")).utf8)
+    _ = unsafe text.withUnsafeBytes { unsafe write(writer, $0.baseAddress, $0.count) }
+    close(writer)
+    watched.wait("the edit") { names($0) == ["a ALLOW", "deny DENY", "more ALLOW"] }
+    #expect(watched.all.allSatisfy { names($0).contains("deny DENY") })
+  }
+
   @Test func `files made one by one appear together`() throws {
     let directory = Directory()
     directory.write("a.yaml", policy("a"))
