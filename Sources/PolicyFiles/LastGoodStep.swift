@@ -118,9 +118,9 @@ struct LastGoodStep {
       inForce?.object.metadata.location ?? incumbent ?? usable.first?.object.metadata.location ?? broken[0].object.location
     let places = usable.map { $0.object.metadata.location } + broken.map { $0.object.location }
     for place in places where place != first {
-      let message = "\(quoted(key)) is already defined at `\(first.description)`"
+      let message = Message.duplicateObject(key.description, first: first.description)
       diagnostics.append(
-        Diagnostic(.error, code: "object-duplicate", message, at: place, help: "remove one of the two, or give it another name"))
+        Diagnostic(.error, code: message.code.rawValue, message.text, at: place, help: message.help))
     }
   }
 

@@ -188,8 +188,8 @@ func broken(_ name: String, namespace: String = "shop", app: String? = nil) -> S
     #expect(
       finding.description
         == """
-        a.yaml:5:9: error: `AuthorizationPolicy shop/one` is already defined at `b.yaml:5:9` [object-duplicate]
-          = help: remove one of the two, or give it another name
+        a.yaml:5:9: error: AuthorizationPolicy shop/one is defined a second time, first at b.yaml:5:9 [duplicate-object]
+          = help: keep one of the two, or give one another name
         """)
     // An edit of the one in force is still taken up; a broken one keeps its version.
     world.step(["a.yaml": policy("one"), "b.yaml": policy("one", "AUDIT")])
@@ -209,7 +209,7 @@ func broken(_ name: String, namespace: String = "shop", app: String? = nil) -> S
       #expect(world.policies == ["shop/anchor ALLOW"])
       #expect(
         world.unusable == ["left", "right"].map { .namespace("shop", LabelSelector(matchLabels: ["app": $0])) })
-      #expect(world.codes == ["object-duplicate"])
+      #expect(world.codes == ["duplicate-object"])
     }
     world.step(["b.yaml": policy("one", "DENY", app: "right"), "c.yaml": anchor])
     #expect(world.policies == ["shop/anchor ALLOW", "shop/one DENY"])
