@@ -4,6 +4,7 @@
 SWIFT := swift
 LISTEN := 127.0.0.1:9191
 COMMAND := .build/release/portcullis
+SOAK_ROUNDS := 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build run envoy test format lint generate bench soak clean
@@ -25,7 +26,7 @@ envoy: build ## start the sidecars of the shop example (while `make run` runs in
 	@PORTCULLIS=$(COMMAND) ENGINE=$(LISTEN) exec examples/shop/envoy/sidecars.sh
 
 test: setup ## run all tests, the end-to-end tests with real Envoys included
-	$(SWIFT) test
+	$(SWIFT) test --disable-xctest
 
 format: ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests bench
@@ -36,11 +37,15 @@ lint: ## check the format of the Swift sources
 generate: setup ## make the protobuf code again from proto/
 	proto/generate.sh
 
-bench: setup ## measure decisions in process and checks over gRPC
-	$(MAKE) -C bench bench
+bench: build ## measure checks over gRPC beside a do-nothing server
+	$(SWIFT) build --package-path bench -c release
+	bench/.build/release/portcullis-bench checks --portcullis $(COMMAND)
 
-soak: setup ## load the server for a long time and watch its memory
-	$(MAKE) -C bench soak
+soak: setup ## change policies and replace engines under load, again and again
+	@for round in $$(seq $(SOAK_ROUNDS)); do \
+	  echo "soak: round $$round of $(SOAK_ROUNDS)"; \
+	  $(SWIFT) test --disable-xctest --filter EndToEndTests || exit 1; \
+	done
 
 clean: ## remove everything that was built (keeps .venv)
 	rm -rf .build bench/.build

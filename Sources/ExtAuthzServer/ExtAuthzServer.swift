@@ -3,6 +3,7 @@
 // Never here: files, policies, or an answer while there is no snapshot: a server cannot be made without one.
 
 internal import CExtAuthz
+internal import Glibc
 public import PeerIdentity
 public import PolicyEngine
 
@@ -60,7 +61,8 @@ public struct ListenError: Error, CustomStringConvertible {
       var settings = unsafe extauthz_server_options(
         listeners: listeners.baseAddress, listener_count: listeners.count, certificate_path: certificate, key_path: key,
         client_ca_path: authority, refresh_seconds: 10, workers: workerCount, max_message_bytes: options.maximumMessageBytes,
-        reuse_port: true, handler: handleCheck, context: Unmanaged.passUnretained(context).toOpaque(), log: nil)
+        reuse_port: true, handler: handleCheck, context: Unmanaged.passUnretained(context).toOpaque(),
+        log: handleLog)
       return unsafe extauthz_server_start(&settings, &message, message.count, &ports)
     }
     guard let started = unsafe started else {
@@ -132,4 +134,12 @@ private func handleCheck(
   _ reply: UnsafeMutablePointer<extauthz_reply>
 ) {
   unsafe ExtAuthzServer.check(context, worker, request, reply)
+}
+
+/// gRPC's own errors go to standard error. At every drain it complains that a listener which was closed on purpose accepts no more; that
+/// line would only alarm people.
+private func handleLog(_ severity: Int32, _ message: UnsafePointer<CChar>) {
+  guard severity >= 2, unsafe strstr(message, "Failed accept4") == nil else { return }
+  _ = unsafe write(2, message, strlen(message))
+  _ = unsafe write(2, "\n", 1)
 }

@@ -47,7 +47,9 @@ raw_grpc_channel *raw_grpc_channel_create(const raw_grpc_channel_options *option
     int value;
   } numbers[] = {
       {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},
-      {GRPC_ARG_ENABLE_RETRIES, 0},
+      // Transparent retries alone, as there is no service configuration: a call goes to a new connection only if it never
+      // left this process or the server's GOAWAY says that it was not looked at.
+      {GRPC_ARG_ENABLE_RETRIES, 1},
       {GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM, options->compress ? GRPC_COMPRESS_GZIP : GRPC_COMPRESS_NONE},
   };
   for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

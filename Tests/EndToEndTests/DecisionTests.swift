@@ -77,5 +77,39 @@ extension EndToEnd {
         #expect(try shop.get(.frontendToDB).status == 403)
       }
     }
+
+    @Test func `the engine is asked over TLS, with certificates on both sides`() throws {
+      try withSandbox { sandbox in
+        let shop = try Shop(in: sandbox, engineTLS: .tls)
+        #expect(try shop.get(.frontendToBackend).status == 200)
+        #expect(try shop.get(.frontendToDB).status == 403)
+        #expect(try shop.server.counter("cluster.portcullis.ssl.handshake") >= 1)
+      }
+    }
+
+    @Test func `a proxy whose certificate the engine does not trust gets no answer, and lets nobody in`() throws {
+      try withSandbox { sandbox in
+        let shop = try Shop(in: sandbox, engineTLS: .foreignClient, export: ["--timeout", "500ms"])
+        for _ in 0..<3 { #expect(try shop.get(.frontendToBackend).status == 503) }
+        #expect(shop.backend.answeredCount == 0)
+        #expect(try shop.server.counter("http.backend.ext_authz.portcullis.ok") == 0)
+        #expect(try shop.server.counter("http.backend.ext_authz.portcullis.denied") == 0)
+      }
+    }
+
+    @Test func `a path is judged as the mesh normalizes it, and forwarded that way`() throws {
+      try withSandbox { sandbox in
+        try sandbox.write(Shop.policiesThatCloseAdmin(), to: "closed/policies.yaml")
+        try sandbox.write(Shop.exampleWorkloads(), to: "closed/workloads.yaml")
+        let shop = try Shop(in: sandbox, policies: sandbox.path("closed"))
+        for path in ["/admin", "/admin?x=1", "/x/../admin", "/x/%2e%2e/admin", "/%61dmin", "/.//../admin", "/x\\..\\admin"] {
+          #expect(try shop.get(.frontendToBackend, path).status == 403, "\(path)")
+        }
+        // Istio's BASE neither merges slashes nor ignores case.
+        for path in ["/administrator", "/Admin", "//admin", "/admin/", "/"] {
+          #expect(try shop.get(.frontendToBackend, path).status == 200, "\(path)")
+        }
+      }
+    }
   }
 }

@@ -38,6 +38,15 @@ enum Call: String, CaseIterable {
   }
 }
 
+/// How the proxies speak to the engine.
+enum EngineConnection {
+  case plaintext
+  /// TLS, each side with a certificate that the other trusts.
+  case tls
+  /// TLS, the proxy with a certificate of another CA.
+  case foreignClient
+}
+
 /// One line of the server sidecar's access log.
 struct LogLine {
   var status: Int
@@ -73,15 +82,28 @@ final class Shop {
   ///   - sandbox: where it runs.
   ///   - engineAddress: a free port on loopback unless given.
   ///   - policies: a directory with the example's policies unless given.
+  ///   - engineTLS: how the proxies speak to the engine.
   ///   - serve: further arguments for `portcullis serve`.
   ///   - export: further arguments for `portcullis export envoy-ext-authz`.
   init(
-    in sandbox: Sandbox, engineAddress: String? = nil, policies: String? = nil, serve: [String] = [], export: [String] = []
+    in sandbox: Sandbox, engineAddress: String? = nil, policies: String? = nil, engineTLS: EngineConnection = .plaintext,
+    serve: [String] = [], export: [String] = []
   ) throws {
     self.sandbox = sandbox
     let address = try engineAddress ?? "127.0.0.1:\(Ports.free())"
     self.engineAddress = address
     self.policies = try policies ?? Shop.copyOfExample(in: sandbox)
+    let files = try ShopCertificates(in: sandbox)
+    let authority = files.authority
+    var serve = serve
+    var export = export
+    if engineTLS != .plaintext {
+      serve += ["--tls-cert", files.engine.chain, "--tls-key", files.engine.key, "--client-ca", authority]
+      let own = engineTLS == .foreignClient ? files.foreign : files["backend-sa"]
+      export += [
+        "--engine-tls-ca", authority, "--engine-tls-cert", own.chain, "--engine-tls-key", own.key, "--engine-tls-name", "engine.test",
+      ]
+    }
     engineArguments = serve
     accessLog = sandbox.path("access.log")
     backend = try Upstream.http("backend")
@@ -89,10 +111,9 @@ final class Shop {
     echo = try Upstream.echo()
     engine = try Shop.startEngine(in: sandbox, 0, self.policies, address, serve)
 
-    let files = try ShopCertificates(in: sandbox)
-    let authority = files.authority
+    let moreExport = export
     func exported(_ workload: String, _ arguments: String...) throws -> String {
-      try Shop.export(in: sandbox, ["--workload", workload, "--engine", address, "--timeout", "5s"] + export + arguments)
+      try Shop.export(in: sandbox, ["--workload", workload, "--engine", address, "--timeout", "5s"] + moreExport + arguments)
     }
     plaintextPort = try Ports.free()
     serverPorts = try ["backend": Ports.free(), "db": Ports.free(), "db-tcp": Ports.free()]
@@ -129,7 +150,7 @@ final class Shop {
           peer: "spiffe://cluster.local/ns/shop/sa/\(call.server == "backend" ? "backend" : "db")-sa"))
     }
     client = try Envoy("client", configuration: SidecarConfiguration.client(outbounds), in: sandbox)
-    try waitForFirstAllowed()
+    if engineTLS != .foreignClient { try waitForFirstAllowed() }
   }
 
   /// The port of the client sidecar for a call.

@@ -11,6 +11,8 @@ struct ShopCertificates {
   let authority: String
   /// A leaf with the frontend's name, signed by somebody else.
   let foreign: CertificateFiles
+  /// The engine's own certificate, with the DNS name `engine.test`.
+  let engine: CertificateFiles
   private var leaves: [String: CertificateFiles] = [:]
 
   init(in sandbox: Sandbox) throws {
@@ -18,6 +20,7 @@ struct ShopCertificates {
     authority = try sandbox.write(root.pem, to: "certificates/ca.pem")
     let stranger = try IssuedCertificate(.authority("stranger"))
     foreign = try Self.write(Self.leaf("frontend-sa", stranger), "foreign", sandbox)
+    engine = try Self.write(IssuedCertificate(.leaf(dns: ["engine.test"]), signedBy: root), "engine", sandbox)
     for account in ["frontend-sa", "backend-sa", "db-sa"] {
       leaves[account] = try Self.write(Self.leaf(account, root), account, sandbox)
     }

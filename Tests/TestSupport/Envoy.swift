@@ -50,4 +50,10 @@ package final class Envoy {
     }
     return 0
   }
+
+  /// All counters under a prefix that are not zero, a line for each, for the message of a test that failed.
+  package func counters(_ prefix: String) throws -> String {
+    try HTTPClient(port: adminPort).request("/stats?usedonly").body.split(separator: "\n")
+      .filter { $0.hasPrefix(prefix) && !$0.hasSuffix(": 0") }.joined(separator: "\n")
+  }
 }

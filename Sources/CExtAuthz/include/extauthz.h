@@ -182,8 +182,8 @@ typedef enum extauthz_status {
 
 typedef struct extauthz_error {
   extauthz_status status;
-  /// A static text without a period.
-  const char *_Nonnull reason;
+  /// A static text without a period; set by every decode.
+  const char *_Nullable reason;
 } extauthz_error;
 
 /// Memory for one decoded request at a time. Not thread-safe; one for each thread.

@@ -83,6 +83,10 @@ extension EnvoyExtAuthzOptions {
           unhealthy_threshold: 2
           healthy_threshold: 1
           grpc_health_check: {service_name: envoy.service.auth.v3.Authorization}
+        # When an engine is replaced, every check under way may have to be asked again at the same moment; Envoy's own limit is 3.
+        circuit_breakers:
+          thresholds:
+          - {max_requests: 65536, max_pending_requests: 65536, max_retries: 65536}
         load_assignment:
           cluster_name: \(quoted(clusterName))
           endpoints:
@@ -181,11 +185,12 @@ extension EnvoyExtAuthzOptions {
       grpc_service:
         envoy_grpc:
           cluster_name: \(quoted(clusterName))
-          # A check can be asked again without harm. Envoy's own back-off starts near a second, longer than the time-out.
-          retry_policy:
-            retry_on: unavailable,connect-failure,refused-stream,reset
-            num_retries: 4
-            retry_back_off: {base_interval: 0.005s, max_interval: 0.05s}
+        # A check can be asked again without harm. `cancelled` is what a stopping gRPC server may say to calls that it had not begun. Envoy's own
+        # back-off starts near a second, longer than the time-out. (Envoy 1.40 ignores a policy inside `envoy_grpc`; it must stand here.)
+        retry_policy:
+          retry_on: unavailable,cancelled,connect-failure,refused-stream,reset
+          num_retries: 4
+          retry_back_off: {base_interval: 0.005s, max_interval: 0.05s}
         # The whole question: connecting, retries and the answer.
         timeout: \(seconds(timeoutMilliseconds))
         # Hints: which workload this proxy stands in front of. Set by this configuration alone; no client can reach them.

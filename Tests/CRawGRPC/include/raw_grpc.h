@@ -1,5 +1,6 @@
 // A gRPC client for tests that sends and receives raw bytes. What enters: any bytes as a request. What leaves: the status and
-// the raw bytes of the reply. What never happens here: encoding, decoding or retrying.
+// the raw bytes of the reply. What never happens here: encoding, decoding, or a retry of a call that
+// the server may have seen.
 #pragma once
 
 #include <stdbool.h>

@@ -1,0 +1,189 @@
+// A request from the arguments of one command line.
+// Enters: words. Leaves: a request in which only what was written is known.
+
+internal import ArgumentParser
+internal import Foundation
+internal import PeerIdentity
+internal import PolicyEngine
+internal import PolicyModel
+
+struct RequestArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("The workload that is called.", valueName: "namespace/[kind/]name"))
+  var to: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Who calls: a service account, a SPIFFE URI, a certificate file, or `anonymous`.", valueName: "namespace/account|spiffe://…|file"))
+  var from: String?
+
+  @Option(name: .shortAndLong, help: "The namespace of names that have none.")
+  var namespace = "default"
+
+  @Option(help: "The kind of proxy that enforces.")
+  var profile = CheckProfile.sidecar
+
+  @Flag(help: "A TCP connection, not an HTTP request.")
+  var tcp = false
+
+  @Option(help: "The request's method.")
+  var method: String?
+
+  @Option(help: "The path as the client sends it, with its query.")
+  var path: String?
+
+  @Option(help: "The authority, with the port if the client writes one.")
+  var host: String?
+
+  @Option(help: "The workload's port.")
+  var port: UInt16?
+
+  @Option(help: ArgumentHelp("A header line; repeatable. Headers not given are absent once one is given.", valueName: "name=value"))
+  var header: [String] = []
+
+  @Flag(help: "There are no headers.")
+  var noHeaders = false
+
+  @Option(
+    help: ArgumentHelp(
+      "A claim of the verified token; repeatable; the same name again makes a list. Nested: `a.b` is written `[a][b]`.",
+      valueName: "name=value"))
+  var claim: [String] = []
+
+  @Flag(help: "There is no token.")
+  var noToken = false
+
+  @Option(name: .customLong("source-ip"), help: "The connection's peer.")
+  var sourceIP: String?
+
+  @Option(name: .customLong("remote-ip"), help: "The derived client.")
+  var remoteIP: String?
+
+  @Option(name: .customLong("destination-ip"), help: "The connection's local address.")
+  var destinationIP: String?
+
+  @Option(help: "The server name of the TLS handshake; empty for none.")
+  var sni: String?
+
+  func validate() throws {
+    guard tcp else { return }
+    let isHTTP = method != nil || path != nil || host != nil || !header.isEmpty || noHeaders || !claim.isEmpty || noToken
+    if isHTTP { throw ValidationError("`--tcp` goes without `--method`, `--path`, `--host`, headers and claims: a connection has none") }
+  }
+
+  /// The request and what is attached to its workload.
+  func question(for snapshot: Snapshot) throws -> Question {
+    let workload = (to ?? "").contains("/") ? to ?? "" : "\(namespace)/\(to ?? "")"
+    let target = try WorkloadName.target(workload, in: snapshot)
+    var request = Request()
+    request.isTCP = tcp
+    if let from { try fillPeer(from, snapshot.mesh, into: &request) }
+    if let port { request.setPort(port) }
+    if let sni { request.setSNI(Array(sni.lowercased().utf8).span) }
+    if let sourceIP { request.setSourceIP(try Self.address(sourceIP, "--source-ip")) }
+    if let destinationIP { request.setDestinationIP(try Self.address(destinationIP, "--destination-ip")) }
+    if let remoteIP {
+      request.setRemoteIP(try Self.address(remoteIP, "--remote-ip"))
+    } else if tcp, let sourceIP {
+      request.setRemoteIP(try Self.address(sourceIP, "--source-ip"))
+    }
+    if let method { request.setMethod(Array(method.utf8).span) }
+    if let host { request.setHost(Array(host.utf8).span) }
+    if let path { RequestFilling.setPath(Array(path.utf8), isNormalized: false, snapshot.mesh, in: &request) }
+    if noHeaders || !header.isEmpty { request.setHeadersKnown() }
+    for line in header {
+      let (name, value) = try Self.pair(line, "--header")
+      request.addHeader(name: Array(name.utf8).span, value: Array(value.utf8).span)
+    }
+    if noToken || !claim.isEmpty { request.setClaimsKnown() }
+    try fillClaims(into: &request)
+    return Question(title: "\(from ?? "?") -> \(workload)", request: request, target: target, profile: profile.profile)
+  }
+
+  private func fillPeer(_ from: String, _ mesh: MeshSettings, into request: inout Request) throws {
+    if from == "anonymous" { return request.setPeerKnown() }
+    if from.hasPrefix("spiffe://") { return request.addIdentity(Array(from.utf8).span) }
+    if FileManager.default.fileExists(atPath: from) {
+      let identities: CertificateIdentities
+      do {
+        identities = try Certificate(pem: Array(Data(contentsOf: URL(fileURLWithPath: from)))).identities()
+      } catch {
+        throw CommandProblem("`\(from)` is not one certificate in PEM: \(error)", help: "name a file with the peer's own certificate")
+      }
+      for name in identities.uris + identities.dnsNames + [identities.subject] { request.addIdentity(name.span) }
+      return
+    }
+    let parts = (from.contains("/") ? from : "\(namespace)/\(from)").split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+      throw CommandProblem(
+        "`\(from)` names no peer", help: "write `namespace/service-account`, a `spiffe://` URI, a certificate file, or `anonymous`")
+    }
+    let identity = SPIFFEID(
+      trustDomain: mesh.trustDomain, namespace: ExactText(String(parts[0])), serviceAccount: ExactText(String(parts[1])))
+    request.addIdentity(identity.uri.bytes.span)
+  }
+
+  /// Claims by name; the same name twice is a list.
+  private func fillClaims(into request: inout Request) throws {
+    let pairs = try claim.map { try Self.pair($0, "--claim") }
+    for (name, value) in pairs {
+      var path: [UInt8] = []
+      let names =
+        name.hasPrefix("[") && name.hasSuffix("]") ? name.dropFirst().dropLast().components(separatedBy: "][") : [name]
+      for part in names { Request.appendPathComponent(Array(part.utf8).span, to: &path) }
+      let isList = pairs.count { ExactText($0.0) == ExactText(name) } > 1
+      request.addClaim(path: path.span, value: Array(value.utf8).span, isListElement: isList)
+    }
+  }
+
+  static func address(_ text: String, _ option: String) throws -> IPAddress {
+    guard let address = IPAddress(text) else {
+      throw CommandProblem("`\(text)` is not an address", help: "write `\(option) 10.0.0.1` or an IPv6 address without brackets")
+    }
+    return address
+  }
+
+  private static func pair(_ text: String, _ option: String) throws -> (String, String) {
+    guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+      throw CommandProblem("`\(text)` is not a name and a value", help: "write `\(option) NAME=VALUE`")
+    }
+    return (String(text[..<equals]), String(text[text.index(after: equals)...]))
+  }
+}
+
+/// The profiles of `check`.
+enum CheckProfile: String, ExpressibleByArgument, CaseIterable {
+  case sidecar, gateway
+
+  var profile: Profile {
+    switch self {
+    case .sidecar: .sidecar
+    case .gateway: .gateway
+    }
+  }
+}
+
+extension WorkloadName {
+  /// What is attached to a workload of the inventory.
+  static func target(_ name: String, in snapshot: Snapshot) throws -> Target {
+    switch snapshot.target(workload: Array(name.utf8).span) {
+    case .found(let number): return snapshot.targets[number]
+    case .unknown:
+      throw CommandProblem(
+        "no workload `\(name)` in the given files", help: "add its Deployment, Pod or other manifest to `--policies`, or correct the name")
+    case .ambiguous:
+      throw CommandProblem(
+        "several workloads are named `\(name)`, and different policies apply to them", help: "write `namespace/kind/name`")
+    }
+  }
+}
+
+/// What arguments and JSON documents fill in the same way.
+enum RequestFilling {
+  /// A raw path is normalized as the mesh's proxies would; one that they refuse, or that is said to be normalized and is not, stays unknown.
+  static func setPath(_ path: [UInt8], isNormalized: Bool, _ mesh: MeshSettings, in request: inout Request) {
+    guard let normalized = mesh.pathNormalization.normalize(path), !isNormalized || normalized == path else {
+      return request.setPathUnknown(.pathNotNormalized)
+    }
+    request.setPath(normalized.span)
+  }
+}

@@ -1,0 +1,76 @@
+// The command: the only place that wires the rooms together.
+// Enters: a command line. Leaves: an answer and an exit code: 0 yes, 1 no, 2 bad usage or unreadable input, 3 undecided.
+// Never here: a decision; that is the engine's.
+
+internal import ArgumentParser
+internal import Glibc
+
+@main
+struct Portcullis: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "portcullis",
+    abstract: "Decides who may call whom in a service mesh, as Istio with Envoy would decide it.",
+    discussion: "Exit codes: 0 yes (allowed, clean), 1 no (denied, errors found), 2 bad usage or unreadable input, 3 undecided.",
+    version: "portcullis 0.1.0",
+    subcommands: [ServeCommand.self, CheckCommand.self, CertificateCommand.self, ExportCommand.self])
+
+  /// Bad usage is exit code 2, not the parser's 64.
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch let code as ExitCode {
+      Glibc.exit(code.rawValue)
+    } catch {
+      let code = exitCode(for: error)
+      let text = fullMessage(for: error)
+      if code == .success {
+        if !text.isEmpty { print(text) }
+        Glibc.exit(0)
+      }
+      StandardError.write(text)
+      Glibc.exit(2)
+    }
+  }
+}
+
+/// What the command answers by its exit code.
+enum Answer: Int32 {
+  case yes = 0
+  case no = 1
+  case unusable = 2
+  case undecided = 3
+}
+
+/// A problem that ends the command with exit code 2.
+struct CommandProblem: Error, CustomStringConvertible {
+  /// What is wrong, lower-case start, no final period.
+  let problem: String
+  /// What to do instead.
+  let help: String?
+
+  init(_ problem: String, help: String? = nil) {
+    self.problem = problem
+    self.help = help
+  }
+
+  var description: String { help.map { "\(problem)\n  = help: \($0)" } ?? problem }
+}
+
+/// Standard error, for everything that is not the answer.
+enum StandardError {
+  /// Writes a text and a line break.
+  static func write(_ text: String) {
+    let bytes = Array((text + "\n").utf8)
+    var written = 0
+    while written < bytes.count {
+      let count = unsafe bytes.span.extracting(written..<bytes.count).withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
+      guard count > 0 else { return }
+      written += count
+    }
+  }
+}

@@ -1,0 +1,80 @@
+// The state of the server as a file: what is stale and since when, and how many decisions there were, by reason.
+// Enters: the board, the counters. Leaves: one JSON object, replaced by rename every second, so that a reader never sees half of one.
+
+internal import ExtAuthzServer
+internal import Foundation
+internal import Logging
+internal import PolicyEngine
+internal import PolicyFiles
+internal import PolicyModel
+internal import ServiceLifecycle
+
+struct StatusFileService: Service {
+  let path: String
+  let board: StatusBoard
+  let snapshots: Latest<Snapshot>
+  let server: ExtAuthzServer
+  let logger: Logger
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        write()
+        do { try await Task.sleep(for: .seconds(1)) } catch { return }
+      }
+    }
+  }
+
+  private func write() {
+    do {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+      try encoder.encode(document()).write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+      logger.error("the status file `\(path)` cannot be written: \(error)")
+    }
+  }
+
+  /// The shape of the file (docs/operating.md).
+  private struct Document: Encodable {
+    struct Trouble: Encodable {
+      let what: String
+      let reason: String
+      let age_seconds: Int64
+    }
+    let current: Bool
+    let snapshot: String
+    let generation: UInt64
+    let policies: Int
+    let reloads: UInt64
+    let last_reload: String
+    let stale: [Trouble]
+    let unusable: [Trouble]
+    let unreadable: [Trouble]
+    let decisions: [String: UInt64]
+    let calls: [String: UInt64]
+  }
+
+  private func document() -> Document {
+    let status = board.status
+    let snapshot = snapshots.value
+    let now = Int64(Date().timeIntervalSince1970)
+    var decisions: [String: UInt64] = [:]
+    for reason in Reason.allCases {
+      let count = server.counters.count(of: reason)
+      if count > 0 { decisions["\(reason.code)"] = count }
+    }
+    let wire = server.wireCounters
+    return Document(
+      current: status.isCurrent, snapshot: snapshot.contentHash.string, generation: status.generation, policies: snapshot.policyCount,
+      reloads: status.reloads, last_reload: status.outcome.rawValue,
+      stale: status.stale.map { .init(what: $0.key.description, reason: $0.reason, age_seconds: $0.age(at: now)) },
+      unusable: status.unusable.map { .init(what: $0.policy.key.description, reason: $0.reason, age_seconds: max(0, now - $0.since)) },
+      unreadable: status.unreadable.map { .init(what: $0.path.string, reason: $0.reason, age_seconds: max(0, now - $0.since)) },
+      decisions: decisions,
+      calls: [
+        "checks": wire.checks, "malformed": wire.malformed, "too_large": wire.tooLarge, "deadline_exceeded": wire.deadlineExceeded,
+        "cancelled": wire.cancelled, "unimplemented": wire.unimplemented, "internal_errors": wire.internalErrors,
+      ])
+  }
+}
