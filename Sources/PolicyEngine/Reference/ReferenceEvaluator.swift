@@ -55,7 +55,7 @@ public struct ReferenceEvaluator: Sendable {
 
   /// Evaluates these policies under these settings.
   public init(policies: PolicySet, mesh: MeshSettings) {
-    self.policies = policies
+    self.policies = policies.withCustomDryRunAsDeny
     self.mesh = mesh
   }
 
