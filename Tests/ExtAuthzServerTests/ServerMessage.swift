@@ -2,7 +2,7 @@
 // What leaves: its bytes, by the hand-written protobuf of `Wire`. Never here: the server's own codec, or a field that was not asked for.
 
 /// A value of a `google.protobuf.Struct`.
-indirect enum TestValue {
+indirect enum TestValue: Sendable {
   case null
   case number(UInt64)
   case string(String)
