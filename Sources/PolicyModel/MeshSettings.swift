@@ -25,6 +25,9 @@ public struct MeshSettings: Sendable, Hashable {
     case decodeAndMergeSlashes = "DECODE_AND_MERGE_SLASHES"
   }
 
+  /// The mesh's trust domain and its aliases.
+  public var allTrustDomains: [ExactText] { [trustDomain] + trustDomainAliases }
+
   /// Istio's defaults.
   public init(
     trustDomain: ExactText = "cluster.local", trustDomainAliases: [ExactText] = [], rootNamespace: ExactText = "istio-system",

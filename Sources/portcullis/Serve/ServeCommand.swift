@@ -26,8 +26,13 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var options: ServeOptions
 
   func run() async throws {
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    // A reader of the log that goes away must not take the server with it, nor a terminal that closes.
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGHUP, SIG_IGN)
+    let queue = LogQueue()
+    LoggingSystem.bootstrap { _ in QueuedLogHandler(queue: queue) }
     let logger = Logger(label: "portcullis")
+    defer { queue.flush() }
     do {
       try await serve(logger)
     } catch let problem as CommandProblem {
@@ -51,7 +56,8 @@ struct ServeCommand: AsyncParsableCommand {
         options.listenOptions, belief: options.belief, snapshots: snapshots, bundles: bundles,
         processorCount: ProcessInfo.processInfo.activeProcessorCount)
     } catch {
-      throw CommandProblem(error.description, help: "name a free address with `--listen`")
+      throw CommandProblem(
+        error.description, help: "name a free address with `--listen`; a successor of a running server needs `--take-over`")
     }
     let board = StatusBoard(loaded.status)
     logger.info("loaded", metadata: PolicyLog.metadata(loaded.status, first))
