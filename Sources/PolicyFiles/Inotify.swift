@@ -8,8 +8,12 @@ internal import Synchronization
 /// What the kernel reports about an entry of a watched directory.
 struct DirectoryEvent: Sendable, Equatable {
   enum Kind: Sendable, Equatable {
-    /// The entry was made, written, removed, or its permissions changed; or the directory itself went away.
+    /// The entry was made, removed, or its permissions changed; or the directory itself went away.
     case edited
+    /// The entry was written or cut, and more may follow until it is closed.
+    case written
+    /// Somebody who could write to the entry has closed it.
+    case closed
     /// The entry was renamed away, or away from here.
     case left
     /// The entry was renamed to this name.
@@ -81,7 +85,11 @@ final class Inotify: Sendable {
       let mask = words[1]
       let kind: DirectoryEvent.Kind =
         mask & UInt32(IN_Q_OVERFLOW) != 0
-        ? .overflow : mask & UInt32(IN_MOVED_TO) != 0 ? .arrived : mask & UInt32(IN_MOVED_FROM) != 0 ? .left : .edited
+        ? .overflow
+        : mask & UInt32(IN_MOVED_TO) != 0
+          ? .arrived
+          : mask & UInt32(IN_MOVED_FROM) != 0
+            ? .left : mask & UInt32(IN_MODIFY) != 0 ? .written : mask & UInt32(IN_CLOSE_WRITE) != 0 ? .closed : .edited
       let entry = String(validating: name, as: UTF8.self).map { ExactText($0) } ?? ""
       events.append(
         DirectoryEvent(

@@ -83,15 +83,16 @@ struct LastGoodStep {
     let usable = rivals[key] ?? live[key].map { [$0] } ?? []
     let broken = brokenClaims[key] ?? []
     let previous = before.live[key]
+    let isClear = usable.count == 1 && !broken.contains { $0.file == usable[0].file }
     live[key] = nil
     if let previous {
       let own = usable.filter { $0.file == previous.file }
       let ownBroken = broken.first { $0.file == previous.file }
       if own.count == 1, ownBroken == nil {
         live[key] = own[0]
-      } else if own.isEmpty, ownBroken == nil, usable.count == 1 {
+      } else if own.isEmpty, ownBroken == nil, isClear {
         live[key] = usable[0]
-      } else if let trouble = ownBroken ?? (usable.isEmpty ? broken.first : nil) {
+      } else if let trouble = ownBroken ?? (usable.count < 2 ? broken.first : nil) {
         var entry = kept(previous, at: trouble.object.location, reason: trouble.object.reason)
         if own.isEmpty { entry.file = trouble.file }
         live[key] = entry
@@ -99,7 +100,7 @@ struct LastGoodStep {
         let place = usable.first { $0.file != previous.file } ?? usable[usable.count - 1]
         live[key] = kept(previous, at: place.object.metadata.location, reason: "\(quoted(key)) is defined more than once")
       }
-    } else if !Self.decides(key.kind) || (usable.count == 1 && !broken.contains { $0.file == usable[0].file }) {
+    } else if isClear || !Self.decides(key.kind) {
       live[key] = usable.first
     } else {
       for claim in usable { addUnusable(claim, key) }
@@ -117,9 +118,9 @@ struct LastGoodStep {
       inForce?.object.metadata.location ?? incumbent ?? usable.first?.object.metadata.location ?? broken[0].object.location
     let places = usable.map { $0.object.metadata.location } + broken.map { $0.object.location }
     for place in places where place != first {
-      let message = "\(quoted(key)) is already defined at `\(first.description)`"
+      let message = Message.duplicateObject(key.description, first: first.description)
       diagnostics.append(
-        Diagnostic(.error, code: "object-duplicate", message, at: place, help: "remove one of the two, or give it another name"))
+        Diagnostic(.error, code: message.code.rawValue, message.text, at: place, help: message.help))
     }
   }
 

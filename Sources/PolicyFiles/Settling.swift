@@ -2,7 +2,8 @@
 // looked at before it, leave. Pure: no file, no clock.
 //
 // A rename is one step of the file system, so it is applied at once. Everything else may be one of several steps: those wait together
-// until nothing happened for a while, and at most for the ceiling, so that a file written without end holds nobody up for ever.
+// until nothing happened for a while and every file that was written is closed (one that was just cut is empty, and an empty file
+// says that its policies are gone), and at most for the ceiling, so that a file written without end holds nobody up for ever.
 
 internal import PolicyModel
 
@@ -14,6 +15,7 @@ struct Settling: Sendable {
   private(set) var wantsNow = false
   private var first: Int64?
   private var last: Int64 = 0
+  private var open: Set<FileID> = []
   private var departures: [UInt32: [ExactText]] = [:]
 
   private let time: Int64
@@ -30,7 +32,10 @@ struct Settling: Sendable {
 
   /// When what is pending is to be looked at, in milliseconds.
   var deadline: Int64? {
-    first.map { min($0.addingReportingOverflow(ceiling).partialValue, last.addingReportingOverflow(time).partialValue) }
+    first.map { first in
+      let latest = first.addingReportingOverflow(ceiling).partialValue
+      return open.isEmpty ? min(latest, last.addingReportingOverflow(time).partialValue) : latest
+    }
   }
 
   /// Something was made, written or removed.
@@ -39,6 +44,18 @@ struct Settling: Sendable {
     if let file { pending.files.insert(file) }
     if first == nil { first = now }
     last = now
+  }
+
+  /// Something was written and is still open.
+  mutating func written(_ names: [ExactText], file: FileID?, now: Int64) {
+    if let file { open.insert(file) }
+    edited(names, file: file, now: now)
+  }
+
+  /// Something that may have been written was closed.
+  mutating func closed(_ names: [ExactText], file: FileID?, now: Int64) {
+    if let file { open.remove(file) }
+    edited(names, file: file, now: now)
   }
 
   /// Something was renamed away. If it arrives under a name that matters, that is one step; otherwise it is a removal.
@@ -50,7 +67,10 @@ struct Settling: Sendable {
   /// Something was renamed to a name that matters.
   mutating func arrived(_ names: [ExactText], file: FileID?, cookie: UInt32) {
     wantsNow = true
-    if let file { pending.files.remove(file) }
+    if let file {
+      pending.files.remove(file)
+      open.remove(file)
+    }
     for name in names + (departures.removeValue(forKey: cookie) ?? []) {
       pending.names.remove(name)
     }
@@ -64,6 +84,7 @@ struct Settling: Sendable {
     defer {
       pending = Deferral()
       first = nil
+      open = []
       departures = [:]
     }
     return pending

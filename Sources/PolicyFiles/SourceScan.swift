@@ -92,13 +92,13 @@ struct SourceWalk {
     do throws(SystemError) {
       let base: ExactText = root.string.utf8.first == UInt8(ascii: "/") ? "" : workingDirectory
       let found = try resolve(root, from: base, notesAll: true)
-      try visit(root, found, level: 0, isRoot: true)
+      try visit(root, found, level: 0)
     } catch {
       refuse(root, error.text)
     }
   }
 
-  private mutating func visit(_ name: ExactText, _ found: Resolved, level: Int, isRoot: Bool) throws(SystemError) {
+  private mutating func visit(_ name: ExactText, _ found: Resolved, level: Int) throws(SystemError) {
     switch found.description.kind {
     case .directory: visitDirectory(name, found.path, level: level)
     case .regular:
@@ -134,7 +134,7 @@ struct SourceWalk {
       let description = try FileSystem.describe(path.appending(entry), follow: false)
       switch description.kind {
       case .regular where isPolicyFile, .directory:
-        try visit(name, Resolved(path: path.appending(entry), description: description), level: level + 1, isRoot: false)
+        try visit(name, Resolved(path: path.appending(entry), description: description), level: level + 1)
       case .link: visitLink(entry, name, path, level, isPolicyFile: isPolicyFile)
       case .other where isPolicyFile: refuse(name, "it is neither a file nor a directory")
       case .regular, .other: break
@@ -150,7 +150,7 @@ struct SourceWalk {
   private mutating func visitLink(_ entry: ExactText, _ name: ExactText, _ path: ExactText, _ level: Int, isPolicyFile: Bool) {
     do throws(SystemError) {
       let found = try resolve(entry, from: path, notesAll: false)
-      if found.description.kind == .directory || isPolicyFile { try visit(name, found, level: level + 1, isRoot: false) }
+      if found.description.kind == .directory || isPolicyFile { try visit(name, found, level: level + 1) }
     } catch {
       if isPolicyFile || error.code != ENOENT { refuse(name, error.text) }
     }

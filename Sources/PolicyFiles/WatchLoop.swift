@@ -180,6 +180,8 @@ final class WatchLoop {
     case .arrived: settling.arrived(names, file: fileID(path), cookie: event.cookie)
     case .left: settling.left(names, cookie: event.cookie, now: now)
     case .edited, .overflow: settling.edited(names, file: fileID(path), now: now)
+    case .written: settling.written(names, file: fileID(path), now: now)
+    case .closed: settling.closed(names, file: fileID(path), now: now)
     }
   }
 

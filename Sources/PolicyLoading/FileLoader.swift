@@ -192,7 +192,7 @@ struct FileLoader {
     let reason = found.first { $0.message.code.severity == .error }?.message.text ?? "the object cannot be used"
     let isPolicy = header.group == ObjectKind.securityGroup
     let broken = BrokenObject(
-      group: header.group, kind: header.kind, namespace: header.namespace, name: header.name,
+      group: header.group, kind: header.keyKind, namespace: header.namespace, name: header.name,
       selector: isPolicy ? reader.certainSelector(node) : nil, location: SourceLocation(file: file, span: header.span), reason: reason)
     appendBroken(broken)
   }

@@ -28,7 +28,7 @@ public enum LoadedObject: Sendable {
 public struct BrokenObject: Sendable {
   /// The API group; empty for the core group.
   public var group: ExactText?
-  /// The kind as written.
+  /// The kind as object keys have it.
   public var kind: ExactText?
   /// The namespace; `default` when the metadata was read and names none.
   public var namespace: ExactText?

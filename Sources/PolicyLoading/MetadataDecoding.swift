@@ -43,10 +43,15 @@ extension NodeReader {
       return nil
     }
     guard let namespace = header.namespace else { return nil }
-    let key = ObjectKey(kind: kind, namespace: namespace, name: name.value)
+    let key = ObjectKey(kind: header.keyKind ?? "", namespace: namespace, name: name.value)
     let metadata = ObjectMetadata(
       key: key, location: SourceLocation(file: file, span: name.span), creationTime: time ?? 0, labels: labels)
     return DecodedMetadata(metadata: metadata, dryRun: dryRun)
+  }
+
+  /// Whether no field of `metadata` is misspelt.
+  func hasOnlyKnownMetadata(_ mapping: NodeIndex) -> Bool {
+    entries(mapping).allSatisfy { entry in Self.metadataFields.contains { document.isScalar(entry.key, $0) } }
   }
 
   /// Where the object's kind, else its first line, is written.

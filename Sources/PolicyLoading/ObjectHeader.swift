@@ -8,7 +8,7 @@ struct ObjectHeader {
   var group: ExactText?
   var version: ExactText?
   var kind: ExactText?
-  /// `default` when the metadata was read and has none.
+  /// `default` when the metadata was read and has none; in a policy a misspelt field might be the namespace, so that it stays nil.
   var namespace: ExactText?
   var name: ExactText?
   /// Where the name, else the object, is written.
@@ -35,10 +35,18 @@ struct ObjectHeader {
     if let namespace = Self.unique(reader, metadata.value, "namespace") {
       let text = ExactText(document.string(namespace.value))
       self.namespace = text.isEmpty ? "default" : text
-    } else if document[metadata.value].isClosed, Self.isAbsent(reader, metadata.value, "namespace") {
+    } else if document[metadata.value].isClosed, Self.isAbsent(reader, metadata.value, "namespace"),
+      group != ObjectKind.securityGroup || reader.hasOnlyKnownMetadata(metadata.value)
+    {
       namespace = "default"
     }
     if kind == "Namespace", group == "" { namespace = "" }
+  }
+
+  /// The kind as object keys have it. Istio and the Gateway API both have a `Gateway`, and two of one name are two objects.
+  var keyKind: ExactText? {
+    guard let kind, group == ObjectKind.gatewayGroup else { return kind }
+    return ExactText("\(kind).\(ObjectKind.gatewayGroup)")
   }
 
   /// The entry of a text field that is written exactly once and is text.

@@ -30,16 +30,44 @@ extension EndToEnd {
       }
     }
 
-    @Test func `a file with a mistake changes nothing, and is named in the log`() throws {
+    @Test func `a broken policy keeps its last version while the others go live`() throws {
       try withSandbox { sandbox in
         let shop = try Shop(in: sandbox)
-        try sandbox.write(
-          Shop.policiesThatCloseAdmin().replacing("kind: AuthorizationPolicy", with: "kind: AuthorizationPolcy"),
-          to: "policies/policies.yaml")
-        try waitUntil("the mistake in the log", detail: { shop.engine.log }) { shop.engine.output.contains("AuthorizationPolcy") }
+        #expect(try shop.get(.frontendToBackend, "/admin").status == 200)
+        let broken = try Shop.policiesThatCloseAdmin().replacing(
+          "principals: [\"cluster.local/ns/shop/sa/backend-sa\"]", with: "principal: [\"cluster.local/ns/shop/sa/backend-sa\"]")
+        try sandbox.write(broken, to: "policies/policies.yaml")
+        try waitUntil("the new DENY to be live", detail: { shop.engine.log }) { try shop.get(.frontendToBackend, "/admin").status == 403 }
+        #expect(try shop.get(.frontendToBackend).status == 200)
+        #expect(try shop.get(.backendToDB).status == 200)
+        #expect(try shop.get(.frontendToDB).status == 403)
+        try waitUntil("the stale policy in the log", detail: { shop.engine.log }) {
+          shop.engine.output.contains("principal") && shop.engine.output.contains("db-from-backend")
+        }
+      }
+    }
+
+    @Test func `a file that is no YAML any more keeps everything that it held`() throws {
+      try withSandbox { sandbox in
+        let shop = try Shop(in: sandbox)
+        try sandbox.write("kind: [AuthorizationPolicy\n", to: "policies/policies.yaml")
+        try waitUntil("the mistake in the log", detail: { shop.engine.log }) { shop.engine.output.contains("policies.yaml:") }
         #expect(try shop.get(.frontendToBackend).status == 200)
         #expect(try shop.get(.frontendToDB).status == 403)
         #expect(shop.engine.isRunning)
+      }
+    }
+
+    @Test func `a new policy that cannot be used closes what it could be about, and says so`() throws {
+      try withSandbox { sandbox in
+        let shop = try Shop(in: sandbox)
+        let misspelt = try Shop.policiesThatCloseAdmin().replacing("action: DENY", with: "action: DENNY")
+        try sandbox.write(misspelt, to: "policies/policies.yaml")
+        try waitUntil("the backend to be closed", detail: { shop.engine.log }) { try shop.get(.frontendToBackend, "/closed").status == 403 }
+        let line = try #require(try shop.logLines(path: "/closed").last { $0.status == 403 })
+        #expect(line.portcullis["reason"] == "policy-unusable")
+        // It selects the backend, so the database stays open to whom it was.
+        #expect(try shop.get(.backendToDB).status == 200)
       }
     }
 

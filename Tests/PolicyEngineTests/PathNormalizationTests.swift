@@ -40,19 +40,25 @@ import Testing
     ("/a?x=/../b//c", "/a?x=/../b//c", "/a?x=/../b//c", "/a?x=/../b//c"),
   ]
 
+  /// The test library's macros cannot take spans.
+  static func isFixedPoint(_ path: String, _ mode: Mode) -> Bool {
+    let bytes = Array(path.utf8)
+    return mode.isFixedPoint(bytes.span)
+  }
+
   @Test(arguments: rows.indices) func `every row of the table holds in every mode`(_ index: Int) {
     let row = Self.rows[index]
     for (mode, expected) in [(Mode.base, row.base), (.mergeSlashes, row.merge), (.decodeAndMergeSlashes, row.decode)] {
       let normalized = mode.normalize(Array(row.raw.utf8)).map { String(decoding: $0, as: UTF8.self) }
       #expect(normalized == expected, "\(row.raw) under \(mode)")
-      #expect(mode.isFixedPoint(Array(row.raw.utf8).span) == (expected == row.raw), "\(row.raw) under \(mode)")
+      #expect(Self.isFixedPoint(row.raw, mode) == (expected == row.raw), "\(row.raw) under \(mode)")
     }
   }
 
   @Test func `without normalization only the fragment goes`() {
     #expect(Mode.none.normalize(Array("/app/../%61//#f".utf8)) == Array("/app/../%61//".utf8))
-    #expect(Mode.none.isFixedPoint(Array("/app/../%61//".utf8).span))
-    #expect(!Mode.none.isFixedPoint(Array("/app#f".utf8).span))
+    #expect(Self.isFixedPoint("/app/../%61//", .none))
+    #expect(!Self.isFixedPoint("/app#f", .none))
   }
 
   /// The quick look may say "look closer", but never "plain" of a path that would change.
@@ -65,7 +71,7 @@ import Testing
       let text = "/" + (0..<Int.random(in: 0...8, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "a" }.joined()
       let bytes = Array(text.utf8)
       for mode in Mode.allCases {
-        #expect(mode.isFixedPoint(bytes.span) == (mode.normalize(bytes) == bytes), "\(text) under \(mode)")
+        #expect(Self.isFixedPoint(text, mode) == (mode.normalize(bytes) == bytes), "\(text) under \(mode)")
       }
     }
   }

@@ -94,6 +94,21 @@ private func object(_ version: String, _ kind: String, _ rest: String = "metadat
     #expect(file.broken.first?.namespace == nil)
   }
 
+  @Test func `a policy with a misspelt namespace may be meant for any`() {
+    let file = load(object("security.istio.io/v1", "AuthorizationPolicy", "metadata: {name: a, namespcae: shop}\nspec: {}"))
+    #expect(file.codes == ["field-unknown"])
+    #expect(file.broken.map(\.namespace) == [nil])
+    #expect(load(object("v1", "Pod", "metadata: {name: a, namespcae: shop}\nspec: {}")).keys == ["Pod default/a"])
+  }
+
+  @Test func `two gateways of one name and different groups are two objects`() {
+    let file = load(
+      object("networking.istio.io/v1", "Gateway", "metadata: {name: gw}") + "---\n"
+        + object("gateway.networking.k8s.io/v1", "Gateway", "metadata: {name: gw}"))
+    #expect(file.codes == [])
+    #expect(file.keys == ["Gateway default/gw", "Gateway.gateway.networking.k8s.io default/gw"])
+  }
+
   @Test func `a broken policy keeps its selector when it is certain`() {
     let file = load(policy("{selector: {matchLabels: {app: db}}, action: DNEY}"))
     #expect(file.broken.first?.selector == LabelSelector(matchLabels: ["app": "db"]))
@@ -182,7 +197,7 @@ private func object(_ version: String, _ kind: String, _ rest: String = "metadat
         "metadata: {name: a}\nspec: {metadata: {labels: {app: x}}, template: {serviceAccount: sa}}"))
     #expect(group.workloads.first?.serviceAccount == "sa")
     #expect(load(object("v1", "Namespace")).keys == ["Namespace a"])
-    #expect(load(object("gateway.networking.k8s.io/v1", "Gateway")).keys == ["Gateway default/a"])
+    #expect(load(object("gateway.networking.k8s.io/v1", "Gateway")).keys == ["Gateway.gateway.networking.k8s.io default/a"])
     #expect(
       load(object("apps/v1", "Deployment", "metadata: {name: a}\nspec: {template: {metadata: {labels: {app: 1}}}}")).codes == ["wrong-type"]
     )

@@ -41,15 +41,12 @@ package final class Connection {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw TestFailure("socket: \(Errno())") }
     let result = unsafe withLoopback(port) { unsafe connect(descriptor, $0, $1) }
-    guard result == 0 else {
-      let problem = Errno()
-      close(descriptor)
-      throw TestFailure("cannot connect to port \(port): \(problem)")
-    }
+    // From here on `deinit` closes the descriptor, also when we throw.
+    guard result == 0 else { throw TestFailure("cannot connect to port \(port): \(Errno())") }
     setOptions()
   }
 
-  deinit { close(descriptor) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// Sends all bytes.
   package func send(_ bytes: [UInt8]) throws {
@@ -115,14 +112,11 @@ package final class ListeningSocket {
     var yes: Int32 = 1
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
     let isBound = unsafe withLoopback(port) { unsafe bind(descriptor, $0, $1) } == 0
-    guard isBound, listen(descriptor, 128) == 0 else {
-      let problem = Errno()
-      close(descriptor)
-      throw TestFailure("cannot listen on port \(port): \(problem)")
-    }
+    // From here on `deinit` closes the descriptor, also when we throw.
+    guard isBound, listen(descriptor, 128) == 0 else { throw TestFailure("cannot listen on port \(port): \(Errno())") }
   }
 
-  deinit { close(descriptor) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// Waits for the next client; nil after `shutdown()`.
   package func accept() -> Connection? {

@@ -1,0 +1,52 @@
+// Text is bytes, condition keys are read as Istio reads them, identities have five parts.
+
+internal import PolicyModel
+internal import Testing
+
+@Suite struct `Texts and keys` {
+  @Test func `texts that Swift calls equal are different texts`() {
+    let composed = ExactText("caf\u{e9}")
+    let decomposed = ExactText("cafe\u{301}")
+    #expect(composed.string == decomposed.string)
+    #expect(composed != decomposed)
+    #expect(Set([composed, decomposed]).count == 2)
+    #expect(decomposed < composed)
+    #expect(ExactText("rule[10]") < ExactText("rule[2]"))
+  }
+
+  @Test(arguments: [
+    ("source.principal", Attribute.sourcePrincipal), ("Source.Principal", .unknownKey("Source.Principal")), ("connection.sni", .sni),
+    ("request.headers[x-a]", .requestHeader("x-a")), ("request.headers[\"x\"]", .requestHeader("\"x\"")),
+    ("request.headersX[a]", .malformedKey("request.headersX[a]")), ("request.headers[]", .malformedKey("request.headers[]")),
+    ("request.headers", .malformedKey("request.headers")), ("request.auth.claims[a]", .requestClaim(["a"])),
+    ("request.auth.claims[a][b]", .requestClaim(["a", "b"])), ("request.auth.claims[a.b]", .requestClaim(["a.b"])),
+    ("request.auth.claims[a[b]]", .requestClaim(["a[b]"])), ("request.auth.claims[a]b", .malformedKey("request.auth.claims[a]b")),
+    ("request.auth.claims[a]x[b]", .requestClaim(["a]x[b"])),
+    ("experimental.envoy.filters.network.mysql_proxy[db.t]", .envoyMetadata(filter: "envoy.filters.network.mysql_proxy", key: "db.t")),
+    ("experimental.envoy.filters.[a]", .malformedKey("experimental.envoy.filters.[a]")),
+    ("destination.labels[v]", .unknownKey("destination.labels[v]")), ("", .unknownKey("")),
+  ]) func `name attributes`(_ key: String, _ attribute: Attribute) {
+    #expect(Attribute(conditionKey: ExactText(key)) == attribute)
+  }
+
+  @Test(arguments: [
+    "spiffe://td/ns/a/sa", "spiffe://td/ns/a/sa/", "spiffe://td/ns//sa/b", "spiffe:///ns/a/sa/b", "spiffe://td/ns/a/sa/b/c", "td/ns/a/sa/b",
+    "SPIFFE://td/ns/a/sa/b", "spiffe://td/NS/a/sa/b", "",
+  ]) func `identities of another form are none`(_ text: String) {
+    #expect(SPIFFEID(ExactText(text)) == nil)
+  }
+
+  @Test func `an identity of five parts is read and written`() throws {
+    let identity = try #require(SPIFFEID("spiffe://td.example/ns/shop/sa/frontend-sa"))
+    #expect(identity == SPIFFEID(trustDomain: "td.example", namespace: "shop", serviceAccount: "frontend-sa"))
+    #expect(identity.uri == "spiffe://td.example/ns/shop/sa/frontend-sa")
+  }
+
+  @Test func `a selector without labels selects all, others only what has every label`() {
+    #expect(LabelSelector().selects([:]))
+    #expect(!LabelSelector(matchLabels: ["a": "1"]).selects([:]))
+    #expect(!LabelSelector(matchLabels: ["a": "1", "b": "2"]).selects(["a": "1"]))
+    #expect(LabelSelector(matchLabels: ["a": "1"]).selects(["a": "1", "c": "3"]))
+    #expect(!LabelSelector(matchLabels: ["a": ""]).selects(["b": ""]))
+  }
+}
