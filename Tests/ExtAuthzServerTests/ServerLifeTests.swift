@@ -75,7 +75,7 @@ private func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) 
     let first = try TestServer(before, Belief())
     let message = CheckMessage(to: "shop/backend")
     let (wrong, old, new) = (Tally(), Tally(), Tally())
-    let isDrained = Tally()
+    let (isDrained, finished) = (Tally(), Tally())
     inThreads(4) { index in
       do {
         if index == 3 {
@@ -84,9 +84,11 @@ private func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) 
           second.server.setServing(true)
           if !first.server.drain(graceMilliseconds: 20_000) { wrong.increment() }
           isDrained.increment()
-          while new.count < 600 { Thread.sleep(forTimeInterval: 0.005) }
+          // The successor lives until the last question is answered.
+          while finished.count < 3 { Thread.sleep(forTimeInterval: 0.005) }
           return
         }
+        defer { finished.increment() }
         let client = try RawClient(first.target)
         for _ in 0..<200_000 where new.count < 600 {
           let drained = isDrained.count == 1
