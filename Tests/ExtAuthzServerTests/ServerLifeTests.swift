@@ -80,7 +80,7 @@ private func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) 
       do {
         if index == 3 {
           while old.count < 300 { Thread.sleep(forTimeInterval: 0.005) }
-          let second = try TestServer(after, Belief(), address: first.target)
+          let second = try TestServer(after, Belief(), address: first.target, takesOver: true)
           second.server.setServing(true)
           if !first.server.drain(graceMilliseconds: 20_000) { wrong.increment() }
           isDrained.increment()
@@ -125,6 +125,17 @@ private func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) 
     #expect(server.server.counters.count(of: .unknownWorkload) == 500)
     #expect(Reason.allCases.reduce(0) { $0 + server.server.counters.count(of: $1) } == 1000)
     #expect(server.server.wireCounters.checks == 1000)
+  }
+
+  @Test func `refuses an address where somebody listens, unless it is the successor`() throws {
+    let directory = try TemporaryDirectory()
+    let snapshot = try snapshot(Self.yaml("ALLOW", "allow-it"))
+    for address in ["127.0.0.1:0", "[::1]:0", "unix:\(directory.file("s"))"] {
+      let first = try TestServer(snapshot, Belief(), address: address)
+      let taken = address.hasPrefix("[") ? "[::1]:\(first.server.ports[0])" : first.target
+      #expect(throws: ListenError.self, "\(address)") { try TestServer(snapshot, Belief(), address: taken) }
+      _ = try TestServer(snapshot, Belief(), address: taken, takesOver: true)
+    }
   }
 
   @Test func `answers on a unix socket, and says why it cannot listen`() throws {

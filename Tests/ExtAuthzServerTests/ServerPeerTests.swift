@@ -148,12 +148,12 @@ private let garbage = [
     }
   }
 
-  @Test func `under --peer-identity certificate has one, or is nobody`() throws {
+  @Test func `under --peer-identity certificate has one, or is denied`() throws {
     let authority = try Authority("a")
     let server = try TestServer(yaml) { $0.peerIdentity = .certificate }
     #expect(try server.reasons(principal: spiffe("shop", "frontend")) == missing)
     #expect(try server.reasons(principal: "x") == missing)
-    #expect(try server.reasons() == anonymous)
+    #expect(try server.reasons() == missing)
     #expect(try server.reasons(authority.leaf(spiffe("shop", "frontend"))) == frontend)
   }
 
