@@ -16,9 +16,9 @@ enum UsageMessage {
 
   /// Lower-case start, no final period, the user's text in backticks.
   private static func sentence(_ message: String) -> String {
-    var text = message
-    // Our own messages have backticks already.
-    if !text.utf8.contains(UInt8(ascii: "`")) { text = text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "`") }
+    // Of a message that quotes one of ours, the parser's own words come first.
+    let own = message.firstIndex(of: "`") ?? message.endIndex
+    var text = message[..<own].split(separator: "'", omittingEmptySubsequences: false).joined(separator: "`") + message[own...]
     if let first = text.unicodeScalars.first, ("A"..."Z").contains(first) {
       text = text.prefix(1).lowercased() + text.dropFirst()
     }

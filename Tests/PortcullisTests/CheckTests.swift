@@ -13,7 +13,7 @@ internal import Testing
       #expect(run.lines.first == "allow  shop/frontend-sa -> shop/backend")
       #expect(run.output.contains("  reason    allowed-by-policy: an ALLOW rule matched\n"))
       #expect(run.output.contains("  policy    ns[shop]-policy[backend-from-frontend]-rule[0] (ALLOW)\n"))
-      #expect(run.output.contains("  at        \(Sandbox.shop)/policies.yaml:32:"))
+      #expect(run.output.contains("  at        \(Sandbox.shop)/policies.yaml:29:5\n"))
     }
   }
 
