@@ -95,7 +95,8 @@ let package = Package(
       ],
       resources: [.copy("CheckRequests")],
       swiftSettings: settings),
-    .testTarget(name: "PortcullisTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "PortcullisTests", dependencies: ["PolicyEngine", "portcullis", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
   ]
 )

@@ -33,6 +33,7 @@ struct PolicyOptions: ParsableArguments {
 
   func validate() throws {
     if policies.isEmpty { throw ValidationError("`--policies` is needed: name a file or directory") }
+    if rootNamespace.isEmpty { throw ValidationError("`--root-namespace` is empty: policies for the whole mesh would apply nowhere") }
     for domain in [trustDomain] + trustDomainAlias where domain.isEmpty || domain.contains("/") {
       throw ValidationError("`\(domain)` is not a trust domain: write it without `spiffe://` and slashes, such as `cluster.local`")
     }
@@ -54,7 +55,7 @@ struct PolicyOptions: ParsableArguments {
     for diagnostic in loaded.diagnostics { StandardError.write(diagnostic.description) }
     if loaded.hasErrors {
       let errors = loaded.diagnostics.count { $0.severity == .error }
-      StandardError.write("\(errors) error\(errors == 1 ? "" : "s"); nothing was decided")
+      StandardError.write("\(errors) error\(errors == 1 ? "" : "s") in the policies; nothing is decided by them")
       throw ExitCode(Answer.unusable.rawValue)
     }
     return loaded

@@ -31,14 +31,8 @@ struct ServeCommand: AsyncParsableCommand {
     signal(SIGHUP, SIG_IGN)
     let queue = LogQueue()
     LoggingSystem.bootstrap { _ in QueuedLogHandler(queue: queue) }
-    let logger = Logger(label: "portcullis")
     defer { queue.flush() }
-    do {
-      try await serve(logger)
-    } catch let problem as CommandProblem {
-      StandardError.write("error: \(problem)")
-      throw ExitCode(Answer.unusable.rawValue)
-    }
+    try await serve(Logger(label: "portcullis"))
   }
 
   private func serve(_ logger: Logger) async throws {
@@ -66,7 +60,10 @@ struct ServeCommand: AsyncParsableCommand {
     var services: [any Service] = [policyService]
     if !options.bundleSources.isEmpty { services.append(BundleService(sources: options.bundleSources, bundles: bundles, logger: logger)) }
     if let path = options.statusFile {
-      services.append(StatusFileService(path: path, board: board, snapshots: snapshots, server: server, logger: logger))
+      let status = StatusFileService(path: path, board: board, snapshots: snapshots, server: server, logger: logger)
+      // Better no server than one whose state nobody sees.
+      try status.write()
+      services.append(status)
     }
     services.append(
       ServerService(server: server, listening: listening, graceSeconds: options.drainTimeout, logger: logger))
@@ -90,8 +87,19 @@ struct ServeCommand: AsyncParsableCommand {
   }
 }
 
-/// How a listener is shown.
+/// Addresses to listen on, as text.
 enum ListeningAddress {
+  /// What is wrong with an address; `nil` if nothing is.
+  static func problem(_ address: String) -> String? {
+    if address.hasPrefix("unix:") { return address.utf8.count > 5 ? nil : "`unix:` names no path" }
+    let parts = address.split(separator: ":", omittingEmptySubsequences: false)
+    let isBracketed = address.hasPrefix("[") && address.contains("]:")
+    guard parts.count == 2 || isBracketed, !parts[0].isEmpty, let port = parts.last, UInt16(port) != nil, !port.hasPrefix("+") else {
+      return "`\(Printable.text(address))` is not an address and a port: write `127.0.0.1:9191`, `[::1]:9191` or `unix:/path`"
+    }
+    return nil
+  }
+
   /// The address with the port that it really has.
   static func text(_ address: String, port: UInt16) -> String {
     guard !address.hasPrefix("unix:"), let colon = address.lastIndex(of: ":") else { return address }

@@ -4,6 +4,7 @@
 internal import ArgumentParser
 internal import ExtAuthzServer
 internal import PeerIdentity
+internal import PolicyModel
 
 struct ServeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Where to listen; repeatable (default: 127.0.0.1:9191).", valueName: "host:port|unix:path"))
@@ -81,6 +82,9 @@ struct ServeOptions: ParsableArguments {
     if workers > 256 { throw ValidationError("`--workers` is at most 256") }
     if !(400...599).contains(denyStatus) { throw ValidationError("`--deny-status` is 400 to 599, so that a denial is one") }
     if maxMessageSize < 1024 || maxMessageSize > 256 << 20 { throw ValidationError("`--max-message-size` is 1024 to 268435456 bytes") }
+    if drainTimeout > 3600 { throw ValidationError("`--drain-timeout` is at most 3600 seconds") }
+    for address in addresses { if let problem = ListeningAddress.problem(address) { throw ValidationError(problem) } }
+    if Set(addresses.map { ExactText($0) }).count < addresses.count { throw ValidationError("`--listen` names an address twice") }
     let files = [tlsCert, tlsKey, clientCA].compactMap { $0 }
     if !files.isEmpty, files.count < 3 { throw ValidationError("`--tls-cert`, `--tls-key` and `--client-ca` go together") }
     for address in addresses where files.isEmpty && !insecureListen && !Self.isPrivate(address) {
@@ -93,6 +97,7 @@ struct ServeOptions: ParsableArguments {
     if let workload {
       do { _ = try WorkloadName(workload) } catch { throw ValidationError("\(error)") }
     }
+    if let statusFile, statusFile.isEmpty { throw ValidationError("`--status-file` is empty") }
   }
 
   /// What the server believes.

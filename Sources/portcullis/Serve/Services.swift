@@ -40,7 +40,7 @@ struct ServerService: Service {
     // Draining blocks, so it has a thread of its own.
     let isComplete = await withCheckedContinuation { continuation in
       Thread.detachNewThread {
-        continuation.resume(returning: server.drain(graceMilliseconds: graceSeconds > 3600 ? 3_600_000 : graceSeconds * 1000))
+        continuation.resume(returning: server.drain(graceMilliseconds: graceSeconds * 1000))
       }
     }
     logger.info("stopped", metadata: ["answered_all": "\(isComplete)", "checks": "\(server.wireCounters.checks)"])
@@ -127,7 +127,7 @@ struct BundleService: Service {
     await cancelWhenGracefulShutdown {
       // Nothing is known at first: what changed since the start is read once more.
       var known: [[Int64]] = []
-      var complaint = ""
+      var lastProblem = ""
       while !Task.isCancelled {
         do { try await Task.sleep(for: .seconds(1)) } catch { return }
         let found = fingerprint()
@@ -135,12 +135,13 @@ struct BundleService: Service {
         do {
           bundles.publish(try TrustBundles(reading: sources))
           known = found
+          lastProblem = ""
           logger.info("trust bundles read again")
-          complaint = ""
         } catch {
-          // Tried again each second, because a rotation may be under way; said once.
-          if complaint != "\(error)" { logger.error("trust bundles: \(error); the last good set stays in force") }
-          complaint = "\(error)"
+          // Tried again each second: a rotation may be under way. Said once.
+          let problem = "trust bundles: \(error); the last good set stays in force"
+          if ExactText(problem) != ExactText(lastProblem) { logger.error("\(problem)") }
+          lastProblem = problem
         }
       }
     }
