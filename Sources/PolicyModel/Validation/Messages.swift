@@ -1,5 +1,6 @@
-// Every sentence that a broken input can cause, in one sorted file, so that the tone stays one: lower-case start, no final period, the
-// user's text in backticks, and help that says what to write. What went wrong enters; words leave; nothing is decided here.
+// Every sentence that a broken input can cause, sorted, in this file and in `TrafficMessages.swift`, so that the tone stays one:
+// lower-case start, no final period, the user's text in backticks, and help that says what to write. What went wrong enters; words leave;
+// nothing is decided here.
 
 /// The words for one problem, without its place.
 package struct Message: Sendable {
