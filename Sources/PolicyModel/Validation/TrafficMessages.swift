@@ -4,14 +4,14 @@
 extension Message {
   package static func credentialName(_ value: String, why: String) -> Message {
     Message(
-      .credentialNameInvalid, "`credentialName` \(quote(value)) \(why)",
+      .credentialNameInvalid, "`credentialName` \(quoted(value)) \(why)",
       help: "write \"configmap://name\" for a ConfigMap in the rule's own namespace, or the name of a secret")
   }
   package static func durationInvalid(_ path: String, _ value: String, why: String) -> Message {
-    Message(.durationInvalid, "`\(path)` is \(quote(value)), \(why)", help: "write for example \"250ms\", \"30s\" or \"1h30m\"")
+    Message(.durationInvalid, "`\(path)` is \(quoted(value)), \(why)", help: "write for example \"250ms\", \"30s\" or \"1h30m\"")
   }
   package static func exportTo(_ value: String, why: String) -> Message {
-    Message(.exportToInvalid, "`exportTo` entry \(quote(value)) \(why)", help: "write \".\" for the own namespace, \"*\" for all, or names")
+    Message(.exportToInvalid, "`exportTo` entry \(quoted(value)) \(why)", help: "write \".\" for the own namespace, \"*\" for all, or names")
   }
   package static func failoverWithoutOutlierDetection(_ path: String) -> Message {
     Message(
@@ -26,7 +26,7 @@ extension Message {
   }
   package static func fieldIgnored(_ field: String, in path: String) -> Message {
     Message(
-      .fieldIgnored, "unknown field \(quote(field)) in `\(path)` is ignored",
+      .fieldIgnored, "unknown field \(quoted(field)) in `\(path)` is ignored",
       help: "no decision depends on it; check the spelling if it was meant to")
   }
   package static func fieldNotForMode(_ field: String, mode: String, why: String) -> Message {
@@ -34,28 +34,28 @@ extension Message {
   }
   package static func headerNameInvalid(_ value: String, path: String) -> Message {
     Message(
-      .headerNameInvalid, "`\(path)` \(quote(value)) is not a header name", help: "use letters, digits and hyphens, for example \"x-user\"")
+      .headerNameInvalid, "`\(path)` \(quoted(value)) is not a header name", help: "use letters, digits and hyphens, for example \"x-user\"")
   }
   package static func hostInvalid(_ path: String, _ value: String, why: String) -> Message {
     Message(
-      .hostInvalid, "`\(path)` \(quote(value)) \(why)", help: "write a DNS name, for example \"reviews.shop.svc.cluster.local\"")
+      .hostInvalid, "`\(path)` \(quoted(value)) \(why)", help: "write a DNS name, for example \"reviews.shop.svc.cluster.local\"")
   }
   package static func jwksInvalid(_ why: String) -> Message {
     Message(.jwksInvalid, "`jwks` \(why)", help: "write a JSON Web Key Set as in RFC 7517: {\"keys\": [{\"kty\": \"RSA\", …}]}")
   }
   package static func jwksAddressInvalid(_ value: String, why: String) -> Message {
-    Message(.jwksURIInvalid, "`jwksUri` \(quote(value)) \(why)", help: "write for example \"https://example.com/.well-known/jwks.json\"")
+    Message(.jwksURIInvalid, "`jwksUri` \(quoted(value)) \(why)", help: "write for example \"https://example.com/.well-known/jwks.json\"")
   }
   package static func jwtRuleWithoutIssuer() -> Message {
     Message(.fieldRequired, "the rule has neither `issuer` nor `jwksUri`", help: "name the issuer of the tokens, as in their `iss`")
   }
   package static func labelInvalid(_ text: String, path: String) -> Message {
     Message(
-      .labelInvalid, "\(quote(text)) in `\(path)` is not a label that Kubernetes allows",
+      .labelInvalid, "\(quoted(text)) in `\(path)` is not a label that Kubernetes allows",
       help: "use up to 63 letters, digits, hyphens, dots and underscores; no endpoint can carry another label")
   }
   package static func localityInvalid(_ value: String, why: String) -> Message {
-    Message(.localityInvalid, "locality \(quote(value)) \(why)", help: "write for example \"us-west/zone1/*\"")
+    Message(.localityInvalid, "locality \(quoted(value)) \(why)", help: "write for example \"us-west/zone1/*\"")
   }
   package static func localityWeights(_ sum: String) -> Message {
     Message(.localityInvalid, "the weights of `to` add up to \(sum), not to 100", help: "write weights from 1 to 100 that add up to 100")
@@ -73,7 +73,7 @@ extension Message {
   }
   package static func meshConfigKind(_ kind: String) -> Message {
     Message(
-      .documentInvalid, "\(quote(kind)) is neither a MeshConfig nor the ConfigMap that holds one",
+      .documentInvalid, "\(quoted(kind)) is neither a MeshConfig nor the ConfigMap that holds one",
       help: "give the output of `kubectl get configmap istio -n istio-system -o yaml`, or the text of its `data.mesh`")
   }
   package static func meshConfigMissing() -> Message {
@@ -83,11 +83,11 @@ extension Message {
     Message(.documentInvalid, "the file has more than one document", help: "keep the one with the MeshConfig")
   }
   package static func nameDuplicate(_ name: String, path: String) -> Message {
-    Message(.nameDuplicate, "the name \(quote(name)) stands twice in `\(path)`", help: "give each entry its own name")
+    Message(.nameDuplicate, "the name \(quoted(name)) stands twice in `\(path)`", help: "give each entry its own name")
   }
   package static func nameInvalid(_ path: String, _ value: String) -> Message {
     Message(
-      .nameInvalid, value.utf8.isEmpty ? "`\(path)` is empty" : "`\(path)` \(quote(value)) is not a DNS label",
+      .nameInvalid, value.utf8.isEmpty ? "`\(path)` is empty" : "`\(path)` \(quoted(value)) is not a DNS label",
       help: "use up to 63 letters, digits and inner hyphens")
   }
   package static func numberNotPrime(_ path: String, _ value: String) -> Message {
@@ -98,13 +98,13 @@ extension Message {
   }
   package static func providerUnusable(_ name: String, why: String) -> Message {
     Message(
-      .extensionProviderInvalid, "extension provider \(quote(name)): \(why)",
+      .extensionProviderInvalid, "extension provider \(quoted(name)): \(why)",
       help: "Istio turns the CUSTOM rules that name it into DENY rules; correct the provider")
   }
   package static func settingsEmpty(_ path: String, need: String) -> Message {
     Message(.settingsEmpty, "`\(path)` sets nothing", help: "set at least one of \(need), or leave it out")
   }
   package static func meshTrustDomain(_ path: String, _ value: String, why: String) -> Message {
-    Message(.trustDomainInvalid, "`\(path)` \(quote(value)) \(why)", help: "write it without `spiffe://`, for example \"cluster.local\"")
+    Message(.trustDomainInvalid, "`\(path)` \(quoted(value)) \(why)", help: "write it without `spiffe://`, for example \"cluster.local\"")
   }
 }
