@@ -49,7 +49,7 @@ public struct ListenError: Error, CustomStringConvertible {
     _ options: ListenOptions, belief: Belief, snapshots: Latest<Snapshot>, bundles: Latest<TrustBundles>, processorCount: Int
   ) throws(ListenError) {
     let counters = DecisionCounters()
-    let workerCount = options.workers == 0 ? UInt32(clamping: max(1, processorCount)) : min(options.workers, 256)
+    let workerCount = min(options.workers == 0 ? UInt32(clamping: max(1, processorCount)) : options.workers, 256)
     let processID = UInt64.random(in: .min ... .max)
     let context = Context(
       workers: (0..<workerCount).map {

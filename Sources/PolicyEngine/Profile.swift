@@ -38,3 +38,15 @@ extension AuthorizationPolicy.Attachment {
     }
   }
 }
+
+extension PolicySet {
+  /// Istio enforces CUSTOM rules in dry run, as DENY rules. Validation refuses such policies, so only those that passed it by are meant.
+  var withCustomDryRunAsDeny: PolicySet {
+    var set = self
+    for index in set.policies.indices where set.policies[index].action == .custom && set.policies[index].isDryRun {
+      set.policies[index].action = .deny
+      set.policies[index].isDryRun = false
+    }
+    return set
+  }
+}

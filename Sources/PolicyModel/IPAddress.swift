@@ -185,3 +185,14 @@ public struct AddressBlock: Sendable, Hashable {
     address.isIPv4 == base.isIPv4 && address.masked(to: length) == base
   }
 }
+
+extension IPAddress: CustomStringConvertible {
+  /// The text form: dotted for IPv4, eight groups without abbreviation for IPv6.
+  public var description: String {
+    if isIPv4 { return stride(from: 56, through: 32, by: -8).map { String(high >> UInt64($0) & 255) }.joined(separator: ".") }
+    return (0..<8).map { (group: Int) -> String in
+      let half = group < 4 ? high : low
+      return String((half >> UInt64(48 - 16 * (group % 4))) & 0xffff, radix: 16)
+    }.joined(separator: ":")
+  }
+}

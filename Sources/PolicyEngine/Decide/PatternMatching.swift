@@ -45,7 +45,8 @@ extension CompiledPolicies {
         && hasSuffix(text, literal(pattern.second))
     case .glob: matchesGlob(literal(pattern.first), text)
     case .serviceAccount: matchesServiceAccount(namespace: literal(pattern.first), account: literal(pattern.second), text)
-    case .domainPrefix, .domainSuffix, .domainExact: matchesDomain(pattern, text)
+    case .domainPrefix: hasPrefix(text, literal(pattern.first)) && firstSlash(text, from: Int(pattern.first.count)) != nil
+    case .domainSuffix: matchesDomainSuffix(literal(pattern.first), text)
     case .template: templates[Int(pattern.number)].matches(text)
     case .issuerAndSubject, .block, .port, .element: false
     }
@@ -104,18 +105,22 @@ extension CompiledPolicies {
     return false
   }
 
-  /// The text between `spiffe://` and the next slash, which must be there.
-  private func matchesDomain(_ pattern: Pattern, _ text: Span<UInt8>) -> Bool {
+  /// The text's first slash behind the scheme is the pattern's first slash.
+  private func matchesDomainSuffix(_ suffix: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
     let scheme = literal(schemeLiteral)
-    guard hasPrefix(text, scheme) else { return false }
-    var end = scheme.count
-    while end < text.count, text[end] != UInt8(ascii: "/") { end += 1 }
-    guard end < text.count else { return false }
-    let domain = text.extracting(scheme.count..<end)
-    switch pattern.kind {
-    case .domainPrefix: return hasPrefix(domain, literal(pattern.first))
-    case .domainSuffix: return hasSuffix(domain, literal(pattern.first))
-    default: return equal(domain, literal(pattern.first))
+    guard hasPrefix(text, scheme), let own = firstSlash(suffix, from: 0), let end = firstSlash(text, from: scheme.count) else {
+      return false
     }
+    let start = end - own
+    return start >= scheme.count && hasPrefix(text.extracting(start..<text.count), suffix)
+  }
+
+  private func firstSlash(_ text: Span<UInt8>, from start: Int) -> Int? {
+    var index = start
+    while index < text.count {
+      if text[index] == UInt8(ascii: "/") { return index }
+      index += 1
+    }
+    return nil
   }
 }

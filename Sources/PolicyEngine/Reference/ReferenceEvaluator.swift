@@ -55,7 +55,7 @@ public struct ReferenceEvaluator: Sendable {
 
   /// Evaluates these policies under these settings.
   public init(policies: PolicySet, mesh: MeshSettings) {
-    self.policies = policies
+    self.policies = policies.withCustomDryRunAsDeny
     self.mesh = mesh
   }
 
@@ -130,13 +130,13 @@ public struct ReferenceEvaluator: Sendable {
     return (.no, "none")
   }
 
-  private func isDelegated(_ policy: AuthorizationPolicy) -> Bool {
+  func isDelegated(_ policy: AuthorizationPolicy) -> Bool {
     guard policy.action == .custom, let provider = policy.provider else { return false }
     return mesh.delegatedProviders.contains(provider)
   }
 
   /// One of the sources, one of the operations, all conditions (Istio: combination inside a rule).
-  private func matches(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy, _ request: Request) -> Truth {
+  func matches(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy, _ request: Request) -> Truth {
     let clauses = rule.sources + rule.operations + [AuthorizationPolicy.Clause(rule.conditions)]
     let constraints = clauses.flatMap(\.constraints)
     // What cannot be expressed on this chain: an unknown key drops the rule; else ALLOW loses the rule, all others the constraint.
@@ -150,19 +150,19 @@ public struct ReferenceEvaluator: Sendable {
     return .all([source, operation, all(rule.conditions)])
   }
 
-  private func isInexpressible(_ attribute: Attribute, _ request: Request) -> Bool {
+  func isInexpressible(_ attribute: Attribute, _ request: Request) -> Bool {
     if case .malformedKey = attribute { return true }
     return request.isTCP && attribute.isHTTP
   }
 
   /// The attribute, or one of the values (an address or a port that is none).
-  private func isInexpressible(_ constraint: Constraint, _ request: Request) -> Bool {
+  func isInexpressible(_ constraint: Constraint, _ request: Request) -> Bool {
     isInexpressible(constraint.attribute, request)
       || (constraint.values + constraint.notValues).contains { !ReferenceMatching.isExpressible($0.value, constraint.attribute) }
   }
 
   /// One of the values and none of the others; each half is dropped when its list is empty.
-  private func holds(_ constraint: Constraint, of policy: AuthorizationPolicy, _ request: Request) -> Truth {
+  func holds(_ constraint: Constraint, of policy: AuthorizationPolicy, _ request: Request) -> Truth {
     let matching = ReferenceMatching(attribute: constraint.attribute, policyNamespace: policy.metadata.key.namespace, mesh: mesh)
     let values = constraint.values.map(\.value).filter { ReferenceMatching.isExpressible($0, constraint.attribute) }
     let notValues = constraint.notValues.map(\.value).filter { ReferenceMatching.isExpressible($0, constraint.attribute) }
@@ -171,7 +171,7 @@ public struct ReferenceEvaluator: Sendable {
     return .all([positive, negative])
   }
 
-  private func reaches(_ reach: UnusablePolicy.Reach, _ namespace: ExactText, _ labels: [ExactText: ExactText]) -> Bool {
+  func reaches(_ reach: UnusablePolicy.Reach, _ namespace: ExactText, _ labels: [ExactText: ExactText]) -> Bool {
     switch reach {
     case .everywhere: true
     case .namespace(let scope, let selector): (scope == mesh.rootNamespace || scope == namespace) && selector.selects(labels)
@@ -179,7 +179,7 @@ public struct ReferenceEvaluator: Sendable {
   }
 
   /// Under STRICT the peer must have a SPIFFE identity in one of the mesh's trust domains.
-  private func peerGate(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText]) -> (truth: Truth, reason: Reason) {
+  func peerGate(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText]) -> (truth: Truth, reason: Reason) {
     let strictness = strict(request, namespace: namespace, labels: labels)
     guard strictness != .no else { return (.no, .mtlsRequired) }
     guard request.isPeerKnown else { return (.unknown(.unknownPeer), .unknownPeer) }

@@ -43,6 +43,11 @@ struct DecisionReport {
     return lines.joined(separator: "\n")
   }
 
+  /// Whether the reference evaluator says the same.
+  func agrees(with finding: ReferenceEvaluator.Finding) -> Bool {
+    decision.verdict == finding.verdict && (decision.verdict == .undecided || snapshot.name(of: decision.rule) == finding.rule)
+  }
+
   /// One line for one of many.
   func line(question: String) -> String {
     "\(decision.verdict.name)  \(question)  \(decision.reason.code)  \(snapshot.name(of: decision.rule))"

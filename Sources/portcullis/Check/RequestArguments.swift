@@ -70,9 +70,24 @@ struct RequestArguments: ParsableArguments {
     if isHTTP { throw ValidationError("`--tcp` goes without `--method`, `--path`, `--host`, headers and claims: a connection has none") }
   }
 
+  /// The name of the workload that is called, with its namespace.
+  private var workloadName: String { (to ?? "").contains("/") ? to ?? "" : "\(namespace)/\(to ?? "")" }
+
+  /// The workload that is called; of several with the same policies the first.
+  func workload(in policies: PolicySet) throws -> Workload {
+    let parts = workloadName.split(separator: "/").map { ExactText(String($0)) }
+    let found = policies.workloads.first { workload in
+      let key = workload.metadata.key
+      let isKind = parts.count < 3 || ExactText(key.kind.string.lowercased()) == ExactText(parts[1].string.lowercased())
+      return parts.count >= 2 && key.namespace == parts[0] && key.name == parts[parts.count - 1] && isKind
+    }
+    guard let found else { throw CommandProblem("no workload `\(workloadName)` in the given files") }
+    return found
+  }
+
   /// The request and what is attached to its workload.
   func question(for snapshot: Snapshot) throws -> Question {
-    let workload = (to ?? "").contains("/") ? to ?? "" : "\(namespace)/\(to ?? "")"
+    let workload = workloadName
     let target = try WorkloadName.target(workload, in: snapshot)
     var request = Request()
     request.isTCP = tcp
