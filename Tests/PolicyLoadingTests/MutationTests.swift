@@ -5,7 +5,7 @@ import PolicyModel
 import Testing
 
 /// A small generator with a seed that a failure can name (SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
+struct SeededGenerator: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
@@ -48,7 +48,8 @@ private struct SeededGenerator: RandomNumberGenerator {
         "{selector: {matchLabels: {a: b}}, jwtRules: [{issuer: i, jwks: '{\"keys\": [{\"kty\": \"oct\", \"k\": \"AQ\"}]}', timeout: 5s}]}")
       + "---\n"
       + rule(
-        "{host: \"*.a.b\", trafficPolicy: {tls: {mode: SIMPLE}, loadBalancer: {warmup: {duration: 1s, aggression: 1.5}}}, subsets: [{name: v1}]}"))
+        "{host: \"*.a.b\", trafficPolicy: {tls: {mode: SIMPLE}, loadBalancer: {warmup: {duration: 1s, aggression: 1.5}}}, subsets: [{name: v1}]}"
+      ))
       .utf8)
   private static let pieces: [[UInt8]] =
     [

@@ -11,7 +11,8 @@ extension Message {
     Message(.durationInvalid, "`\(path)` is \(quoted(value)), \(why)", help: "write for example \"250ms\", \"30s\" or \"1h30m\"")
   }
   package static func exportTo(_ value: String, why: String) -> Message {
-    Message(.exportToInvalid, "`exportTo` entry \(quoted(value)) \(why)", help: "write \".\" for the own namespace, \"*\" for all, or names")
+    Message(
+      .exportToInvalid, "`exportTo` entry \(quoted(value)) \(why)", help: "write \".\" for the own namespace, \"*\" for all, or names")
   }
   package static func failoverWithoutOutlierDetection(_ path: String) -> Message {
     Message(
@@ -34,7 +35,8 @@ extension Message {
   }
   package static func headerNameInvalid(_ value: String, path: String) -> Message {
     Message(
-      .headerNameInvalid, "`\(path)` \(quoted(value)) is not a header name", help: "use letters, digits and hyphens, for example \"x-user\"")
+      .headerNameInvalid, "`\(path)` \(quoted(value)) is not a header name", help: "use letters, digits and hyphens, for example \"x-user\""
+    )
   }
   package static func hostInvalid(_ path: String, _ value: String, why: String) -> Message {
     Message(
