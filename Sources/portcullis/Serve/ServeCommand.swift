@@ -39,7 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
     var sourceOptions = PolicySourceOptions()
     sourceOptions.isPolling = options.poll
     let loaded = try policies.load(options: sourceOptions)
-    let mesh = policies.mesh
+    let mesh = try policies.meshSettings()
     let first = Snapshot(loaded.policies, mesh: mesh)
     try checkPin(first)
     let snapshots = Latest(first)

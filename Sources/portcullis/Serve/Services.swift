@@ -84,7 +84,6 @@ enum PolicyLog {
     [
       "snapshot": "\(snapshot.contentHash)", "generation": "\(status.generation)", "policies": "\(snapshot.policyCount)",
       "files": "\(status.counts.files)", "skipped": "\(status.counts.skipped.values.reduce(0, +))",
-      "unused": "\(status.counts.unused.values.reduce(0, +))",
     ]
   }
 
