@@ -260,7 +260,7 @@ private let balancerCases: [(String, [String])] = [
     #expect(file.codes == codes, "\(spec)\n\(file.messages)")
     #expect(file.destinationRules.count == (file.hasErrors ? 0 : 1))
     #expect(file.broken.count == (file.hasErrors ? 1 : 0))
-    #expect(!file.broken.contains(where: \.couldDecide))
+    #expect(!file.broken.contains { $0.couldDecide })
   }
 
   @Test(arguments: generalCases) func `of hosts, subsets, visibility and ports`(spec: String, codes: [String]) { expect(spec, codes) }
