@@ -115,6 +115,8 @@ func policies(_ yaml: String) throws -> PolicySet {
     switch object {
     case .policy(let policy): set.policies.append(policy)
     case .peerAuthentication(let policy): set.peerAuthentications.append(policy)
+    case .requestAuthentication(let policy): set.requestAuthentications.append(policy)
+    case .destinationRule(let rule): set.destinationRules.append(rule)
     case .workload(let workload): set.workloads.append(workload)
     case .inventory(let object): set.inventory.append(object)
     }
