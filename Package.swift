@@ -80,6 +80,8 @@ let package = Package(
     .testTarget(
       name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"],
       swiftSettings: settings),
+    // Reads the cases of Tests/Corpus.
+    .testTarget(name: "CorpusTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], swiftSettings: settings),
     .testTarget(
       name: "PeerIdentityTests", dependencies: ["PolicyModel", "PeerIdentity", "TestSupport"],
       swiftSettings: settings),

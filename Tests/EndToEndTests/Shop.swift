@@ -172,7 +172,7 @@ final class Shop {
   /// - Returns: when it says that it serves.
   func startNextEngine() throws {
     engineCount += 1
-    engine = try Shop.startEngine(in: sandbox, engineCount, policies, engineAddress, engineArguments)
+    engine = try Shop.startEngine(in: sandbox, engineCount, policies, engineAddress, engineArguments + ["--take-over"])
   }
 
   /// The lines of the server sidecar's access log for a path, once there are some.

@@ -129,7 +129,7 @@ internal import Testing
           """), "\(run.errors)")
       #expect(run.errors.contains("\(first):10:9: error: ") && run.errors.contains(" [field-unknown]\n"), "\(run.errors)")
       #expect(run.errors.contains("\(second):") && run.errors.contains(" [yaml-syntax]\n"))
-      #expect(run.errors.hasSuffix("\n3 errors in the policies; nothing is decided by them\n"), "\(run.errors)")
+      #expect(run.errors.hasSuffix("\n3 errors in the input; nothing is decided by it\n"), "\(run.errors)")
     }
   }
 

@@ -34,7 +34,7 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     let loaded = try policies.load()
-    let snapshot = Snapshot(loaded.policies, mesh: policies.mesh)
+    let snapshot = Snapshot(loaded.policies, mesh: try policies.meshSettings())
     let answer = try requests.map { try many(from: $0, snapshot) } ?? one(snapshot)
     if answer != .yes { throw ExitCode(answer.rawValue) }
   }

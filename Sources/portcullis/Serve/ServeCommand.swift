@@ -26,9 +26,12 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var options: ServeOptions
 
   func run() async throws {
-    // A reader of the log that goes away must not take the server with it.
+    // A reader of the log that goes away must not take the server with it, nor a terminal that closes.
     signal(SIGPIPE, SIG_IGN)
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+    signal(SIGHUP, SIG_IGN)
+    let queue = LogQueue()
+    LoggingSystem.bootstrap { _ in QueuedLogHandler(queue: queue) }
+    defer { queue.flush() }
     try await serve(Logger(label: "portcullis"))
   }
 
@@ -36,7 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
     var sourceOptions = PolicySourceOptions()
     sourceOptions.isPolling = options.poll
     let loaded = try policies.load(options: sourceOptions)
-    let mesh = policies.mesh
+    let mesh = try policies.meshSettings()
     let first = Snapshot(loaded.policies, mesh: mesh)
     try checkPin(first)
     let snapshots = Latest(first)
@@ -47,7 +50,8 @@ struct ServeCommand: AsyncParsableCommand {
         options.listenOptions, belief: options.belief, snapshots: snapshots, bundles: bundles,
         processorCount: ProcessInfo.processInfo.activeProcessorCount)
     } catch {
-      throw CommandProblem(error.description, help: "name a free address with `--listen`")
+      throw CommandProblem(
+        error.description, help: "name a free address with `--listen`; a successor of a running server needs `--take-over`")
     }
     let board = StatusBoard(loaded.status)
     logger.info("loaded", metadata: PolicyLog.metadata(loaded.status, first))

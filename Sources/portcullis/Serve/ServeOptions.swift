@@ -22,6 +22,9 @@ struct ServeOptions: ParsableArguments {
   )
   var clientCA: String?
 
+  @Flag(help: "Listen where another server listens already, as its successor; without this such an address is refused.")
+  var takeOver = false
+
   @Flag(help: "Listen without TLS on addresses that are not loopback.")
   var insecureListen = false
 
@@ -116,6 +119,7 @@ struct ServeOptions: ParsableArguments {
     var options = ListenOptions()
     options.addresses = addresses.map { ($0, tlsCert != nil && !$0.hasPrefix("unix:")) }
     if let tlsCert, let tlsKey, let clientCA { options.tls = (tlsCert, tlsKey, clientCA) }
+    options.takesOver = takeOver
     options.workers = workers
     options.maximumMessageBytes = maxMessageSize
     return options
