@@ -33,11 +33,11 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
           "deny  spiffe://cluster.local/ns/shop/sa/frontend-sa -> shop/db  no-allow-matched  none",
           "deny  anonymous -> shop  mtls-required  none",
         ], "\(text.output)")
-      let json = try sandbox.requests(lines + "\n{\"destination\": {\"workload\": \"shop/db\"}}", "--output", "json")
+      let json = try sandbox.requests("{\"destination\": {\"workload\": \"shop/db\"}}\n" + lines, "--output", "json")
       #expect(json.code == 3 && json.lines.count == 4)
       let reasons = try json.lines.map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
         .map { $0?["reason"] as? String }
-      #expect(reasons == ["allowed-by-policy", "no-allow-matched", "mtls-required", "unknown-peer"])
+      #expect(reasons == ["unknown-peer", "allowed-by-policy", "no-allow-matched", "mtls-required"])
     }
   }
 
