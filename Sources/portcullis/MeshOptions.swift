@@ -96,6 +96,17 @@ struct PolicyOptions: ParsableArguments {
 }
 
 extension PathNormalization {
+  /// The name of a mesh setting.
+  init(_ setting: MeshSettings.PathNormalization) {
+    self =
+      switch setting {
+      case .none: .none
+      case .base: .base
+      case .mergeSlashes: .merge
+      case .decodeAndMergeSlashes: .decode
+      }
+  }
+
   /// The mesh setting of this name.
   var setting: MeshSettings.PathNormalization {
     switch self {
