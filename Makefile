@@ -37,8 +37,9 @@ lint: ## check the format of the Swift sources
 generate: setup ## make the protobuf code again from proto/
 	proto/generate.sh
 
-bench: build ## measure checks over gRPC beside a do-nothing server
+bench: build ## measure decisions in process, and checks over gRPC beside a do-nothing server
 	$(SWIFT) build --package-path bench -c release
+	bench/.build/release/portcullis-bench decisions
 	bench/.build/release/portcullis-bench checks --portcullis $(COMMAND)
 
 soak: setup ## change policies and replace engines under load, again and again
