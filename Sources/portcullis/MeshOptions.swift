@@ -1,7 +1,6 @@
 // The mesh's settings and the policy files, as every verb that decides takes them.
 
 internal import ArgumentParser
-internal import Foundation
 internal import PolicyEngine
 internal import PolicyFiles
 internal import PolicyLoading
@@ -64,13 +63,8 @@ struct PolicyOptions: ParsableArguments {
   }
 
   private func load(meshConfig path: String) throws -> LoadedMeshConfig {
-    let text: Data
-    do {
-      text = try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch {
-      throw CommandProblem("`\(path)` cannot be read", help: "name a file with a MeshConfig, or with Istio's ConfigMap that holds it")
-    }
-    let (settings, diagnostics) = loadMeshConfig(text: Array(text), file: ExactText(path))
+    let text = try InputFile.bytes(of: path, limit: 16 << 20)
+    let (settings, diagnostics) = loadMeshConfig(text: text, file: ExactText(path))
     for diagnostic in diagnostics { StandardError.write(diagnostic.description) }
     guard let settings else { throw stop(diagnostics) }
     return settings
