@@ -80,6 +80,8 @@ let package = Package(
     .testTarget(
       name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"],
       swiftSettings: settings),
+    // Reads the cases of Tests/Corpus.
+    .testTarget(name: "CorpusTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], swiftSettings: settings),
     .testTarget(
       name: "PeerIdentityTests", dependencies: ["PolicyModel", "PeerIdentity", "TestSupport"],
       swiftSettings: settings),
@@ -93,7 +95,8 @@ let package = Package(
       ],
       resources: [.copy("CheckRequests")],
       swiftSettings: settings),
-    .testTarget(name: "PortcullisTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "PortcullisTests", dependencies: ["PolicyEngine", "portcullis", "TestSupport"], swiftSettings: settings),
     // A TLS client that shows chosen certificates, for the differential test.
     .target(
       name: "CTLSClient", path: "Tests/CTLSClient", cSettings: cSettings,

@@ -22,8 +22,9 @@ internal import PolicyModel
     if let extensions = unsafe request.pointee.context_extensions {
       for index in unsafe 0..<request.pointee.context_extension_count {
         let pair = unsafe extensions[index]
-        guard unsafe pair.key.hasPrefix("portcullis.") else { continue }
-        guard unsafe read(pair, keyOffset: 11) else { return nil }
+        // Our names in capital letters are a mistake in the proxy's configuration, and not somebody else's extension.
+        guard unsafe pair.key.hasPrefixIgnoringCase("portcullis.") else { continue }
+        guard unsafe pair.key.hasPrefix("portcullis."), unsafe read(pair, keyOffset: 11) else { return nil }
       }
     }
     if let metadata = unsafe request.pointee.call_metadata {
@@ -41,7 +42,7 @@ internal import PolicyModel
     guard unsafe !pair.value.isEmpty, unsafe pair.value.size <= 4096 else { return false }
     let key = unsafe extauthz_bytes(data: pair.key.data.map { unsafe $0 + keyOffset }, size: pair.key.size - keyOffset)
     if unsafe key.equals("workload") { return unsafe Self.set(&workload, pair.value) }
-    if unsafe key.equals("namespace") { return unsafe Self.set(&namespace, pair.value) }
+    if unsafe key.equals("namespace") { return unsafe Self.isNamespace(pair.value) && Self.set(&namespace, pair.value) }
     if unsafe key.equals("labels") { return unsafe Self.set(&labels, pair.value) }
     if unsafe key.equals("port") {
       guard let value = unsafe Self.port(pair.value), port == nil || port == value else { return false }
@@ -74,6 +75,19 @@ internal import PolicyModel
   private static func set(_ hint: inout extauthz_bytes, _ value: extauthz_bytes) -> Bool {
     guard unsafe hint.isEmpty || hint.equals(value) else { return false }
     unsafe hint = value
+    return true
+  }
+
+  /// A name that a namespace can have (Kubernetes: a DNS label). Any other selects no policy, so it would allow what a DENY policy denies.
+  private static func isNamespace(_ text: extauthz_bytes) -> Bool {
+    let bytes = unsafe text.span
+    guard bytes.count <= 63 else { return false }
+    for index in bytes.indices {
+      switch bytes[index] {
+      case 0x30...0x39, 0x61...0x7a, 0x2d: continue
+      default: return false
+      }
+    }
     return true
   }
 

@@ -9,9 +9,11 @@ internal import PolicyModel
 /// One worker's writer. Not shared; it owns its buffer.
 @safe struct ReplyWriter: ~Copyable {
   private let denialStatus: UInt32
-  /// Rule names of Istio are at most about 550 bytes; what does not fit is cut.
   private let buffer: UnsafeMutableBufferPointer<UInt8>
   private static let capacity = 8192
+  /// Names that Kubernetes accepts are at most about 550 bytes; the end of a longer one is cut, so that three of them (policy, dry run,
+  /// audit) leave room for the rest of the reply.
+  private static let longestName = 2048
   private var used = 0
   private let processID: UInt64
   private let worker: UInt32
@@ -55,7 +57,7 @@ internal import PolicyModel
 
   private mutating func copy(_ bytes: [UInt8]) -> extauthz_bytes {
     let start = used
-    let count = min(bytes.count, Self.capacity - used)
+    let count = min(bytes.count, Self.longestName, Self.capacity - used)
     for index in 0..<count { unsafe buffer[start + index] = bytes[index] }
     used += count
     return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: count)

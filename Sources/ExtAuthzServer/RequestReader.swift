@@ -10,6 +10,7 @@ internal import PolicyModel
 struct RequestReader {
   private let belief: Belief
   private let remoteHeader: [UInt8]
+  private static let forwardedForName = Array("x-forwarded-for".utf8)
   private var path: [UInt8] = []
 
   init(_ belief: Belief) {
@@ -115,7 +116,7 @@ struct RequestReader {
     var index = unsafe wire.pointee.header_count
     while index > 0 {
       index -= 1
-      guard unsafe headers[index].key.equals("x-forwarded-for") else { continue }
+      guard unsafe headers[index].key.equalsIgnoringCase(Self.forwardedForName.span) else { continue }
       let value = unsafe headers[index].value.span
       var end = value.count
       while true {
@@ -134,7 +135,7 @@ struct RequestReader {
   private func headerAddress(_ wire: UnsafePointer<extauthz_request>) -> IPAddress? {
     guard let headers = unsafe wire.pointee.headers else { return nil }
     var found: IPAddress?
-    for index in unsafe 0..<wire.pointee.header_count where unsafe Self.equal(headers[index].key.span, remoteHeader.span) {
+    for index in unsafe 0..<wire.pointee.header_count where unsafe headers[index].key.equalsIgnoringCase(remoteHeader.span) {
       guard found == nil, let address = unsafe IPAddress(Self.trimmed(headers[index].value.span)) else { return nil }
       found = address
     }
@@ -146,7 +147,9 @@ struct RequestReader {
   /// Claims from the payload of the JWT filter; other filters' strings as they are.
   private mutating func readMetadata(_ wire: UnsafePointer<extauthz_request>, into request: inout Request) {
     guard unsafe wire.pointee.has_metadata_context else { return }
-    if belief.tokens == .trustProxy { request.setClaimsKnown() }
+    // Without a payload there was no token. A payload that is no object is something that we do not understand.
+    var areClaimsKnown = belief.tokens == .trustProxy
+    defer { if areClaimsKnown { request.setClaimsKnown() } }
     guard let nodes = unsafe wire.pointee.metadata else { return }
     let count = unsafe wire.pointee.metadata_count
     var filter = 0
@@ -164,8 +167,12 @@ struct RequestReader {
         unsafe Self.strings(nodes, child, count) { value, isElement in
           request.addMetadata(path: path.span, value: value, isListElement: isElement)
         }
-        if isTokens, unsafe entry.kind == EXTAUTHZ_METADATA_STRUCT, unsafe entry.key.equals("payload") {
-          unsafe readClaims(nodes, child, count, into: &request)
+        if isTokens, unsafe entry.key.equals("payload") {
+          if unsafe entry.kind == EXTAUTHZ_METADATA_STRUCT {
+            unsafe readClaims(nodes, child, count, into: &request)
+          } else {
+            areClaimsKnown = false
+          }
         }
         child = unsafe max(child + 1, Int(entry.end))
       }
@@ -231,11 +238,5 @@ struct RequestReader {
   private static func contains(_ text: Span<UInt8>, _ byte: UInt8) -> Bool {
     for index in text.indices where text[index] == byte { return true }
     return false
-  }
-
-  private static func equal(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
-    guard left.count == right.count else { return false }
-    for index in left.indices where left[index] != right[index] { return false }
-    return true
   }
 }

@@ -23,7 +23,8 @@ struct WorkloadResolver {
   /// Targets by namespace and labels as they came; forgotten with the snapshot.
   private var byLabels: [[UInt8]: Target] = [:]
   private var key: [UInt8] = []
-  private static let limit = 4096
+  /// How many targets are remembered, and how long their keys may be: together they bound the memory.
+  private static let (limit, keyLimit) = (4096, 4096)
 
   init(_ belief: Belief) {
     self.belief = belief
@@ -47,6 +48,7 @@ struct WorkloadResolver {
     _ hints: borrowing Hints, _ request: UnsafePointer<extauthz_request>, _ snapshot: Snapshot
   ) -> Resolution? {
     let destination = unsafe request.pointee.destination
+    if unsafe !hints.namespace.isEmpty, unsafe !snapshot.knows(namespace: hints.namespace.span) { return .denied(.unknownWorkload) }
     if unsafe !hints.workload.isEmpty {
       let found = unsafe Self.resolution(snapshot.target(workload: hints.workload.span), snapshot) ?? .denied(.unknownWorkload)
       guard unsafe !hints.namespace.isEmpty, case .target(let target) = found else { return found }
@@ -56,9 +58,7 @@ struct WorkloadResolver {
       return isSameNamespace && other == target ? found : .denied(.badHint)
     }
     if unsafe !hints.namespace.isEmpty { return hintedTarget(hints, snapshot).map { .target($0) } ?? .denied(.badHint) }
-    if unsafe destination.label_count > 0, let identity = unsafe Self.identity(destination.principal) {
-      return unsafe .target(labelledTarget(identity.namespace, destination, snapshot))
-    }
+    if unsafe destination.label_count > 0, let target = unsafe labelledTarget(destination, snapshot) { return .target(target) }
     return belief.infersWorkload ? unsafe inferred(destination, snapshot) : nil
   }
 
@@ -74,17 +74,20 @@ struct WorkloadResolver {
     return remember(snapshot.target(namespace: namespace, labels: labels))
   }
 
-  /// The target of `destination.labels`.
-  private mutating func labelledTarget(_ namespace: ExactText, _ destination: extauthz_peer, _ snapshot: Snapshot) -> Target {
+  /// The target of `destination.labels`; `nil` when the destination's principal names no namespace.
+  private mutating func labelledTarget(_ destination: extauthz_peer, _ snapshot: Snapshot) -> Target? {
+    guard let pairs = unsafe destination.labels else { return nil }
     key.removeAll(keepingCapacity: true)
     key.append(1)
     unsafe Self.append(destination.principal, to: &key)
-    guard let pairs = unsafe destination.labels else { return snapshot.target(namespace: namespace, labels: [:]) }
     for index in unsafe 0..<destination.label_count {
       unsafe Self.append(pairs[index].key, to: &key)
       unsafe Self.append(pairs[index].value, to: &key)
     }
     if let known = byLabels[key] { return known }
+    guard let namespace = unsafe Self.identity(destination.principal)?.namespace else { return nil }
+    let namespaceBytes = namespace.bytes
+    guard snapshot.knows(namespace: namespaceBytes.span) else { return nil }
     var labels: [ExactText: ExactText] = [:]
     for index in unsafe 0..<destination.label_count {
       let name = unsafe ExactText(String(decoding: pairs[index].key.copy, as: UTF8.self))
@@ -94,20 +97,27 @@ struct WorkloadResolver {
   }
 
   private mutating func remember(_ target: Target) -> Target {
+    guard key.count <= Self.keyLimit else { return target }
     if byLabels.count >= Self.limit { byLabels.removeAll(keepingCapacity: true) }
     byLabels[key] = target
     return target
   }
 
+  /// The inventory's workload with the destination's principal or address. Where both name one, they must agree; the principal must be of
+  /// this mesh; `default` names nobody.
   private func inferred(_ destination: extauthz_peer, _ snapshot: Snapshot) -> Resolution? {
-    if let identity = unsafe Self.identity(destination.principal), identity.serviceAccount != "default" {
+    var byAccount: Resolution?
+    if let identity = unsafe Self.identity(destination.principal), identity.serviceAccount != "default",
+      snapshot.mesh.allTrustDomains.contains(identity.trustDomain)
+    {
       let name = Array("\(identity.namespace)/\(identity.serviceAccount)".utf8)
-      if let found = Self.resolution(snapshot.target(namespaceAndAccount: name.span), snapshot) { return found }
+      byAccount = Self.resolution(snapshot.target(namespaceAndAccount: name.span), snapshot)
     }
-    guard unsafe destination.address.kind == EXTAUTHZ_ADDRESS_SOCKET, let address = unsafe IPAddress(destination.address.text.span) else {
-      return nil
-    }
-    return Self.resolution(snapshot.target(address: address), snapshot)
+    guard unsafe destination.address.kind == EXTAUTHZ_ADDRESS_SOCKET, let address = unsafe IPAddress(destination.address.text.span),
+      let byAddress = Self.resolution(snapshot.target(address: address), snapshot)
+    else { return byAccount }
+    guard case .target(let first) = byAccount, case .target(let second) = byAddress, first != second else { return byAccount ?? byAddress }
+    return .denied(.ambiguousWorkload)
   }
 
   // MARK: A pinned server
@@ -128,7 +138,9 @@ struct WorkloadResolver {
     case nil: return own
     case .denied(let reason): return .denied(reason)
     case .target(let other):
-      if unsafe !hints.workload.isEmpty, unsafe !Self.isSameWorkload(pin, hints.workload.copy) { return .denied(.wrongWorkload) }
+      if unsafe !hints.workload.isEmpty, unsafe !hints.workload.equals(pin), unsafe !Self.isSameWorkload(pin, hints.workload.copy) {
+        return .denied(.wrongWorkload)
+      }
       if unsafe !hints.namespace.isEmpty, unsafe Self.namespace(of: pin) != hints.namespace.copy { return .denied(.wrongWorkload) }
       return other == target ? own : .denied(.wrongWorkload)
     }
@@ -165,14 +177,25 @@ struct WorkloadResolver {
     unsafe Request.appendPathComponent(bytes.span, to: &key)
   }
 
-  /// `k=v,k=v`; `nil` when a pair has no key or no `=`, or a key comes twice.
+  /// `k=v,k=v`; `nil` when a pair has no key or no `=`, a key comes twice, or a byte stands there that no label of Kubernetes can have:
+  /// no selector would select such a label, so a space too much would take a DENY policy away.
   private static func labels(_ text: [UInt8]) -> [ExactText: ExactText]? {
     var labels: [ExactText: ExactText] = [:]
     for pair in text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
-      guard let equals = pair.firstIndex(of: UInt8(ascii: "=")), equals > pair.startIndex else { return nil }
+      guard let equals = pair.firstIndex(of: UInt8(ascii: "=")), equals > pair.startIndex,
+        pair[..<equals].allSatisfy({ isLabelByte($0) || $0 == UInt8(ascii: "/") }), pair[(equals + 1)...].allSatisfy(isLabelByte)
+      else { return nil }
       let key = ExactText(String(decoding: pair[..<equals], as: UTF8.self))
       guard labels.updateValue(ExactText(String(decoding: pair[(equals + 1)...], as: UTF8.self)), forKey: key) == nil else { return nil }
     }
     return labels
+  }
+
+  /// Letters, digits, `-`, `_` and `.`.
+  private static func isLabelByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
+    default: false
+    }
   }
 }

@@ -38,3 +38,29 @@ extension AuthorizationPolicy.Attachment {
     }
   }
 }
+
+extension PolicySet {
+  /// Istio enforces CUSTOM rules in dry run, as DENY rules. Validation refuses such policies, so only those that passed it by are meant.
+  var withCustomDryRunAsDeny: PolicySet {
+    var set = self
+    for index in set.policies.indices where set.policies[index].action == .custom && set.policies[index].isDryRun {
+      set.policies[index].action = .deny
+      set.policies[index].isDryRun = false
+    }
+    return set
+  }
+}
+
+extension PolicySet {
+  /// Every namespace that an object is in, or is.
+  var namespaces: Set<ExactText> {
+    var names = Set(policies.map(\.metadata.key.namespace))
+    names.formUnion(peerAuthentications.map(\.metadata.key.namespace))
+    names.formUnion(workloads.map(\.metadata.key.namespace))
+    for object in inventory {
+      let key = object.metadata.key
+      names.insert(key.kind == "Namespace" ? key.name : key.namespace)
+    }
+    return names
+  }
+}

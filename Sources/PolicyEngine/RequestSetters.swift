@@ -35,9 +35,7 @@ extension Request {
   public mutating func setHost(_ bytes: Span<UInt8>) {
     host.slice = append(bytes)
     host.knowledge = .present
-    foldedHost = append(bytes)
-    let start = Int(foldedHost.start)
-    for index in start..<start + bytes.count { storage[index] = Self.lowercased(storage[index]) }
+    foldedHost = appendLowercased(bytes)
   }
 
   /// The path as the proxy forwards it, with its query. Policies see it without query and fragment.
@@ -62,9 +60,10 @@ extension Request {
     path = TextField(reason: reason)
   }
 
-  /// The server name of the TLS handshake; empty when there was none (Envoy: an empty string, never missing).
+  /// The server name of the TLS handshake; empty when there was none (Envoy: an empty string, never missing). Its ASCII letters become
+  /// lower case, as Envoy's TLS inspector makes them.
   public mutating func setSNI(_ bytes: Span<UInt8>) {
-    sni.slice = append(bytes)
+    sni.slice = appendLowercased(bytes)
     sni.knowledge = .present
   }
 
@@ -97,9 +96,7 @@ extension Request {
   /// Adds a header line; names are compared without case. `isAmbiguous` when the proxy joined repeated lines and a comma is in the value.
   public mutating func addHeader(name: Span<UInt8>, value: Span<UInt8>, isAmbiguous: Bool = false) {
     areHeadersKnown = true
-    let start = storage.count
-    for index in name.indices { storage.append(Self.lowercased(name[index])) }
-    let nameSlice = Slice(start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: name.count))
+    let nameSlice = appendLowercased(name)
     headers.append(HeaderLine(name: nameSlice, value: append(value), isAmbiguous: isAmbiguous))
   }
 
@@ -154,11 +151,20 @@ extension Request {
     for index in name.indices { path.append(name[index]) }
   }
 
+  /// Copies bytes into the buffer, ASCII letters in lower case.
+  private mutating func appendLowercased(_ bytes: Span<UInt8>) -> Slice {
+    let slice = append(bytes)
+    let start = Int(slice.start)
+    for index in start..<start + bytes.count { storage[index] = Self.lowercased(storage[index]) }
+    return slice
+  }
+
   static func lowercased(_ byte: UInt8) -> UInt8 {
     byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
   }
 
-  /// Where `N/sa/S` starts in `spiffe://TD/ns/N/sa/S`; `nil` for any other form, and when N is `ns`, because then `/ns/` stands twice.
+  /// Where `N/sa/S` starts in `spiffe://TD/ns/N/sa/S`; `nil` for any other form, and when N or TD is `ns`, because then `/ns/` stands
+  /// twice (the scheme's last slash counts).
   private static func workloadPath(of identity: Span<UInt8>) -> Int? {
     guard hasPrefix(identity, marks.scheme.span) else { return nil }
     let slash = UInt8(ascii: "/")
@@ -177,7 +183,8 @@ extension Request {
     guard slashes == 4, starts.0 > 9, starts.2 > starts.1 + 1, starts.3 < identity.count - 1,
       equal(identity.extracting(starts.0..<starts.1 + 1), marks.namespace.span),
       equal(identity.extracting(starts.2..<starts.3 + 1), marks.account.span),
-      !equal(identity.extracting(starts.1..<starts.2 + 1), marks.namespace.span)
+      !equal(identity.extracting(starts.1..<starts.2 + 1), marks.namespace.span),
+      !equal(identity.extracting(8..<starts.0 + 1), marks.namespace.span)
     else { return nil }
     return starts.1 + 1
   }

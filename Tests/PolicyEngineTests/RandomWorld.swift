@@ -45,6 +45,7 @@ struct RandomWorld {
     all += [
       "spiffe://td1/ns/foo/x/y/sa/a", "spiffe://td1/ns/foo/sa/a/more", "spiffe://td1/ns/foo/sa/a/", "spiffe://td1/ns/foo/ns/bar/sa/a",
       "spiffe://td1/x/ns/foo/sa/a", "spiffe://td1/ns/foo/sa/sa/a", "spiffe://td1/ns/foo//sa/a", "spiffe://td1/ns//sa/a",
+      "spiffe://ns/ns/foo/sa/a", "spiffe://ns/ns/ns/sa/a", "spiffe://td1/ns",
     ]
     return all
   }()
@@ -125,7 +126,7 @@ struct RandomWorld {
       metadata: metadata("AuthorizationPolicy", number), attachment: attachment, action: action,
       provider: action == .custom ? pick(["external", "portcullis"]) : nil,
       rules: (0..<Int.random(in: 0...3, using: &random)).map { _ in chance(3) ? nil : rule() },
-      isDryRun: chance(12) && (action == .allow || action == .deny))
+      isDryRun: chance(12))
   }
 
   mutating func peerAuthentication(_ number: Int) -> PeerAuthentication {
@@ -150,7 +151,7 @@ struct RandomWorld {
   static let operationAttributes: [Attribute] = [.host, .method, .path, .destinationPort]
   static let conditionAttributes: [Attribute] =
     headerNames.map { .requestHeader(ExactText($0)) } + claimPaths.map { .requestClaim($0) } + [
-      .requestAudiences, .requestPresenter, .sni, .destinationIP, .destinationPort, .sourcePrincipal,
+      .requestAudiences, .requestPresenter, .sni, .destinationIP, .destinationPort, .sourcePrincipal, .sourceTrustDomain,
       .envoyMetadata(filter: "envoy.filters.x", key: "k"), .malformedKey("request.headersX[a]"), .unknownKey("destination.labels[v]"),
     ]
 
@@ -177,7 +178,7 @@ struct RandomWorld {
     case .sourceNamespace: return starred(pick(Self.namespaces))
     case .sourceServiceAccount: return chance(40) ? pick(Self.accounts) : "\(pick(Self.namespaces))/\(pick(Self.accounts))"
     case .sourceTrustDomain:
-      let domain = pick(["cluster.local", "td1", "td2", "td1.example", "old-td"])
+      let domain = pick(["cluster.local", "td1", "td2", "td1.example", "old-td", "ns", "td1/ns/foo", "td1/ns"])
       return pick([domain, "*", "*" + domain.dropFirst(2), domain.prefix(2) + "*"])
     case .sourceIP, .remoteIP, .destinationIP: return chance(4) ? "bad" : pick(Self.blocks)
     case .destinationPort: return chance(4) ? "abc" : pick(Self.ports)

@@ -48,8 +48,10 @@ struct Pattern: Sendable {
     case glob
     /// `first` is the namespace, `second` the account.
     case serviceAccount
-    /// The trust domain starts, ends with or is `first`.
-    case domainPrefix, domainSuffix, domainExact
+    /// Starts with `first`, and a slash follows somewhere.
+    case domainPrefix
+    /// `first` ends in a slash, and stands behind `spiffe://` and a run without slashes.
+    case domainSuffix
     /// A path template; `number` indexes the templates.
     case template
     /// Issuer `number`, subject `number + 1`, both patterns.

@@ -16,7 +16,7 @@ struct GroupCompiler {
   private let mesh: MeshSettings
 
   init(_ set: PolicySet, mesh: MeshSettings) {
-    self.set = set
+    self.set = set.withCustomDryRunAsDeny
     self.mesh = mesh
   }
 

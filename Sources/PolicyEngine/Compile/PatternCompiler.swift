@@ -165,22 +165,26 @@ struct PatternCompiler {
     return Value(patterns: [pattern], keys: [workloadKey(.exact(namespace + Array("/sa/".utf8) + name))], isExactKey: true)
   }
 
+  /// `spiffe://`, the value, a slash; a star is a run without slashes. A condition's value may hold slashes of its own (Istio: validation
+  /// refuses them in the field only).
   private mutating func trustDomain(_ value: ExactText) -> Value {
     let scheme = Array("spiffe://".utf8)
+    let slash = UInt8(ascii: "/")
     var result = Value(patterns: [], keys: [], isExactKey: false)
     for text in mesh.expandingTrustDomain(value).map(\.bytes) {
       if text == [UInt8(ascii: "*")] {
         result.patterns.append(Pattern(kind: .prefix, first: pool.intern(scheme)))
         result.keys.append(identityKey(.prefix(scheme)))
       } else if text.first == UInt8(ascii: "*") {
-        result.patterns.append(Pattern(kind: .domainSuffix, first: pool.intern(Array(text.dropFirst()))))
+        result.patterns.append(Pattern(kind: .domainSuffix, first: pool.intern(text.dropFirst() + [slash])))
         result.keys.append(identityKey(.prefix(scheme)))
       } else if text.last == UInt8(ascii: "*") {
-        result.patterns.append(Pattern(kind: .domainPrefix, first: pool.intern(Array(text.dropLast()))))
+        result.patterns.append(Pattern(kind: .domainPrefix, first: pool.intern(scheme + text.dropLast())))
         result.keys.append(identityKey(.prefix(scheme + text.dropLast())))
       } else {
-        result.patterns.append(Pattern(kind: .domainExact, first: pool.intern(text)))
-        result.keys.append(identityKey(.prefix(scheme + text + [UInt8(ascii: "/")])))
+        let prefix = scheme + text + [slash]
+        result.patterns.append(Pattern(kind: .prefix, first: pool.intern(prefix)))
+        result.keys.append(identityKey(.prefix(prefix)))
       }
     }
     return result

@@ -45,7 +45,8 @@ extension CompiledPolicies {
         && hasSuffix(text, literal(pattern.second))
     case .glob: matchesGlob(literal(pattern.first), text)
     case .serviceAccount: matchesServiceAccount(namespace: literal(pattern.first), account: literal(pattern.second), text)
-    case .domainPrefix, .domainSuffix, .domainExact: matchesDomain(pattern, text)
+    case .domainPrefix: hasPrefix(text, literal(pattern.first)) && firstSlash(text, from: Int(pattern.first.count)) != nil
+    case .domainSuffix: matchesDomainSuffix(literal(pattern.first), text)
     case .template: templates[Int(pattern.number)].matches(text)
     case .issuerAndSubject, .block, .port, .element: false
     }
@@ -79,43 +80,56 @@ extension CompiledPolicies {
   }
 
   /// `spiffe://`, something, `/ns/NAMESPACE/`, optional segments, `sa/ACCOUNT`, then the end or a slash and more (Istio: serviceAccounts).
+  /// Whatever fits behind a later `/ns/NAMESPACE/` also fits behind the first, so one pass is enough. O(n).
   private func matchesServiceAccount(namespace: Span<UInt8>, account: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
     let slash = UInt8(ascii: "/")
-    guard hasPrefix(text, literal(schemeLiteral)), text.count > 10 else { return false }
-    var start = 10
-    while start < text.count {
-      let tail = start + 4 + namespace.count + 1
-      if text[start] == slash, tail <= text.count, hasPrefix(text.extracting(start..<text.count), literal(namespaceLiteral)),
-        equal(text.extracting(start + 4..<tail - 1), namespace), text[tail - 1] == slash
+    guard hasPrefix(text, literal(schemeLiteral)), let tail = endOfNamespace(namespace, text) else { return false }
+    var at = tail
+    while at + 3 + account.count <= text.count {
+      let end = at + 3 + account.count
+      let mayStart = at == tail || (at >= tail + 2 && text[at - 1] == slash)
+      if mayStart, hasPrefix(text.extracting(at..<end), literal(accountLiteral)), equal(text.extracting(at + 3..<end), account),
+        end == text.count || (text[end] == slash && end + 1 < text.count)
       {
-        var at = tail
-        while at + 3 + account.count <= text.count {
-          let end = at + 3 + account.count
-          if at == tail || (at >= tail + 2 && text[at - 1] == slash), hasPrefix(text.extracting(at..<end), literal(accountLiteral)),
-            equal(text.extracting(at + 3..<end), account), end == text.count || (text[end] == slash && end + 1 < text.count)
-          {
-            return true
-          }
-          at += 1
-        }
+        return true
       }
-      start += 1
+      at += 1
     }
     return false
   }
 
-  /// The text between `spiffe://` and the next slash, which must be there.
-  private func matchesDomain(_ pattern: Pattern, _ text: Span<UInt8>) -> Bool {
-    let scheme = literal(schemeLiteral)
-    guard hasPrefix(text, scheme) else { return false }
-    var end = scheme.count
-    while end < text.count, text[end] != UInt8(ascii: "/") { end += 1 }
-    guard end < text.count else { return false }
-    let domain = text.extracting(scheme.count..<end)
-    switch pattern.kind {
-    case .domainPrefix: return hasPrefix(domain, literal(pattern.first))
-    case .domainSuffix: return hasSuffix(domain, literal(pattern.first))
-    default: return equal(domain, literal(pattern.first))
+  /// Where the text goes on behind the first `/ns/NAMESPACE/` that has at least one byte between the scheme and itself.
+  private func endOfNamespace(_ namespace: Span<UInt8>, _ text: Span<UInt8>) -> Int? {
+    let slash = UInt8(ascii: "/")
+    var start = 10
+    while start + 5 + namespace.count <= text.count {
+      let tail = start + 5 + namespace.count
+      if text[start] == slash, text[tail - 1] == slash, hasPrefix(text.extracting(start..<tail), literal(namespaceLiteral)),
+        equal(text.extracting(start + 4..<tail - 1), namespace)
+      {
+        return tail
+      }
+      start += 1
     }
+    return nil
+  }
+
+  /// The text's first slash behind the scheme is the pattern's first slash.
+  private func matchesDomainSuffix(_ suffix: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
+    let scheme = literal(schemeLiteral)
+    guard hasPrefix(text, scheme), let own = firstSlash(suffix, from: 0), let end = firstSlash(text, from: scheme.count) else {
+      return false
+    }
+    let start = end - own
+    return start >= scheme.count && hasPrefix(text.extracting(start..<text.count), suffix)
+  }
+
+  private func firstSlash(_ text: Span<UInt8>, from start: Int) -> Int? {
+    var index = start
+    while index < text.count {
+      if text[index] == UInt8(ascii: "/") { return index }
+      index += 1
+    }
+    return nil
   }
 }

@@ -116,15 +116,18 @@ struct ReferenceMatching {
     return false
   }
 
+  /// `spiffe://`, the value, a slash, anything; a star at either end is a run without slashes.
   func trustDomain(_ value: [UInt8], _ id: [UInt8]) -> Bool {
     guard id.starts(with: ascii("spiffe://")) else { return false }
-    if value == ascii("*") { return true }
+    let star = UInt8(ascii: "*")
+    if value == [star] { return true }
     let rest = id.dropFirst(9)
-    guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return false }
-    let domain = Array(rest[..<slash])
-    if value.first == UInt8(ascii: "*") { return domain.hasSuffix(Array(value.dropFirst())) }
-    if value.last == UInt8(ascii: "*") { return domain.starts(with: value.dropLast()) }
-    return domain == value
+    guard value.first == star || value.last == star else { return rest.starts(with: value + ascii("/")) }
+    let (head, tail) = value.first == star ? ([], Array(value.dropFirst())) : (Array(value.dropLast()), [])
+    guard rest.starts(with: head) else { return false }
+    let behind = rest.dropFirst(head.count)
+    let run = behind.prefix { $0 != UInt8(ascii: "/") }
+    return (0...run.count).contains { behind.dropFirst($0).starts(with: tail + ascii("/")) }
   }
 
   // MARK: Connection and request

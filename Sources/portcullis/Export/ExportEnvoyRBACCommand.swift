@@ -41,11 +41,12 @@ struct ExportEnvoyRBAC: ParsableCommand {
     var options = EnvoyRBACOptions(workload: workload)
     options.isTCP = tcp
     options.isGateway = profile == .gateway
-    options.pathNormalization = policies.pathNormalization
+    let mesh = try policies.meshSettings()
+    options.pathNormalization = PathNormalization(mesh.pathNormalization)
     let loaded = try policies.load()
     do {
       let target = try workload.workload(in: loaded.policies)
-      let rbac = try EnvoyRBAC(loaded.policies, mesh: policies.mesh, workload: target, isTCP: tcp)
+      let rbac = try EnvoyRBAC(loaded.policies, mesh: mesh, workload: target, isTCP: tcp)
       print(only.flatMap { options.text(of: $0, rbac) } ?? options.document(rbac), terminator: "")
     } catch {
       StandardError.write("error: \(error)")

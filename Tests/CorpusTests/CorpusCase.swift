@@ -1,0 +1,154 @@
+// The cases of Tests/Corpus: policies, requests and what Istio with Envoy decides, as data, so that every door can run the same ones.
+// Enters: the JSON files of the directory. Leaves: cases; a file that cannot be read, or a key that nobody knows, is an error.
+
+import Foundation
+import PolicyModel
+
+/// A JSON value.
+enum JSON: Decodable, Sendable {
+  case null
+  case bool(Bool)
+  case number(Int)
+  case string(String)
+  case array([JSON])
+  case object([String: JSON])
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Int.self) {
+      self = .number(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .string(value)
+    } else if let value = try? container.decode([JSON].self) {
+      self = .array(value)
+    } else {
+      self = .object(try container.decode([String: JSON].self))
+    }
+  }
+
+  /// The members of an object; anything else, and any member that is not among `keys`, is an error.
+  func members(_ keys: Set<String>) throws -> [String: JSON] {
+    guard case .object(let members) = self else { throw CorpusError("\(self) is not an object") }
+    if let unknown = members.keys.first(where: { !keys.contains($0) }) { throw CorpusError("unknown key `\(unknown)`") }
+    return members
+  }
+
+  func text() throws -> String {
+    guard case .string(let text) = self else { throw CorpusError("\(self) is not a string") }
+    return text
+  }
+
+  func list() throws -> [JSON] {
+    guard case .array(let list) = self else { throw CorpusError("\(self) is not a list") }
+    return list
+  }
+
+  func integer() throws -> Int {
+    guard case .number(let number) = self else { throw CorpusError("\(self) is not a number") }
+    return number
+  }
+
+  func texts() throws -> [String] { try list().map { try $0.text() } }
+}
+
+struct CorpusError: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// One request of a case and what is decided.
+struct CorpusCheck: Sendable {
+  var request: JSON
+  var decision: String
+  /// The reason's code; absent only in cases that need what does not exist yet.
+  var reason: String?
+  /// `ns[N]-policy[P]-rule[i]`, or `none`.
+  var policy: String?
+  /// What the policies in dry run would have decided.
+  var dryRun: String?
+  /// The first AUDIT rule that matched.
+  var audit: String?
+
+  init(_ value: JSON) throws {
+    let members = try value.members(["request", "decision", "reason", "policy", "dry_run", "audit"])
+    request = members["request"] ?? .null
+    decision = try (members["decision"] ?? .null).text()
+    reason = try members["reason"]?.text()
+    policy = try members["policy"]?.text()
+    dryRun = try members["dry_run"]?.text()
+    audit = try members["audit"]?.text()
+  }
+}
+
+struct CorpusCase: Sendable, CustomStringConvertible {
+  /// The file's name and the case's place in it.
+  var place: String
+  /// The number in the table of conformance cases, for cases that stand there.
+  var number: Int?
+  var title: String
+  /// How it is known: [E] seen in Envoy, [U] Istio's unit test, [I] Istio's integration test, [S] Istio's source; and why.
+  var evidence: String
+  var mesh: MeshSettings
+  /// Kubernetes objects as YAML.
+  var objects: String
+  /// Kubernetes objects that Istio's webhook refuses, decided as they would be if they had passed it.
+  var unvalidated: [JSON]
+  var checks: [CorpusCheck]
+  /// What has to be built before the case can be decided.
+  var needs: String?
+
+  var description: String { "\(place): \(title)" }
+
+  init(_ value: JSON, place: String) throws {
+    let members = try value.members(["number", "title", "evidence", "mesh", "objects", "unvalidated", "checks", "needs"])
+    self.place = place
+    number = try members["number"]?.integer()
+    title = try (members["title"] ?? .null).text()
+    evidence = try (members["evidence"] ?? .null).text()
+    mesh = try Self.mesh(members["mesh"] ?? .object([:]))
+    objects = try (members["objects"] ?? .array([])).texts().joined(separator: "\n")
+    unvalidated = try (members["unvalidated"] ?? .array([])).list()
+    checks = try (members["checks"] ?? .null).list().map { try CorpusCheck($0) }
+    needs = try members["needs"]?.text()
+  }
+
+  private static func mesh(_ value: JSON) throws -> MeshSettings {
+    var mesh = MeshSettings()
+    for (key, value) in try value.members(
+      ["trust_domain", "trust_domain_aliases", "root_namespace", "path_normalization", "delegated_providers"])
+    {
+      switch key {
+      case "trust_domain": mesh.trustDomain = ExactText(try value.text())
+      case "trust_domain_aliases": mesh.trustDomainAliases = try value.texts().map { ExactText($0) }
+      case "root_namespace": mesh.rootNamespace = ExactText(try value.text())
+      case "delegated_providers": mesh.delegatedProviders = Set(try value.texts().map { ExactText($0) })
+      default:
+        guard let mode = MeshSettings.PathNormalization(rawValue: try value.text()) else { throw CorpusError("unknown normalization") }
+        mesh.pathNormalization = mode
+      }
+    }
+    return mesh
+  }
+
+  /// All cases of all files, in the order of the files' names.
+  static func all() throws -> [CorpusCase] {
+    let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Corpus")
+    let files = try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)
+      .filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }
+    return try files.flatMap { file in
+      let values = try JSONDecoder().decode([JSON].self, from: Data(contentsOf: file))
+      return try values.enumerated().map { index, value in
+        let place = "\(file.lastPathComponent)[\(index)]"
+        do {
+          return try CorpusCase(value, place: place)
+        } catch {
+          throw CorpusError("\(place): \(error)")
+        }
+      }
+    }
+  }
+}
