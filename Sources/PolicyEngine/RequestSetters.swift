@@ -107,7 +107,8 @@ extension Request {
 
   /// Adds a claim that is a string, or one string of a list; other values are never matched and need not be added (Envoy, [E] in
   /// the semantics). `path` is the path of claim names as `appendPathComponent` encodes it. The top-level claims `scope` and
-  /// `permission` are split at spaces, as Istio configures the proxy's JWT filter.
+  /// `permission` are split at spaces, as Istio configures the proxy's JWT filter; without a word in them they stay the string that they
+  /// are, as that filter leaves them (Envoy 1.40: a scope of one space matches `*`).
   public mutating func addClaim(path: Span<UInt8>, value: Span<UInt8>, isListElement: Bool) {
     areClaimsKnown = true
     let pathSlice = append(path)
@@ -116,14 +117,17 @@ extension Request {
       return
     }
     var start = 0
+    var hasWords = false
     while start <= value.count {
       var end = start
       while end < value.count, value[end] != UInt8(ascii: " ") { end += 1 }
       if end > start {
+        hasWords = true
         claims.append(TreeEntry(path: pathSlice, value: append(value.extracting(start..<end)), isListElement: true))
       }
       start = end + 1
     }
+    if !hasWords { claims.append(TreeEntry(path: pathSlice, value: append(value), isListElement: false)) }
   }
 
   /// All metadata of the proxy's filters is known: what is not added is absent.

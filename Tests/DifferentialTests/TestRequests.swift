@@ -112,6 +112,9 @@ enum Texts {
     "/foo/a%3Fb",
     "/admin#f", "/foo/%", "/a/b/../../admin", "/a//../admin", "/%2Fadmin", "/foo/^", "/foo/a%7Cb", "/foo/a<b", "/admin??", "/foo/`",
   ]
+  /// Paths that change when they are normalized once more. Portcullis cannot tell them from paths that were not normalized at all: a rule
+  /// that tests the path is undecided, and the request denied where the answer depends on it.
+  static let unsettledPaths: Set<String> = ["/a/.%2e;/b"]
   static let templates = [
     "/foo/{*}", "/foo/{**}", "/foo/{**}/", "/foo/{*}/bar/{**}", "/store/{**}/cart", "/{*}", "/{**}", "/{*}/{*}", "/foo/{*}/", "/a/{*}/c",
     "/{*}/admin", "/foo/{*}/{**}",

@@ -199,8 +199,9 @@ extension Attribute {
   }
 
   private static func metadata(_ filter: String, _ path: [String], _ value: EnvoyValue) -> EnvoyValue {
-    .object(
-      "metadata",
-      .object([("filter", .text(filter)), ("path", .list(path.map { .object("key", .text($0)) })), ("value", value)]))
+    let matcher: [(String, EnvoyValue)] = [
+      ("filter", .text(filter)), ("path", .list(path.map { .object("key", .text($0)) })), ("value", value),
+    ]
+    return .object("sourced_metadata", .object("metadata_matcher", .object(matcher)))
   }
 }
