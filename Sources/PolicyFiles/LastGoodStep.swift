@@ -210,13 +210,14 @@ struct LastGoodStep {
   private mutating func addUnusable(_ claim: LiveObject, _ key: ObjectKey) {
     let selector: LabelSelector
     switch claim.object {
-    case .policy(let policy): if case .selector(let own) = policy.attachment { selector = own } else { selector = LabelSelector() }
+    case .policy(let policy): selector = Self.selector(policy.attachment)
     case .peerAuthentication(let policy): selector = policy.selector
+    case .requestAuthentication(let policy): selector = Self.selector(policy.attachment)
     case .workload:
       let place = claim.object.metadata.location
       let workload = UnusableWorkload(kind: key.kind, namespace: key.namespace, name: key.name, location: place)
       return unusableWorkloads.append(.init(file: claim.file, workload: workload))
-    case .inventory: return
+    case .destinationRule, .inventory: return
     }
     let policy = UnusablePolicy(key: key, location: claim.object.metadata.location, reach: .namespace(key.namespace, selector))
     addUnusable(policy, file: claim.file, reason: "\(quoted(key)) is defined more than once")
@@ -228,6 +229,11 @@ struct LastGoodStep {
     addUnusable(policy, file: path.path, reason: path.reason)
     let workload = UnusableWorkload(kind: nil, namespace: nil, name: nil, location: place)
     unusableWorkloads.append(.init(file: path.path, workload: workload))
+  }
+
+  /// Named targets can be any workload of the namespace.
+  private static func selector(_ attachment: AuthorizationPolicy.Attachment) -> LabelSelector {
+    if case .selector(let own) = attachment { own } else { LabelSelector() }
   }
 
   private mutating func addUnusable(_ policy: UnusablePolicy, file: ExactText, reason: String) {
