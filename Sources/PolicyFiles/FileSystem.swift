@@ -18,6 +18,12 @@ struct SystemError: Error, Equatable {
   }
 }
 
+extension SystemError {
+  /// Whether the call failed although something may be there. A path that leads nowhere hides nothing, and during a swap every path
+  /// does for a moment.
+  var isHiding: Bool { ![ENOENT, ENOTDIR, ELOOP, ESTALE].contains(code) }
+}
+
 /// Which file on which file system.
 struct FileID: Hashable, Sendable {
   var device: UInt64

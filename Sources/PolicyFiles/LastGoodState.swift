@@ -13,7 +13,10 @@ struct LastGoodState: Sendable {
   /// The objects in force in the order in which a set lists them: by file and text, then the stale ones by key.
   private(set) var order: [LiveObject] = []
   private(set) var unusable: [UnusableEntry] = []
+  private(set) var unusableWorkloads: [UnusableWorkloadEntry] = []
   private(set) var files: [ExactText: FileMemory] = [:]
+  /// Since when files are held back, in Unix seconds.
+  private(set) var heldBack: [ExactText: Int64] = [:]
   private(set) var status = PolicyFilesStatus()
 
   /// Whether nothing was ever loaded.
@@ -28,7 +31,9 @@ struct LastGoodState: Sendable {
     after.live = step.live
     after.files = step.files
     after.unusable = step.unusable.sorted { Self.isBefore($0.policy.location, $1.policy.location) }
+    after.unusableWorkloads = step.unusableWorkloads.sorted { Self.isBefore($0.workload.location, $1.workload.location) }
     after.order = step.order()
+    for file in reading.heldBack { after.heldBack[file.path] = heldBack[file.path] ?? now }
     after.status = status
     after.status.reloads += 1
     after.status.lastReload = now
@@ -45,6 +50,8 @@ struct LastGoodState: Sendable {
     let isSame =
       !isFirst && order.count == after.order.count && zip(order, after.order).allSatisfy { $0.isSameVersion(as: $1) }
       && unusable.count == after.unusable.count && zip(unusable, after.unusable).allSatisfy { $0.isSameObject(as: $1) }
+      && unusableWorkloads.count == after.unusableWorkloads.count
+      && zip(unusableWorkloads, after.unusableWorkloads).allSatisfy { $0.isSameObject(as: $1) }
     after.status.outcome = isSame ? .unchanged : .applied
     if !isSame {
       after.status.generation += 1
@@ -67,6 +74,7 @@ struct LastGoodState: Sendable {
       }
     }
     set.unusable = unusable.map(\.policy)
+    set.unusableWorkloads = unusableWorkloads.map(\.workload)
     return set
   }
 
@@ -99,7 +107,8 @@ struct LastGoodState: Sendable {
     status.stale = order.compactMap { entry in
       entry.trouble.map { StaleObject(key: entry.object.key, since: $0.since, location: $0.location, reason: $0.reason) }
     }
-    .sorted { $0.key < $1.key }
+    describeHeldBack(reading)
+    status.stale.sort { $0.key < $1.key }
     status.unusable = unusable.map { UnusableObject(policy: $0.policy, since: $0.since, reason: $0.reason) }
     var counts = PolicyCounts()
     counts.files = reading.files.count
@@ -108,6 +117,18 @@ struct LastGoodState: Sendable {
       for (kind, number) in file.content.loaded.skipped { counts.skipped[kind, default: 0] += number }
     }
     status.counts = counts
+  }
+
+  /// What a file holds that nobody can look into now is stale; one that holds nothing yet is only unreadable.
+  private mutating func describeHeldBack(_ reading: SourceReading) {
+    for file in reading.heldBack {
+      let since = heldBack[file.path] ?? status.lastReload
+      let location = SourceLocation(file: file.path, span: .nowhere)
+      let held = order.filter { $0.file == file.path && $0.trouble == nil }
+      status.stale += held.map { StaleObject(key: $0.object.key, since: since, location: location, reason: file.reason) }
+      if held.isEmpty { status.unreadable.append(UnreadableSource(path: file.path, since: since, reason: file.reason)) }
+    }
+    status.unreadable.sort { $0.path < $1.path }
   }
 
   private static func unreadable(_ reading: SourceReading, before: [UnreadableSource], now: Int64) -> [UnreadableSource] {

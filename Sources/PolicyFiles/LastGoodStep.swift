@@ -4,7 +4,8 @@
 // - What is broken, or written twice, keeps the version that was in force; the newcomer among duplicates is reported.
 // - Text that cannot be identified keeps every object of its file that it could be and that is not readable elsewhere.
 // - A file that cannot be read keeps all of its objects that are not readable elsewhere.
-// - A broken policy that was never in force denies every workload that it could attach to.
+// - A broken policy that was never in force denies every workload that it could attach to; so does what nobody can look into.
+// - A workload that is broken or written twice and was never in force is not there, and its place is marked.
 // - Everything else that is no longer written is gone.
 
 internal import PolicyLoading
@@ -19,6 +20,7 @@ struct LastGoodStep {
   private(set) var live: [ObjectKey: LiveObject] = [:]
   private(set) var files: [ExactText: FileMemory] = [:]
   private(set) var unusable: [UnusableEntry] = []
+  private(set) var unusableWorkloads: [UnusableWorkloadEntry] = []
   private(set) var diagnostics: [Diagnostic] = []
 
   /// The usable objects of keys that are written more than once.
@@ -100,7 +102,7 @@ struct LastGoodStep {
         let place = usable.first { $0.file != previous.file } ?? usable[usable.count - 1]
         live[key] = kept(previous, at: place.object.metadata.location, reason: "\(quoted(key)) is defined more than once")
       }
-    } else if isClear || !Self.decides(key.kind) {
+    } else if isClear || key.kind.isInventoryKind {
       live[key] = usable.first
     } else {
       for claim in usable { addUnusable(claim, key) }
@@ -137,12 +139,12 @@ struct LastGoodStep {
       // Only what the file held and no longer shows can hide in the text that cannot be identified.
       let hidden = (memory?.held ?? []).subtracting(written)
       for broken in unidentified {
-        let candidates = hidden.filter { Self.could(broken, be: $0) }
+        let candidates = hidden.filter { broken.could(be: $0) }
         for key in candidates where live[key] == nil {
           guard let previous = owned(key, by: file.name) else { continue }
           live[key] = kept(previous, at: broken.location, reason: broken.reason)
         }
-        let isNew = broken.key == nil || !Self.kinds.contains(broken.kind ?? "")
+        let isNew = broken.key == nil || !(broken.kind?.isKnownKind ?? false)
         if candidates.isEmpty, broken.key == nil { addUnusable(Broken(file: file.name, object: broken)) }
         if !candidates.isEmpty, isNew, broken.key != nil { removeUnusable(Broken(file: file.name, object: broken)) }
       }
@@ -163,20 +165,14 @@ struct LastGoodStep {
     return previous
   }
 
-  /// Whether a broken text could be the object `key`: what could be read of it does not say otherwise. A namespace that is `default`
-  /// may be one that was lost with a misspelt field, a kind that nobody knows may be a misspelt one.
-  private static func could(_ broken: BrokenObject, be key: ObjectKey) -> Bool {
-    let isKind = broken.kind.map { $0 == key.kind || !kinds.contains($0) } ?? true
-    let isNamespace = broken.namespace.map { $0 == key.namespace || $0 == "default" } ?? true
-    return isKind && isNamespace && (broken.name.map { $0 == key.name } ?? true)
-  }
-
   // MARK: What cannot be read
 
   private mutating func keepUnreadable() {
     for path in reading.unreadable {
       diagnostics.append(
         Diagnostic(.error, code: "source-unreadable", path.reason, at: SourceLocation(file: path.path, span: .nowhere)))
+      // What was there before has its last content; what is new may hold anything.
+      if path.isHiding, !before.files.contains(where: { $0.key.isAtOrBelow(path.path) }) { addUnusable(path) }
     }
     guard !reading.unreadable.isEmpty else { return }
     var hidden = Set<ExactText>()
@@ -190,6 +186,7 @@ struct LastGoodStep {
       }
     }
     unusable += before.unusable.filter { hidden.contains($0.file) }
+    unusableWorkloads += before.unusableWorkloads.filter { hidden.contains($0.file) }
   }
 
   // MARK: Common
@@ -202,7 +199,11 @@ struct LastGoodStep {
 
   private mutating func addUnusable(_ broken: Broken) {
     let object = broken.object
-    guard object.couldDecide || Self.decides(object.kind ?? "") else { return }
+    if object.couldBeWorkload {
+      let workload = UnusableWorkload(kind: object.kind, namespace: object.namespace, name: object.name, location: object.location)
+      unusableWorkloads.append(.init(file: broken.file, workload: workload))
+    }
+    guard object.couldDecide || object.kind?.isDecidingKind ?? false else { return }
     addUnusable(unusablePolicy(object), file: broken.file, reason: object.reason)
   }
 
@@ -212,10 +213,22 @@ struct LastGoodStep {
     case .policy(let policy): selector = Self.selector(policy.attachment)
     case .peerAuthentication(let policy): selector = policy.selector
     case .requestAuthentication(let policy): selector = Self.selector(policy.attachment)
-    case .destinationRule, .workload, .inventory: return
+    case .workload:
+      let place = claim.object.metadata.location
+      let workload = UnusableWorkload(kind: key.kind, namespace: key.namespace, name: key.name, location: place)
+      return unusableWorkloads.append(.init(file: claim.file, workload: workload))
+    case .destinationRule, .inventory: return
     }
     let policy = UnusablePolicy(key: key, location: claim.object.metadata.location, reach: .namespace(key.namespace, selector))
     addUnusable(policy, file: claim.file, reason: "\(quoted(key)) is defined more than once")
+  }
+
+  private mutating func addUnusable(_ path: SourceReading.Unreadable) {
+    let place = SourceLocation(file: path.path, span: .nowhere)
+    let policy = UnusablePolicy(key: ObjectKey(kind: "", namespace: "", name: ""), location: place, reach: .everywhere)
+    addUnusable(policy, file: path.path, reason: path.reason)
+    let workload = UnusableWorkload(kind: nil, namespace: nil, name: nil, location: place)
+    unusableWorkloads.append(.init(file: path.path, workload: workload))
   }
 
   /// Named targets can be any workload of the namespace.
@@ -232,6 +245,7 @@ struct LastGoodStep {
   private mutating func removeUnusable(_ broken: Broken) {
     let policy = unusablePolicy(broken.object)
     unusable.removeAll { $0.file == broken.file && $0.policy.key == policy.key && $0.policy.location == policy.location }
+    unusableWorkloads.removeAll { $0.file == broken.file && $0.workload.location == policy.location }
   }
 
   private func wasUnusable(_ broken: Broken) -> Bool {
@@ -245,17 +259,6 @@ struct LastGoodStep {
   }
 
   private func quoted(_ key: ObjectKey) -> String { "`\(key.description)`" }
-
-  /// Whether objects of a kind can deny a request.
-  private static func decides(_ kind: ExactText) -> Bool { deciding.contains(kind) }
-
-  private static let deciding: Set<ExactText> = ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"]
-
-  /// Every kind that is recognized; another one may be a misspelling of these.
-  private static let kinds: Set<ExactText> = deciding.union([
-    "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "ServiceAccount", "Service", "Namespace",
-    "WorkloadEntry", "WorkloadGroup", "ServiceEntry", "Gateway", "DestinationRule",
-  ])
 }
 
 extension ExactText {

@@ -10,12 +10,14 @@ public struct PolicyWatcherError: Error, CustomStringConvertible {
 /// Watches policy files until it is stopped.
 ///
 /// The callback gets every reload in order, on the watcher's own thread; while it runs, further changes wait and are then read at once.
-/// Edits by one rename (or one swap of a symbolic link) appear at once and whole, others when they have settled.
+/// Edits by one rename (or one swap of a symbolic link) appear at once and whole, others when they have settled. A file that is open
+/// for writing keeps its last content until it is closed; where nobody can tell, because files are compared or were written before the
+/// watching began, until two comparisons find it the same.
 public final class PolicyWatcher: Sendable {
   private let bell: Bell
   private let thread: WaitingThread
 
-  /// Starts watching. What changed since `loaded` was read arrives as the first update; there is always a first update, because it
+  /// Starts watching. What changed since `loaded` was read arrives with the first updates; there is always a first update, because it
   /// says how changes are noticed.
   public init(continuing loaded: LoadedPolicies, onUpdate: @escaping @Sendable (PolicyUpdate) -> Void) throws(PolicyWatcherError) {
     do throws(SystemError) {

@@ -2,7 +2,8 @@
 // Only files whose version differs from the last pass are opened, only those whose bytes differ are parsed.
 //
 // One moment: scan, read what changed, scan again. When files were renamed or links swapped meanwhile, everything is tried again, so
-// that no pass mixes two versions of a directory. A file that is still being written keeps its last content.
+// that no pass mixes two versions of a directory. A file that is still being written keeps its last content, under a new name too; one
+// that is being written and was never read may hold anything, so that while it settles no content that left its place is let go.
 
 internal import PolicyLoading
 internal import PolicyModel
@@ -11,10 +12,14 @@ internal import PolicyModel
 struct Deferral: Sendable {
   /// Files that are being written.
   var files: Set<FileID> = []
+  /// Those of `files` that others do not wait for any more.
+  var late: Set<FileID> = []
   /// Names, and what lies below them, that were just made or removed.
   var names: Set<ExactText> = []
 
   var isEmpty: Bool { files.isEmpty && names.isEmpty }
+
+  func isWithin(_ other: Deferral) -> Bool { files.isSubset(of: other.files) && names.isSubset(of: other.names) }
 
   func holds(_ name: ExactText, _ id: FileID?) -> Bool {
     if let id, files.contains(id) { return true }
@@ -29,12 +34,18 @@ struct SourceReader: Sendable {
   private let limits: LoadingLimits
   private var cache: [ExactText: Cached] = [:]
   private var versions: UInt64 = 0
+  /// Files that were never read and that nobody waited for in the last pass.
+  private var lateNewcomers: Set<FileID> = []
   /// The last scan that a reading came from.
   private(set) var lastScan: SourceScan?
   /// Whether a file was read so soon after its last change that another one might not show in its times.
   private(set) var hasFreshFiles = false
 
   fileprivate struct Cached: Sendable {
+    /// Under which name it was parsed: its places say so.
+    var name: ExactText
+    /// Whether the file was gone when this was kept.
+    var isGone = false
     var stamp: FileStamp
     var digest: Int
     var isFresh: Bool
@@ -62,10 +73,12 @@ struct SourceReader: Sendable {
     for attempt in 1...Self.attempts {
       let pass = readOnce(before, deferral)
       let after = scan()
+      let earlier = deferral
       deferral = deferring(after)
       if after.isSameLayout(as: before) {
         let moving = zip(before.files, after.files).filter { $0.stamp != $1.stamp && !deferral.holds($0.name, $0.stamp.id) }
-        if pass.isComplete, moving.isEmpty { return take(pass, after) }
+        // What is held since this pass began was read too early: the report of a change comes after the change.
+        if pass.isComplete, moving.isEmpty, deferral.isWithin(earlier) { return take(pass, after) }
         // Names stand still, some content does not: those files keep what they had.
         if attempt == Self.attempts {
           let names = Set(moving.map(\.0.name))
@@ -83,6 +96,8 @@ struct SourceReader: Sendable {
     var files: [SourceReading.File] = []
     var cache: [ExactText: Cached] = [:]
     var unreadable: [SourceReading.Unreadable] = []
+    var heldBack: [SourceReading.Unreadable] = []
+    var lateNewcomers: Set<FileID> = []
     var isComplete = true
   }
 
@@ -90,13 +105,14 @@ struct SourceReader: Sendable {
     var pass = Pass()
     pass.cache.reserveCapacity(scan.files.count)
     pass.unreadable = scan.unreadable
+    var left = Departed(scan, cache, deferral)
     for file in scan.files {
       let known = cache[file.name]
       if deferral.holds(file.name, file.stamp.id) {
-        if let known { pass.add(file.name, known) }
+        keep(file, known, deferral, &pass, &left)
         continue
       }
-      if let known, known.stamp == file.stamp, !known.isFresh {
+      if let known, known.stamp == file.stamp, known.name == file.name, !known.isFresh {
         pass.add(file.name, known)
         continue
       }
@@ -107,17 +123,65 @@ struct SourceReader: Sendable {
         }
         pass.add(file.name, read)
       } catch {
-        pass.unreadable.append(.init(path: file.name, reason: "cannot be read: \(error.text)"))
+        pass.unreadable.append(.init(path: file.name, reason: "cannot be read: \(error.text)", isHiding: error.isHiding))
       }
     }
-    // What a deferred removal took away is still there for now.
-    if !deferral.names.isEmpty {
-      for (name, known) in cache where pass.cache[name] == nil && deferral.holds(name, nil) {
-        guard !pass.unreadable.contains(where: { name.isAtOrBelow($0.path) }) else { continue }
-        pass.add(name, known)
-      }
-    }
+    keepDeparted(left, scan, deferral, &pass)
     return pass
+  }
+
+  /// The names that had content and are not among the files of a scan.
+  private struct Departed {
+    var names: Set<ExactText> = []
+    /// Those whose file may have another name now.
+    var byFile: [FileID: ExactText] = [:]
+    /// Whether a file that was never read is being written.
+    var hasNewcomer = false
+
+    init(_ scan: SourceScan, _ cache: [ExactText: Cached], _ deferral: Deferral) {
+      names = Set(cache.keys)
+      for file in scan.files { names.remove(file.name) }
+      for name in names where !deferral.holds(name, nil) {
+        if let known = cache[name] { byFile[known.stamp.id] = name }
+      }
+    }
+  }
+
+  /// A file that must not be looked at keeps its last content, whatever its name was; else that of its name.
+  private func keep(_ file: SourceScan.File, _ known: Cached?, _ deferral: Deferral, _ pass: inout Pass, _ left: inout Departed) {
+    let id = file.stamp.id
+    if deferral.late.contains(id) {
+      pass.heldBack.append(.init(path: file.name, reason: "the file is still being written"))
+    }
+    if known?.stamp.id != id, let old = left.byFile[id], let content = cache[old] {
+      left.names.remove(old)
+      pass.add(file.name, content)
+    } else if let known {
+      pass.add(file.name, known)
+    } else {
+      if deferral.late.contains(id) { pass.lateNewcomers.insert(id) }
+      if !lateNewcomers.contains(id) { left.hasNewcomer = true }
+    }
+  }
+
+  /// What a deferred removal took away is still there for now. So is what left while a file that was never read is being written: it
+  /// may be there. What leaves after that file was given up waiting for has nothing to do with it. And where a directory without
+  /// policies has taken the place of a file, nobody has said that the policies are to go.
+  private func keepDeparted(_ left: Departed, _ scan: SourceScan, _ deferral: Deferral, _ pass: inout Pass) {
+    guard !left.names.isEmpty else { return }
+    let directories = Set(scan.directories.values.flatMap(\.names))
+    for name in left.names {
+      guard let known = cache[name], !pass.unreadable.contains(where: { name.isAtOrBelow($0.path) }) else { continue }
+      if left.hasNewcomer || known.isGone && !pass.lateNewcomers.isEmpty {
+        pass.add(name, known, isGone: true)
+        guard !pass.lateNewcomers.isEmpty else { continue }
+        pass.heldBack.append(.init(path: name, reason: "the file is gone while a new one is still being written"))
+      } else if deferral.holds(name, nil) {
+        pass.add(name, known, isGone: known.isGone)
+      } else if directories.contains(name), !scan.files.contains(where: { $0.name.isAtOrBelow(name) }) {
+        pass.unreadable.append(.init(path: name, reason: "cannot be read: a directory has taken the place of the file"))
+      }
+    }
   }
 
   /// Reads one file; nil when it is not the version that was seen any more.
@@ -130,18 +194,20 @@ struct SourceReader: Sendable {
     unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
     hasher.combine(bytes.count)
     let digest = hasher.finalize()
-    if let known, known.digest == digest, known.stamp.size == stamp.size {
-      return Cached(stamp: stamp, digest: digest, isFresh: isFresh, content: known.content)
+    if let known, known.name == file.name, known.digest == digest, known.stamp.size == stamp.size {
+      return Cached(name: file.name, stamp: stamp, digest: digest, isFresh: isFresh, content: known.content)
     }
     versions += 1
     let loaded = loadPolicies(text: bytes, file: file.name, limits: limits)
-    return Cached(stamp: stamp, digest: digest, isFresh: isFresh, content: FileContent(loaded, version: versions))
+    return Cached(name: file.name, stamp: stamp, digest: digest, isFresh: isFresh, content: FileContent(loaded, version: versions))
   }
 
   private mutating func take(_ pass: Pass, _ scan: SourceScan) -> SourceReading {
     var reading = SourceReading(files: pass.files, unreadable: pass.unreadable)
     reading.files.sort { $0.name < $1.name }
     reading.unreadable.sort { $0.path < $1.path }
+    reading.heldBack = pass.heldBack.sorted { $0.path < $1.path }
+    lateNewcomers = pass.lateNewcomers
     var kept = pass.cache
     // A file that cannot be read for a while need not be parsed again afterwards.
     for (name, known) in cache where kept[name] == nil && reading.unreadable.contains(where: { name.isAtOrBelow($0.path) }) {
@@ -155,8 +221,9 @@ struct SourceReader: Sendable {
 }
 
 extension SourceReader.Pass {
-  fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached) {
+  fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached, isGone: Bool = false) {
     files.append(.init(name: name, content: known.content))
     cache[name] = known
+    cache[name]?.isGone = isGone
   }
 }

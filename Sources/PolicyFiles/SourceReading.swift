@@ -28,12 +28,17 @@ struct SourceReading: Sendable {
   struct Unreadable: Sendable, Equatable {
     var path: ExactText
     var reason: String
+    /// Whether there is something that nobody can look into, so that it may hold a policy; not a link or a root that leads nowhere.
+    var isHiding = false
   }
 
   /// The files that were read, sorted by name.
   var files: [File] = []
   /// What could not be read; it stands for every file at or below its path.
   var unreadable: [Unreadable] = []
+  /// Files that are not as they were read, because they, or new ones that they may have become, have been open for writing for so long
+  /// that nobody waits for them any more.
+  var heldBack: [Unreadable] = []
 }
 
 /// One object in force: where its value is, and whether the files still say so.
@@ -64,6 +69,18 @@ struct UnusableEntry: Sendable {
   /// Whether both stand for the same broken text, wherever it is in its file.
   func isSameObject(as other: UnusableEntry) -> Bool {
     file == other.file && policy.key == other.policy.key && policy.reach == other.policy.reach
+  }
+}
+
+/// A workload that cannot be used, and its file.
+struct UnusableWorkloadEntry: Sendable {
+  var file: ExactText
+  var workload: UnusableWorkload
+
+  /// Whether both stand for the same text, wherever it is in its file.
+  func isSameObject(as other: UnusableWorkloadEntry) -> Bool {
+    file == other.file && workload.kind == other.workload.kind && workload.namespace == other.workload.namespace
+      && workload.name == other.workload.name
   }
 }
 

@@ -94,7 +94,7 @@ struct SourceWalk {
       let found = try resolve(root, from: base, notesAll: true)
       try visit(root, found, level: 0)
     } catch {
-      refuse(root, error.text)
+      refuse(root, error)
     }
   }
 
@@ -109,18 +109,21 @@ struct SourceWalk {
   }
 
   private mutating func visitDirectory(_ name: ExactText, _ path: ExactText, level: Int) {
-    guard level < Self.mostLevels else { return refuse(name, "directories are nested more than \(Self.mostLevels) levels deep") }
+    guard level < Self.mostLevels else {
+      return refuse(name, "directories are nested more than \(Self.mostLevels) levels deep", isHiding: true)
+    }
     guard seenDirectories.insert(path).inserted else { return }
     scan.directories[path, default: .init()].names.append(name)
     let entries: [[UInt8]]
     do throws(SystemError) {
       entries = try FileSystem.entries(of: path.isEmpty ? "/" : path)
     } catch {
-      return refuse(name, error.text)
+      return refuse(name, error)
     }
     for bytes in entries.sorted(by: { $0.lexicographicallyPrecedes($1) }) where bytes.first != UInt8(ascii: ".") {
       guard let text = String(validating: bytes, as: UTF8.self) else {
-        refuse(name.appending(ExactText(String(decoding: bytes, as: UTF8.self))), "its name is not UTF-8")
+        let shown = ExactText(String(decoding: bytes, as: UTF8.self))
+        refuse(name.appending(shown), "its name is not UTF-8", isHiding: SourceScan.isPolicyFile(shown))
         continue
       }
       visitEntry(ExactText(text), name, path, level)
@@ -141,7 +144,7 @@ struct SourceWalk {
       }
     } catch {
       // Gone since the directory was listed: the next scan will differ. Anything else hides something.
-      if error.code != ENOENT { refuse(name, error.text) }
+      if error.code != ENOENT { refuse(name, error) }
     }
   }
 
@@ -152,12 +155,16 @@ struct SourceWalk {
       let found = try resolve(entry, from: path, notesAll: false)
       if found.description.kind == .directory || isPolicyFile { try visit(name, found, level: level + 1) }
     } catch {
-      if isPolicyFile || error.code != ENOENT { refuse(name, error.text) }
+      if isPolicyFile || error.code != ENOENT { refuse(name, error) }
     }
   }
 
-  private mutating func refuse(_ name: ExactText, _ reason: String) {
-    scan.unreadable.append(.init(path: name, reason: "cannot be read: \(reason)"))
+  private mutating func refuse(_ name: ExactText, _ error: SystemError) {
+    refuse(name, error.text, isHiding: error.isHiding)
+  }
+
+  private mutating func refuse(_ name: ExactText, _ reason: String, isHiding: Bool = false) {
+    scan.unreadable.append(.init(path: name, reason: "cannot be read: \(reason)", isHiding: isHiding))
   }
 
   // MARK: Links

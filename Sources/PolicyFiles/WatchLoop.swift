@@ -23,6 +23,10 @@ final class WatchLoop {
   private var retry: Int64?
   private var nextComparison: Int64
   private var lastCompared: SourceScan?
+  /// Files whose change no event told, and the version seen last: each counts as open until two comparisons agree.
+  private var unreported: [FileID: FileStamp?] = [:]
+  /// Whether files may have changed that no event tells of.
+  private var isBlind = true
 
   private var watches: [Int32: [ExactText]] = [:]
   private var interests: [ExactText: SourceScan.Interest] = [:]
@@ -78,9 +82,12 @@ final class WatchLoop {
   private var isPolling: Bool { if case .polled = watching { true } else { false } }
 
   private var interval: Int64 {
-    guard isPolling else { return Int64(clamping: max(options.comparisonInterval, 10)) }
+    guard isPolling else { return unreported.isEmpty ? Int64(clamping: max(options.comparisonInterval, 10)) : confirmationTime }
     return Int64(clamping: max(settling.isPending ? min(options.settleTime, options.pollInterval) : options.pollInterval, 10))
   }
+
+  /// How soon a second comparison follows.
+  private var confirmationTime: Int64 { Int64(clamping: max(options.settleTime, 10)) }
 
   private func wait() {
     var until = nextComparison
@@ -95,18 +102,50 @@ final class WatchLoop {
     }
   }
 
-  /// Compares all files with those of the last reading. What the kernel did not report is applied at once, because nobody knows when it
-  /// happened; when polling, it settles.
+  /// Compares all files with those of the last reading. Names that the kernel did not report are applied at once, because nobody knows
+  /// when it happened; when polling, they settle. What was written counts as open until it stands still.
   private func compare(_ now: Int64) {
     let scan = reader.scan()
+    confirm(scan, now)
     if isPolling {
-      if !(lastCompared ?? reader.lastScan).isSame(as: scan) { settling.edited([], file: nil, now: now) }
+      let before = lastCompared ?? reader.lastScan
+      if !before.isSame(as: scan) { settling.edited([], file: nil, now: now) }
+      noteUnreported(scan, before, now)
       lastCompared = scan
       if reader.hasFreshFiles, !settling.isPending { reload() }
-    } else if !reader.lastScan.isSame(as: scan) || reader.hasFreshFiles {
-      reload()
+    } else {
+      noteUnreported(scan, reader.lastScan, now)
+      if !reader.lastScan.isSame(as: scan) || reader.hasFreshFiles { reload() }
     }
     nextComparison = now + interval
+  }
+
+  /// Takes note of files that were written in place although no event said so. Whoever wrote may not be done.
+  private func noteUnreported(_ scan: SourceScan, _ before: SourceScan?, _ now: Int64) {
+    guard let before else { return }
+    let known = Dictionary(before.files.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    for file in scan.files where !settling.isOpen(file.stamp.id) {
+      guard let old = known[file.name], old.path == file.path, old.stamp != file.stamp else { continue }
+      unreported[file.stamp.id] = .some(file.stamp)
+      settling.written([file.name], file: file.stamp.id, now: now)
+    }
+    if !unreported.isEmpty { nextComparison = min(nextComparison, now + confirmationTime) }
+  }
+
+  /// Closes the files that stand still since the last comparison.
+  private func confirm(_ scan: SourceScan, _ now: Int64) {
+    guard !unreported.isEmpty else { return }
+    var present: [FileID: FileStamp?] = [:]
+    for file in scan.files {
+      guard let seen = unreported[file.stamp.id] else { continue }
+      if seen == file.stamp {
+        settling.closed([file.name], file: file.stamp.id, now: now)
+      } else {
+        present[file.stamp.id] = .some(file.stamp)
+        settling.written([file.name], file: file.stamp.id, now: now)
+      }
+    }
+    unreported = present
   }
 
   // MARK: Reading
@@ -114,13 +153,22 @@ final class WatchLoop {
   private func reload() {
     settling.takeNow()
     retry = nil
+    let (last, compared) = (reader.lastScan, lastCompared ?? reader.lastScan)
     let reading = reader.read { scan in
-      watch(scan.directories)
+      var mustCompare = isBlind
+      isBlind = false
+      let isNew = watch(scan.directories)
       drain()
-      var deferral = settling.pending
-      deferral.files.subtract(overdue.files)
-      deferral.names.subtract(overdue.names)
-      return deferral
+      // What changed before there was a watch, or while events were lost, shows in the files alone; also in those of the next scan.
+      mustCompare = mustCompare || isBlind || isNew
+      isBlind = isBlind || isNew
+      if isPolling {
+        noteUnreported(scan, compared, Clock.milliseconds())
+      } else if mustCompare {
+        noteUnreported(scan, last, Clock.milliseconds())
+      }
+      if scan.unreadable.isEmpty { settling.keep(only: Set(scan.files.map(\.stamp.id))) }
+      return settling.deferral(without: overdue)
     }
     guard let reading else {
       retry = Clock.milliseconds() + Self.retryTime
@@ -137,10 +185,10 @@ final class WatchLoop {
 
   // MARK: The kernel's reports
 
-  /// Watches exactly these directories. One that is gone is no trouble: the next scan will differ.
-  private func watch(_ directories: [ExactText: SourceScan.Interest]) {
+  /// Watches exactly these directories; whether one is watched that was not. One that is gone is no trouble: the next scan will differ.
+  private func watch(_ directories: [ExactText: SourceScan.Interest]) -> Bool {
     interests = directories
-    guard let inotify else { return }
+    guard let inotify else { return false }
     var now: [Int32: [ExactText]] = [:]
     for (path, interest) in directories {
       do throws(SystemError) {
@@ -155,16 +203,26 @@ final class WatchLoop {
       }
     }
     for watch in watches.keys where now[watch] == nil { inotify.remove(watch) }
+    let isNew = !now.keys.allSatisfy { watches[$0] != nil }
     watches = now
+    return isNew
   }
 
   private func drain() {
     guard let inotify else { return }
     let now = Clock.milliseconds()
     for event in inotify.events() {
-      if event.kind == .overflow { settling.edited([], file: nil, now: now) }
+      if event.kind == .overflow { lose(now) }
       for directory in watches[event.watch] ?? [] { note(event, in: directory, now: now) }
     }
+  }
+
+  /// Events are lost: that a file was closed may be among them, so that only its times can tell from now on.
+  private func lose(_ now: Int64) {
+    isBlind = true
+    for file in settling.openFiles where unreported[file] == nil { unreported.updateValue(nil, forKey: file) }
+    settling.edited([], file: nil, now: now)
+    nextComparison = min(nextComparison, now + confirmationTime)
   }
 
   private func note(_ event: DirectoryEvent, in directory: ExactText, now: Int64) {
@@ -180,8 +238,14 @@ final class WatchLoop {
     case .arrived: settling.arrived(names, file: fileID(path), cookie: event.cookie)
     case .left: settling.left(names, cookie: event.cookie, now: now)
     case .edited, .overflow: settling.edited(names, file: fileID(path), now: now)
-    case .written: settling.written(names, file: fileID(path), now: now)
-    case .closed: settling.closed(names, file: fileID(path), now: now)
+    case .written, .closed:
+      let file = fileID(path)
+      if let file { unreported.removeValue(forKey: file) }
+      if event.kind == .written {
+        settling.written(names, file: file, now: now)
+      } else {
+        settling.closed(names, file: file, now: now)
+      }
     }
   }
 

@@ -16,6 +16,9 @@ public struct PolicySet: Sendable {
   public var inventory: [InventoryObject] = []
   /// Policies that are broken and have no last good version: every workload that one could attach to is denied.
   public var unusable: [UnusablePolicy] = []
+  /// Workloads that exist and are not among `workloads`, because they are broken or written twice and have no last good version.
+  /// Whoever guesses a workload from the inventory must reckon with each of them.
+  public var unusableWorkloads: [UnusableWorkload] = []
 
   /// Makes an empty set.
   public init() {}
@@ -44,5 +47,25 @@ public struct UnusablePolicy: Sendable {
     self.key = key
     self.location = location
     self.reach = reach
+  }
+}
+
+/// A workload that exists, or may exist, and cannot be used. What could not be read is nil and may be anything.
+public struct UnusableWorkload: Sendable, Hashable {
+  /// The kind; nil when it could not be read or is not known.
+  public var kind: ExactText?
+  /// The namespace.
+  public var namespace: ExactText?
+  /// The name.
+  public var name: ExactText?
+  /// Where it is written.
+  public var location: SourceLocation
+
+  /// Makes an entry.
+  public init(kind: ExactText?, namespace: ExactText?, name: ExactText?, location: SourceLocation) {
+    self.kind = kind
+    self.namespace = namespace
+    self.name = name
+    self.location = location
   }
 }

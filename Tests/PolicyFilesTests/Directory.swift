@@ -39,6 +39,20 @@ final class Directory: Sendable {
     close(descriptor)
   }
 
+  /// Opens a file for writing, cut to nothing unless `appending`, and writes the text; the caller closes it.
+  func start(_ name: String, _ text: String, appending: Bool = false) -> Int32 {
+    let descriptor = unsafe open(self[name], O_WRONLY | O_CREAT | O_CLOEXEC | (appending ? O_APPEND : O_TRUNC), 0o644)
+    #expect(descriptor >= 0)
+    more(descriptor, text)
+    return descriptor
+  }
+
+  func more(_ descriptor: Int32, _ text: String) {
+    let bytes = Array(text.utf8)
+    let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    #expect(count == bytes.count)
+  }
+
   /// Writes beside and renames over.
   func replace(_ name: String, _ text: String) {
     write(name + ".tmp", text)
@@ -73,19 +87,37 @@ final class Directory: Sendable {
 final class Watched: Sendable {
   private let updates = Mutex<[PolicyUpdate]>([])
   private let watcher = Mutex<PolicyWatcher?>(nil)
+  private let isHeld = Atomic(false)
 
-  init(_ paths: [String], polling: Bool = false, allowEmpty: Bool = false) throws {
+  init(
+    _ paths: [String], polling: Bool = false, allowEmpty: Bool = false, ceiling: Int = 2_000, before start: () -> Void = {}
+  ) throws {
     var options = PolicySourceOptions()
     options.isPolling = polling
     options.pollInterval = 20
     options.allowEmpty = allowEmpty
+    options.settleCeiling = ceiling
     let loaded = PolicySources(paths: paths, options: options).load()
-    let started = try PolicyWatcher(continuing: loaded) { update in self.updates.withLock { $0.append(update) } }
+    start()
+    let started = try PolicyWatcher(continuing: loaded) { update in
+      self.updates.withLock { $0.append(update) }
+      while self.isHeld.load(ordering: .acquiring) { usleep(1_000) }
+    }
     watcher.withLock { $0 = started }
     wait("the first update") { _ in true }
   }
 
   var all: [PolicyUpdate] { updates.withLock { $0 } }
+
+  /// Does things while the watcher does not look: it then sees all of them at once. `trigger` must lead to an update.
+  func unseen(after trigger: () -> Void, _ body: () -> Void) {
+    isHeld.store(true, ordering: .releasing)
+    let before = all.count
+    trigger()
+    for _ in 0..<2_000 where all.count == before { usleep(5_000) }
+    body()
+    isHeld.store(false, ordering: .releasing)
+  }
 
   func stop() {
     watcher.withLock { $0 }?.stop()

@@ -1,5 +1,6 @@
 // The rules of the last good version, one by one, without a file: texts enter the loader, readings enter the state.
 
+internal import Glibc
 internal import PolicyLoading
 internal import PolicyModel
 internal import Testing
@@ -16,7 +17,9 @@ struct World {
 
   /// Applies the texts as one step.
   @discardableResult
-  mutating func step(_ files: [String: String], unreadable: [String] = []) -> LastGoodState {
+  mutating func step(
+    _ files: [String: String], unreadable: [String] = [], hiding: [String] = [], heldBack: [String] = []
+  ) -> LastGoodState {
     var reading = SourceReading()
     for (name, text) in files.sorted(by: { $0.key < $1.key }) {
       if parsed[name]?.text != text {
@@ -26,6 +29,8 @@ struct World {
       if let content = parsed[name]?.content { reading.files.append(.init(name: ExactText(name), content: content)) }
     }
     reading.unreadable = unreadable.map { .init(path: ExactText($0), reason: "cannot be read: gone") }
+    reading.unreadable += hiding.map { .init(path: ExactText($0), reason: "cannot be read: permission denied", isHiding: true) }
+    reading.heldBack = heldBack.map { .init(path: ExactText($0), reason: "the file is still being written") }
     now += 10
     state = state.next(reading, allowEmpty: allowEmpty, now: now)
     return state
@@ -104,6 +109,104 @@ func broken(_ name: String, namespace: String = "shop", app: String? = nil) -> S
     world.step(["a.yaml": anchor, "b.yaml": policy("new", app: "db")])
     #expect(world.unusable.isEmpty)
     #expect(world.policies == ["shop/anchor ALLOW", "shop/new ALLOW"])
+  }
+
+  private func pod(_ name: String, app: String) -> String {
+    "---\napiVersion: v1\nkind: Pod\nmetadata: {name: \(name), namespace: shop, labels: {app: \(app)}}\n"
+  }
+
+  @Test func `a new workload that is written twice is not there, and its place is marked`() {
+    var world = World()
+    let files = ["a.yaml": anchor, "b.yaml": pod("app", app: "left"), "c.yaml": pod("app", app: "right") + pod("web", app: "web")]
+    for _ in 0..<2 {
+      world.step(files)
+      let set = world.state.policySet()
+      #expect(set.workloads.map(\.metadata.key.name) == ["web"])
+      #expect(set.unusableWorkloads.map(\.name) == ["app", "app"])
+      #expect(set.unusableWorkloads.allSatisfy { $0.kind == "Pod" && $0.namespace == "shop" })
+      #expect(world.unusable.isEmpty)
+      #expect(world.codes == ["duplicate-object"])
+    }
+    world.step(["a.yaml": anchor, "c.yaml": pod("app", app: "right")])
+    #expect(world.state.policySet().workloads.map(\.labels) == [["app": "right"]])
+    #expect(world.state.policySet().unusableWorkloads.isEmpty)
+    // Now one is in force: a newcomer does not drive it out.
+    world.step(["a.yaml": anchor, "b.yaml": pod("app", app: "left"), "c.yaml": pod("app", app: "right")])
+    #expect(world.state.policySet().workloads.map(\.labels) == [["app": "right"]])
+    world.step(["a.yaml": anchor, "c.yaml": pod("app", app: "left") + pod("app", app: "right")])
+    #expect(world.state.policySet().workloads.map(\.labels) == [["app": "right"]])
+    #expect(world.stale == ["Pod shop/app"])
+  }
+
+  @Test func `a namespace that is written twice is there`() {
+    var world = World()
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
+    world.step(["a.yaml": anchor, "b.yaml": namespace, "c.yaml": namespace])
+    #expect(world.state.policySet().inventory.count == 1)
+    #expect(world.state.policySet().unusableWorkloads.isEmpty)
+  }
+
+  @Test func `a broken workload is marked as far as it can be read, unless a good version is in force`() {
+    var world = World()
+    let broken = pod("app", app: "[1]")
+    func marks() -> [String] {
+      world.state.policySet().unusableWorkloads.map { "\($0.kind ?? "?") \($0.namespace ?? "?")/\($0.name ?? "?")" }
+    }
+    world.step(["a.yaml": anchor, "b.yaml": broken])
+    #expect(marks() == ["Pod shop/app"])
+    #expect(world.state.status.outcome == .applied)
+    let generation = world.state.status.generation
+    world.step(["a.yaml": anchor, "b.yaml": broken.replacing("name: app", with: "name: 7")])
+    #expect(marks() == ["Pod shop/?"])
+    #expect(world.state.status.generation == generation + 1)
+    world.step(["a.yaml": anchor, "b.yaml": "[", "c.yaml": broken.replacing("kind: Pod", with: "kind: Service")])
+    #expect(marks() == ["? ?/?"])
+    world.step(["a.yaml": anchor, "b.yaml": "\(policy("p").replacing("AuthorizationPolicy", with: "AuthorizationPolcy"))"])
+    #expect(marks() == [])
+    world.step(["a.yaml": anchor, "b.yaml": broken], unreadable: [])
+    world.step(["a.yaml": anchor], unreadable: ["b.yaml"])
+    #expect(marks() == ["Pod shop/app"])
+    world.step(["a.yaml": anchor, "b.yaml": pod("app", app: "app")])
+    world.step(["a.yaml": anchor, "b.yaml": broken])
+    #expect(marks() == [])
+    #expect(world.stale == ["Pod shop/app"])
+    world.step(["a.yaml": anchor, "b.yaml": "["])
+    #expect(marks() == [])
+  }
+
+  @Test func `a new file that nobody may look into denies everywhere, one that leads nowhere does not`() {
+    var world = World()
+    world.step(["a.yaml": anchor, "b.yaml": policy("b")])
+    for _ in 0..<2 {
+      world.step(["a.yaml": anchor, "b.yaml": policy("b")], hiding: ["new.yaml"])
+      #expect(world.unusable == [.everywhere])
+      #expect(world.state.policySet().unusableWorkloads.map(\.name) == [nil])
+      #expect(world.state.status.unreadable.map(\.path) == ["new.yaml"])
+    }
+    world.step(["a.yaml": anchor, "b.yaml": policy("b"), "new.yaml": policy("new", "DENY")])
+    #expect(world.unusable.isEmpty && world.state.policySet().unusableWorkloads.isEmpty)
+    // What was read before has its last content.
+    world.step(["a.yaml": anchor, "b.yaml": policy("b")], hiding: ["new.yaml"])
+    #expect(world.unusable.isEmpty)
+    #expect(world.policies == ["shop/anchor ALLOW", "shop/b ALLOW", "shop/new DENY"])
+    world.step(["a.yaml": anchor, "b.yaml": policy("b")], unreadable: ["other.yaml"])
+    #expect(world.unusable.isEmpty)
+    #expect(SystemError(code: EACCES).isHiding && SystemError(code: EIO).isHiding && !SystemError(code: ENOENT).isHiding)
+  }
+
+  @Test func `a file that is held back is stale since then`() {
+    var world = World()
+    world.step(["a.yaml": anchor])
+    let since = world.now + 10
+    for _ in 0..<2 { world.step(["a.yaml": anchor], heldBack: ["a.yaml", "new.yaml"]) }
+    #expect(world.stale == ["AuthorizationPolicy shop/anchor"])
+    #expect(world.state.status.stale.first?.since == since)
+    #expect(world.state.status.stale.first?.reason == "the file is still being written")
+    #expect(world.state.status.unreadable.map(\.path) == ["new.yaml"])
+    #expect(world.state.status.unreadable.first?.since == since)
+    #expect(world.state.status.outcome == .unchanged)
+    world.step(["a.yaml": anchor])
+    #expect(world.state.status.isCurrent)
   }
 
   @Test func `a new broken object of the inventory is only reported`() {
