@@ -104,18 +104,21 @@ struct WorkloadResolver {
   }
 
   /// The inventory's workload with the destination's principal or address. Where both name one, they must agree; the principal must be of
-  /// this mesh; `default` names nobody.
+  /// this mesh; `default` names nobody; and no workload that cannot be read may be the one that is meant.
   private func inferred(_ destination: extauthz_peer, _ snapshot: Snapshot) -> Resolution? {
     var byAccount: Resolution?
     if let identity = unsafe Self.identity(destination.principal), identity.serviceAccount != "default",
       snapshot.mesh.allTrustDomains.contains(identity.trustDomain)
     {
+      guard snapshot.isInventoryComplete(namespace: identity.namespace) else { return .denied(.ambiguousWorkload) }
       let name = Array("\(identity.namespace)/\(identity.serviceAccount)".utf8)
       byAccount = Self.resolution(snapshot.target(namespaceAndAccount: name.span), snapshot)
     }
     guard unsafe destination.address.kind == EXTAUTHZ_ADDRESS_SOCKET, let address = unsafe IPAddress(destination.address.text.span),
       let byAddress = Self.resolution(snapshot.target(address: address), snapshot)
     else { return byAccount }
+    // A broken workload could have this address, wherever it is.
+    guard snapshot.isInventoryComplete(namespace: nil) else { return .denied(.ambiguousWorkload) }
     guard case .target(let first) = byAccount, case .target(let second) = byAddress, first != second else { return byAccount ?? byAddress }
     return .denied(.ambiguousWorkload)
   }

@@ -36,6 +36,8 @@ public final class Snapshot: Sendable {
   private let ruleNames: [[UInt8]]
   /// What is attached to the workloads of the inventory; workloads with the same policies share one.
   public let targets: [Target]
+  /// The workloads that exist and cannot be used: what is inferred from the others might be one of them.
+  private let unusableWorkloads: [UnusableWorkload]
   /// The settings it was compiled under.
   public let mesh: MeshSettings
   /// A hash of the policies and settings, 16 hexadecimal digits; the same in every replica that has loaded the same.
@@ -66,6 +68,7 @@ public final class Snapshot: Sendable {
       return targets.count - 1
     }
     self.targets = targets
+    unusableWorkloads = set.unusableWorkloads
     self.mesh = mesh
     contentHash = ContentHash.text(of: set, mesh: mesh)
     contentHashBytes = contentHash.bytes
@@ -88,6 +91,11 @@ public final class Snapshot: Sendable {
 
   /// The workload with an address.
   public func target(address: IPAddress) -> TargetLookup { workloads.at(address) }
+
+  /// Whether every workload of the namespace, or of all where it is `nil`, could be read, so that nothing but them can be meant.
+  public func isInventoryComplete(namespace: ExactText?) -> Bool {
+    !unusableWorkloads.contains { $0.namespace == nil || namespace == nil || $0.namespace == namespace }
+  }
 
   /// The bytes of a rule's name; empty for no rule.
   public func nameBytes(of rule: RuleReference) -> [UInt8] {

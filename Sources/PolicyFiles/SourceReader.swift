@@ -44,6 +44,8 @@ struct SourceReader: Sendable {
   fileprivate struct Cached: Sendable {
     /// Under which name it was parsed: its places say so.
     var name: ExactText
+    /// Where it stood, without symbolic links.
+    var path: ExactText
     /// Whether the file was gone when this was kept.
     var isGone = false
     var stamp: FileStamp
@@ -108,11 +110,14 @@ struct SourceReader: Sendable {
     var left = Departed(scan, cache, deferral)
     for file in scan.files {
       let known = cache[file.name]
-      if deferral.holds(file.name, file.stamp.id) {
+      // A link that was swapped changes all its names in one step. What is held of them is about the files that they meant before (or
+      // about a file whose number another has now): keeping one of those beside the others would be half of each.
+      let isSwapped = known.map { $0.path != file.path } ?? false
+      if !isSwapped, deferral.holds(file.name, file.stamp.id) {
         keep(file, known, deferral, &pass, &left)
         continue
       }
-      if let known, known.stamp == file.stamp, known.name == file.name, !known.isFresh {
+      if let known, known.stamp == file.stamp, known.name == file.name, !isSwapped, !known.isFresh {
         pass.add(file.name, known)
         continue
       }
@@ -155,7 +160,7 @@ struct SourceReader: Sendable {
     }
     if known?.stamp.id != id, let old = left.byFile[id], let content = cache[old] {
       left.names.remove(old)
-      pass.add(file.name, content)
+      pass.add(file.name, content, path: file.path)
     } else if let known {
       pass.add(file.name, known)
     } else {
@@ -195,11 +200,12 @@ struct SourceReader: Sendable {
     hasher.combine(bytes.count)
     let digest = hasher.finalize()
     if let known, known.name == file.name, known.digest == digest, known.stamp.size == stamp.size {
-      return Cached(name: file.name, stamp: stamp, digest: digest, isFresh: isFresh, content: known.content)
+      return Cached(name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: known.content)
     }
     versions += 1
     let loaded = loadPolicies(text: bytes, file: file.name, limits: limits)
-    return Cached(name: file.name, stamp: stamp, digest: digest, isFresh: isFresh, content: FileContent(loaded, version: versions))
+    return Cached(
+      name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: FileContent(loaded, version: versions))
   }
 
   private mutating func take(_ pass: Pass, _ scan: SourceScan) -> SourceReading {
@@ -221,9 +227,11 @@ struct SourceReader: Sendable {
 }
 
 extension SourceReader.Pass {
-  fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached, isGone: Bool = false) {
+  fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached, path: ExactText? = nil, isGone: Bool = false) {
     files.append(.init(name: name, content: known.content))
+    var known = known
+    known.isGone = isGone
+    if let path { known.path = path }
     cache[name] = known
-    cache[name]?.isGone = isGone
   }
 }
