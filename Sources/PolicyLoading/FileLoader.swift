@@ -8,8 +8,7 @@ struct FileLoader {
   private let file: ExactText
   private let limits: LoadingLimits
   private(set) var result = LoadedFile()
-  private var problems: [Problem] = []
-  private var hidden = 0
+  private var problems: BoundedProblems
   private var keyless = 0
   /// Where each key was first defined: its index in `result.objects`, nil once it is broken.
   private var seen: [ObjectKey: (object: Int?, span: SourceSpan)] = [:]
@@ -18,12 +17,14 @@ struct FileLoader {
   init(file: ExactText, limits: LoadingLimits) {
     self.file = file
     self.limits = limits
+    problems = BoundedProblems(limit: limits.diagnostics)
   }
 
   /// Reads all of `raw`.
   mutating func load(_ raw: [UInt8]) {
     guard raw.count <= limits.fileBytes else {
-      breakFile(.fileTooLarge(raw.count, limit: limits.fileBytes), at: .nowhere)
+      let limit = limits.fileBytes
+      breakFile(.fileTooLarge(raw.count, limit: limit), at: .nowhere)
       return finish(nil)
     }
     let source = SourceText(raw)
@@ -57,7 +58,7 @@ struct FileLoader {
   }
 
   private mutating func load(_ document: borrowing Document, _ textProblems: [Problem], badBytes: [Problem]) {
-    var reader = NodeReader(copy document, file: file)
+    var reader = NodeReader(copy document, file: file, limit: limits.diagnostics)
     let all = (textProblems + badBytes).sorted { ($0.span.line, $0.span.column) < ($1.span.line, $1.span.column) }
     let root = document.root
     guard root.exists, !(document.type(root) == .null && all.isEmpty) else {
@@ -70,6 +71,8 @@ struct FileLoader {
       return
     }
     loadObject(root, &reader, all, mustReport: document.isTruncated || !badBytes.isEmpty)
+    problems.addHidden(reader.hidden)
+    if reader.isCut { problems.cut() }
   }
 
   /// Loads one object, or the items of a list. `textProblems` are those of its text; they are dropped for kinds that mean nothing here,
@@ -77,6 +80,7 @@ struct FileLoader {
   private mutating func loadObject(_ node: NodeIndex, _ reader: inout NodeReader, _ textProblems: [Problem], mustReport: Bool) {
     let header = ObjectHeader(reader, node)
     guard let group = header.group, let version = header.version, let kind = header.kind else {
+      if isSaturated, header.kind == nil || header.name == nil { return countBroken() }
       if textProblems.isEmpty || !mustReport { reportMissingType(header, node, &reader) }
       return breakObject(header, node, textProblems + reader.takeProblems(), reader)
     }
@@ -89,7 +93,8 @@ struct FileLoader {
       // What the text lacks would only cause false alarms.
       if reader.document[node].isClosed { _ = decode(node, objectKind, header, &reader) }
       let found = textProblems + reader.takeProblems()
-      if found.contains(where: { $0.message.code.severity == .error }) { return breakObject(header, node, found, reader) }
+      let isBroken = found.contains { $0.message.code.severity == .error }
+      if isBroken { return breakObject(objectKind.certain(header), node, found, reader) }
     }
     switch objectKind {
     case .unrelated: result.skipped[kind, default: 0] += 1
@@ -97,7 +102,7 @@ struct FileLoader {
     default:
       let object = decode(node, objectKind, header, &reader)
       let found = reader.takeProblems()
-      guard let object else { return breakObject(header, node, found, reader) }
+      guard let object else { return breakObject(objectKind.certain(header), node, found, reader) }
       for problem in found { add(problem) }
       keep(object, header, node, reader)
     }
@@ -154,10 +159,10 @@ struct FileLoader {
       }
       rest = rest.dropFirst(own.count)
       if node.kind != .mapping {
-        let message: Message =
+        breakFile(
           reader.isNull(item)
-          ? .entryNull("items") : .wrongType("items", expected: "a list of objects", found: reader.name(of: item), help: nil)
-        breakFile(message, at: node.span)
+            ? .entryNull("items") : .wrongType("items", expected: "a list of objects", found: reader.name(of: item), help: nil),
+          at: node.span)
         for problem in own { breakFile(problem.message, at: problem.span) }
         continue
       }
@@ -193,19 +198,30 @@ struct FileLoader {
     let isPolicy = header.group == ObjectKind.securityGroup
     let broken = BrokenObject(
       group: header.group, kind: header.keyKind, namespace: header.namespace, name: header.name,
-      selector: isPolicy ? reader.certainSelector(node) : nil, location: SourceLocation(file: file, span: header.span), reason: reason)
+      selector: isPolicy ? reader.certainSelector(node) : nil, location: SourceLocation(file: file, span: header.span),
+      reason: Diagnostic.escaped(reason))
     appendBroken(broken)
   }
 
   /// Something in the file is broken and nobody knows which object it would be.
-  private mutating func breakFile(_ message: Message, at span: SourceSpan) {
+  private mutating func breakFile(_ message: @autoclosure () -> Message, at span: SourceSpan) {
+    if isSaturated { return countBroken() }
+    let message = message()
     add(Problem(message: message, span: span))
     breakSilently(at: span, reason: Problem(message: message, span: span))
   }
 
+  /// Whether one more broken thing without a name would neither be shown nor kept.
+  private var isSaturated: Bool { keyless >= limits.diagnostics && problems.isFull }
+
+  private mutating func countBroken() {
+    keyless += 1
+    problems.addHidden(1)
+  }
+
   private mutating func breakSilently(at span: SourceSpan, reason: Problem?) {
     let location = SourceLocation(file: file, span: span)
-    appendBroken(BrokenObject(location: location, reason: reason?.message.text ?? "the list is cut off"))
+    appendBroken(BrokenObject(location: location, reason: reason.map { Diagnostic.escaped($0.message.text) } ?? "the list is cut off"))
   }
 
   /// Keeps a broken object. Of those without a key only so many are kept, the last of them standing for anything: otherwise a file of
@@ -221,7 +237,7 @@ struct FileLoader {
   }
 
   private mutating func add(_ problem: Problem) {
-    if problems.count < limits.diagnostics { problems.append(problem) } else { hidden += 1 }
+    problems.add(problem)
   }
 
   private mutating func finish(_ source: SourceText?) {
@@ -230,7 +246,7 @@ struct FileLoader {
     }
     guard !problems.isEmpty else { return }
     let starts = source?.lineStarts() ?? []
-    let order = problems.enumerated().sorted {
+    let order = problems.kept.enumerated().sorted {
       let (left, right) = ($0.element.span, $1.element.span)
       return (left.line, left.column, $0.offset) < (right.line, right.column, $1.offset)
     }
@@ -239,8 +255,8 @@ struct FileLoader {
       let isKnown = starts.indices.contains(line)
       return diagnostic(problem, line: isKnown ? source?.line(from: starts[line], markedAt: problem.span.column) : nil)
     }
-    if hidden > 0 {
-      result.diagnostics.append(diagnostic(Problem(message: .tooManyProblems(hidden), span: .nowhere), line: nil))
+    if problems.hidden > 0 || problems.isCut {
+      result.diagnostics.append(diagnostic(Problem(message: .tooManyProblems(problems.hidden), span: .nowhere), line: nil))
     }
   }
 

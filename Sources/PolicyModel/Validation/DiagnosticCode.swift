@@ -21,6 +21,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case emptyList = "empty-list"
   case emptyString = "empty-string"
   case encodingInvalid = "encoding-invalid"
+  case fieldNull = "field-null"
   case fieldRequired = "field-required"
   case fieldUnknown = "field-unknown"
   case fileTooLarge = "file-too-large"
@@ -29,6 +30,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case kindUnknown = "kind-unknown"
   case labelInvalid = "label-invalid"
   case mergeKey = "merge-key"
+  case namespaceMissing = "namespace-missing"
   case nestingLimit = "nesting-limit"
   case nodeLimit = "node-limit"
   case nullEntry = "null-entry"
@@ -55,7 +57,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   /// A warning does not make an object unusable.
   package var severity: Severity {
     switch self {
-    case .denyWholeTCP, .selectorEmpty, .tooManyProblems: .warning
+    case .denyWholeTCP, .namespaceMissing, .selectorEmpty, .tooManyProblems: .warning
     default: .error
     }
   }
