@@ -95,7 +95,15 @@ let package = Package(
       ],
       resources: [.copy("CheckRequests")],
       swiftSettings: settings),
-    .testTarget(name: "PortcullisTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "PortcullisTests", dependencies: ["PolicyEngine", "portcullis", "TestSupport"], swiftSettings: settings),
+    // A TLS client that shows chosen certificates, for the differential test.
+    .target(
+      name: "CTLSClient", path: "Tests/CTLSClient", cSettings: cSettings,
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .testTarget(
+      name: "DifferentialTests",
+      dependencies: ["portcullis", "PolicyModel", "PolicyLoading", "PolicyFiles", "TestSupport", "CTLSClient"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
   ]
 )

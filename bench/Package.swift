@@ -21,7 +21,8 @@ let cSettings: [CSetting] = [
 let package = Package(
   name: "portcullis-bench",
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(name: "portcullis", path: ".."),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
   ],
   targets: [
     // The ceiling: what the gRPC C core can answer when nobody decides anything.
@@ -34,10 +35,15 @@ let package = Package(
     .target(
       name: "CLoad", dependencies: ["CProcess"], cSettings: cSettings,
       linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
+    // Calls of the allocator on this thread, counted.
+    .target(name: "CAllocations", cSettings: cSettings),
     .executableTarget(
       name: "portcullis-bench",
       dependencies: [
-        "CLoad", "CProcess",
+        "CAllocations", "CLoad", "CProcess",
+        .product(name: "PolicyModel", package: "portcullis"),
+        .product(name: "PolicyLoading", package: "portcullis"),
+        .product(name: "PolicyEngine", package: "portcullis"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),

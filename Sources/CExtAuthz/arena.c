@@ -11,7 +11,7 @@
 static const size_t kept_block_size = 32 * 1024;
 static const size_t default_max_bytes = 64 * 1024 * 1024;
 static const size_t bytes_per_message_byte = 16;
-static const size_t bytes_for_any_message = 64 * 1024;
+static const size_t bytes_for_any_message = 4 * 1024 * 1024;
 
 typedef struct block {
   struct block *previous;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static bool add_unix(
     extauthz_server *server, const extauthz_server_options *options, const char *path, grpc_server_credentials *credentials,
     char *error, size_t capacity) {
   socket_file *file = &server->socket_files[server->socket_file_count++];
-  if (!socket_file_prepare(file, path, options->reuse_port, error, capacity)) return false;
+  if (!socket_file_prepare(file, path, options->take_over, error, capacity)) return false;
   size_t size = sizeof(unix_prefix) + strlen(file->bound_path);
   char *address = malloc(size);
   if (address == NULL) {
@@ -46,6 +47,37 @@ static bool add_unix(
   return socket_file_publish(file, error, capacity);
 }
 
+/// Does somebody listen on this TCP address? Our own socket could share any port with a server of ours, so we ask with one that
+/// shares nothing.
+static bool is_listened_on(const char *address) {
+  const char *colon = strrchr(address, ':');
+  if (colon == NULL || strcmp(colon + 1, "0") == 0) return false;
+  char host[256];
+  size_t length = (size_t)(colon - address);
+  if (length >= 2 && address[0] == '[' && colon[-1] == ']') {
+    address++;
+    length -= 2;
+  }
+  if (length == 0 || length >= sizeof(host)) return false;
+  memcpy(host, address, length);
+  host[length] = '\0';
+  struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+  struct addrinfo *found = NULL;
+  if (getaddrinfo(host, colon + 1, &hints, &found) != 0) return false;
+  bool in_use = false;
+  for (const struct addrinfo *one = found; one != NULL && !in_use; one = one->ai_next) {
+    int descriptor = socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) continue;
+    // Connections that are still closing are no reason to refuse.
+    int on = 1;
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    in_use = bind(descriptor, one->ai_addr, one->ai_addrlen) != 0 && errno == EADDRINUSE;
+    close(descriptor);
+  }
+  freeaddrinfo(found);
+  return in_use;
+}
+
 static bool add_one(
     extauthz_server *server, const extauthz_server_options *options, const extauthz_listener *listener,
     grpc_server_credentials *credentials, uint16_t *bound_port, char *error, size_t capacity) {
@@ -53,6 +85,10 @@ static bool add_one(
     *bound_port = 0;
     return add_unix(
         server, options, listener->address + sizeof(unix_prefix) - 1, credentials, error, capacity);
+  }
+  if (!options->take_over && is_listened_on(listener->address)) {
+    write_error(error, capacity, "cannot listen on `%s`: another process listens there", listener->address);
+    return false;
   }
   int port = grpc_server_add_http2_port(server->server, listener->address, credentials);
   if (port <= 0 || port > UINT16_MAX) {

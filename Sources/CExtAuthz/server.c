@@ -35,6 +35,9 @@ static void *work(void *argument) {
   }
 }
 
+/// Memory of all connections together, at least.
+static const size_t min_quota = 256 * 1024 * 1024;
+
 static grpc_server *create_server(const extauthz_server_options *options) {
   uint32_t max_message = options->max_message_bytes == 0 ? default_max_message_bytes : options->max_message_bytes;
   if (max_message > INT32_MAX) max_message = INT32_MAX;
@@ -44,7 +47,7 @@ static grpc_server *create_server(const extauthz_server_options *options) {
   } settings[] = {
       {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)max_message},
       {GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024},
-      {GRPC_ARG_MAX_CONCURRENT_STREAMS, 4096},
+      {GRPC_ARG_MAX_CONCURRENT_STREAMS, 1024},
       // Messages arrive as they were sent, so that compressed ones can be refused unopened.
       {GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0},
       // Proxies ping often, also without calls; that must not earn them ENHANCE_YOUR_CALM.
@@ -52,17 +55,26 @@ static grpc_server *create_server(const extauthz_server_options *options) {
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000},
       {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0},
       {GRPC_ARG_HTTP2_BDP_PROBE, 0},
-      {GRPC_ARG_ALLOW_REUSEPORT, options->reuse_port ? 1 : 0},
+      // Always, because a successor can only share a port with one that shares it.
+      {GRPC_ARG_ALLOW_REUSEPORT, 1},
   };
-  grpc_arg arguments[sizeof(settings) / sizeof(settings[0])];
+  enum { setting_count = sizeof(settings) / sizeof(settings[0]) };
+  grpc_arg arguments[setting_count + 1];
   memset(arguments, 0, sizeof(arguments));
-  for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+  for (size_t i = 0; i < setting_count; i++) {
     arguments[i].type = GRPC_ARG_INTEGER;
     arguments[i].key = (char *)settings[i].key;
     arguments[i].value.integer = settings[i].value;
   }
-  grpc_channel_args list = {sizeof(settings) / sizeof(settings[0]), arguments};
-  return grpc_server_create(&list, NULL);
+  // Streams that never finish their message would otherwise hold as much memory as their sender likes.
+  grpc_resource_quota *quota = grpc_resource_quota_create("portcullis");
+  size_t memory = (size_t)max_message * 32;
+  grpc_resource_quota_resize(quota, memory > min_quota ? memory : min_quota);
+  arguments[setting_count] = (grpc_arg){GRPC_ARG_POINTER, GRPC_ARG_RESOURCE_QUOTA, {.pointer = {quota, grpc_resource_quota_arg_vtable()}}};
+  grpc_channel_args list = {setting_count + 1, arguments};
+  grpc_server *created = grpc_server_create(&list, NULL);
+  grpc_resource_quota_unref(quota);
+  return created;
 }
 
 static bool create_workers(extauthz_server *server, const extauthz_server_options *options) {

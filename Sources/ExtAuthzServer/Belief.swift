@@ -7,7 +7,7 @@ public struct Belief: Sendable {
   public enum PeerIdentity: String, Sendable, CaseIterable {
     /// The certificate when the request carries one, else the principal as the proxy's word.
     case auto
-    /// The certificate; a principal without one is denied.
+    /// The certificate; whoever comes without one is denied, also who comes without anything.
     case certificate
   }
 

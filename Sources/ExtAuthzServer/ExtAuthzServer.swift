@@ -15,6 +15,8 @@ public struct ListenOptions: Sendable {
   public var tls: (certificate: String, key: String, clientAuthority: String)?
   /// Threads that decide; 0 is one for each processor.
   public var workers: UInt32 = 0
+  /// Whether to listen where another server listens already, as its successor.
+  public var takesOver = false
   /// The largest CheckRequest in bytes; larger ones get RESOURCE_EXHAUSTED.
   public var maximumMessageBytes: UInt32 = 4 << 20
 
@@ -61,7 +63,7 @@ public struct ListenError: Error, CustomStringConvertible {
       var settings = unsafe extauthz_server_options(
         listeners: listeners.baseAddress, listener_count: listeners.count, certificate_path: certificate, key_path: key,
         client_ca_path: authority, refresh_seconds: 10, workers: workerCount, max_message_bytes: options.maximumMessageBytes,
-        reuse_port: true, handler: handleCheck, context: Unmanaged.passUnretained(context).toOpaque(),
+        take_over: options.takesOver, handler: handleCheck, context: Unmanaged.passUnretained(context).toOpaque(),
         log: handleLog)
       return unsafe extauthz_server_start(&settings, &message, message.count, &ports)
     }

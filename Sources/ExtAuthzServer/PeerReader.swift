@@ -12,8 +12,10 @@ internal import PolicyEngine
 struct PeerReader: ~Copyable {
   private let mode: Belief.PeerIdentity
   private var cache = PeerCertificateCache()
-  /// Longer identities deny: SPIFFE allows 2048 bytes, and no policy value is longer.
-  private static let longestIdentity = 8192
+  /// Longer identities deny: SPIFFE allows 2048 bytes, and work on an identity grows with its length.
+  private static let longestIdentity = 2048
+  /// More names of one peer deny, for the same reason.
+  private static let mostIdentities = 128
 
   init(_ belief: Belief) {
     mode = belief.peerIdentity
@@ -31,6 +33,10 @@ struct PeerReader: ~Copyable {
       case .identified(let peer):
         var isTooLong = false
         let isLent = cache.withPeer(peer) { resolved in
+          if resolved.ranges.count > Self.mostIdentities {
+            isTooLong = true
+            return
+          }
           for range in resolved.ranges {
             if range.count > Self.longestIdentity { isTooLong = true }
             request.addIdentity(resolved.bytes.span.extracting(range))
@@ -41,6 +47,7 @@ struct PeerReader: ~Copyable {
     }
     let principal = unsafe wire.pointee.source.principal
     if unsafe principal.isEmpty {
+      if mode == .certificate { return .peerCertificateMissing }
       request.setPeerKnown()
       return nil
     }

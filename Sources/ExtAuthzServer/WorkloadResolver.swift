@@ -48,6 +48,7 @@ struct WorkloadResolver {
     _ hints: borrowing Hints, _ request: UnsafePointer<extauthz_request>, _ snapshot: Snapshot
   ) -> Resolution? {
     let destination = unsafe request.pointee.destination
+    if unsafe !hints.namespace.isEmpty, unsafe !snapshot.knows(namespace: hints.namespace.span) { return .denied(.unknownWorkload) }
     if unsafe !hints.workload.isEmpty {
       let found = unsafe Self.resolution(snapshot.target(workload: hints.workload.span), snapshot) ?? .denied(.unknownWorkload)
       guard unsafe !hints.namespace.isEmpty, case .target(let target) = found else { return found }
@@ -85,6 +86,8 @@ struct WorkloadResolver {
     }
     if let known = byLabels[key] { return known }
     guard let namespace = unsafe Self.identity(destination.principal)?.namespace else { return nil }
+    let namespaceBytes = namespace.bytes
+    guard snapshot.knows(namespace: namespaceBytes.span) else { return nil }
     var labels: [ExactText: ExactText] = [:]
     for index in unsafe 0..<destination.label_count {
       let name = unsafe ExactText(String(decoding: pairs[index].key.copy, as: UTF8.self))
@@ -100,15 +103,21 @@ struct WorkloadResolver {
     return target
   }
 
+  /// The inventory's workload with the destination's principal or address. Where both name one, they must agree; the principal must be of
+  /// this mesh; `default` names nobody.
   private func inferred(_ destination: extauthz_peer, _ snapshot: Snapshot) -> Resolution? {
-    if let identity = unsafe Self.identity(destination.principal), identity.serviceAccount != "default" {
+    var byAccount: Resolution?
+    if let identity = unsafe Self.identity(destination.principal), identity.serviceAccount != "default",
+      snapshot.mesh.allTrustDomains.contains(identity.trustDomain)
+    {
       let name = Array("\(identity.namespace)/\(identity.serviceAccount)".utf8)
-      if let found = Self.resolution(snapshot.target(namespaceAndAccount: name.span), snapshot) { return found }
+      byAccount = Self.resolution(snapshot.target(namespaceAndAccount: name.span), snapshot)
     }
-    guard unsafe destination.address.kind == EXTAUTHZ_ADDRESS_SOCKET, let address = unsafe IPAddress(destination.address.text.span) else {
-      return nil
-    }
-    return Self.resolution(snapshot.target(address: address), snapshot)
+    guard unsafe destination.address.kind == EXTAUTHZ_ADDRESS_SOCKET, let address = unsafe IPAddress(destination.address.text.span),
+      let byAddress = Self.resolution(snapshot.target(address: address), snapshot)
+    else { return byAccount }
+    guard case .target(let first) = byAccount, case .target(let second) = byAddress, first != second else { return byAccount ?? byAddress }
+    return .denied(.ambiguousWorkload)
   }
 
   // MARK: A pinned server

@@ -7,20 +7,23 @@ public import PolicyModel
 
 extension MeshSettings.PathNormalization {
   /// Whether the proxy would leave the path as it is. No allocation for ordinary paths.
+  /// A path that begins with anything but a slash is none that a proxy forwards, but for the star of `OPTIONS *`.
   public func isFixedPoint(_ path: Span<UInt8>) -> Bool {
+    guard path.count > 0, path[0] == UInt8(ascii: "/") || (path[0] == UInt8(ascii: "*") && path.count == 1) else { return false }
     if Self.isPlain(path, mergesSlashes: self != .none && self != .base, rewrites: self != .none) { return true }
     var bytes: [UInt8] = []
     for index in path.indices { bytes.append(path[index]) }
     return normalize(bytes) == bytes
   }
 
-  /// The path as policies see it, with its query; `nil` where the proxy refuses the request.
+  /// The path as policies see it, with its query; `nil` where the proxy refuses the request, or would never forward such a path.
   public func normalize(_ target: [UInt8]) -> [UInt8]? {
     let withoutFragment = target.prefix { $0 != UInt8(ascii: "#") }
     let queryStart = withoutFragment.firstIndex(of: UInt8(ascii: "?")) ?? withoutFragment.endIndex
     var path = Array(withoutFragment[..<queryStart])
     let query = withoutFragment[queryStart...]
-    guard self != .none, path.first == UInt8(ascii: "/") else { return Array(withoutFragment) }
+    guard path.first == UInt8(ascii: "/") else { return target == [UInt8(ascii: "*")] ? target : nil }
+    if self == .none { return Array(withoutFragment) }
     if self == .decodeAndMergeSlashes { path = Self.decodingSlashes(path) }
     guard let canonical = Self.canonical(path) else { return nil }
     path = canonical

@@ -50,7 +50,7 @@ public final class Snapshot: Sendable {
     let hash = ByteHash(seed: UInt64.random(in: .min ... .max))
     var compiler = RuleCompiler(mesh: mesh, hash: hash)
     let groups = GroupCompiler(set, mesh: mesh).compile(with: &compiler)
-    trustDomainPrefixes = mesh.trustDomains.map { compiler.intern(Array("spiffe://\($0)/".utf8)) }
+    trustDomainPrefixes = mesh.allTrustDomains.map { compiler.intern(Array("spiffe://\($0)/".utf8)) }
     let (tables, _) = compiler.finish()
     self.tables = tables
     rules = groups.origins
@@ -58,7 +58,7 @@ public final class Snapshot: Sendable {
     attachments = AttachmentIndex(groups: groups.keys, peerAuthentications: set.peerAuthentications, mesh: mesh)
     var numbers: [Target: Int] = [:]
     var targets: [Target] = []
-    workloads = WorkloadIndex(set.workloads, hash: hash) { [attachments] workload in
+    workloads = WorkloadIndex(set.workloads, namespaces: set.namespaces, hash: hash) { [attachments] workload in
       let target = attachments.target(namespace: workload.metadata.key.namespace, labels: workload.labels)
       if let number = numbers[target] { return number }
       targets.append(target)
@@ -76,6 +76,9 @@ public final class Snapshot: Sendable {
   public func target(namespace: ExactText, labels: [ExactText: ExactText]) -> Target {
     attachments.target(namespace: namespace, labels: labels)
   }
+
+  /// Whether any loaded object is in this namespace, or is it. A name that nothing knows is more likely a slip than a namespace.
+  public func knows(namespace: Span<UInt8>) -> Bool { workloads.knows(namespace: namespace) }
 
   /// The workload named `namespace/name` or `namespace/kind/name`.
   public func target(workload name: Span<UInt8>) -> TargetLookup { workloads.named(name) }

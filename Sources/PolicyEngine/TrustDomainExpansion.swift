@@ -5,9 +5,6 @@
 internal import PolicyModel
 
 extension MeshSettings {
-  /// The mesh's trust domain and its aliases.
-  var trustDomains: [ExactText] { [trustDomain] + trustDomainAliases }
-
   /// What a value of `principals` or `source.principal` stands for. Only values of exactly five parts are rewritten, so
   /// `cluster.local/ns/foo/*` never is (istio/istio issue 47322).
   func expandingPrincipal(_ value: ExactText) -> [ExactText] {
@@ -16,9 +13,9 @@ extension MeshSettings {
     }
     guard parts.count == 5, parts[0] != "*" else { return [value] }
     let domain = parts[0]
-    guard domain == "cluster.local" || trustDomains.contains(where: { Self.covers($0, domain) }) else { return [value] }
+    guard domain == "cluster.local" || allTrustDomains.contains(where: { Self.covers($0, domain) }) else { return [value] }
     var values: [ExactText] = []
-    for trusted in trustDomains {
+    for trusted in allTrustDomains {
       let keeps = domain.string.utf8.first == UInt8(ascii: "*") && trusted.bytes.hasSuffix(Array(domain.bytes.dropFirst()))
       let expanded = keeps ? value : ExactText(([trusted] + parts.dropFirst()).map(\.string).joined(separator: "/"))
       if !values.contains(expanded) { values.append(expanded) }
@@ -28,9 +25,9 @@ extension MeshSettings {
 
   /// What a value of `trustDomains` stands for: a trusted domain stands for all of them, a pattern for itself.
   func expandingTrustDomain(_ value: ExactText) -> [ExactText] {
-    guard trustDomains.contains(value) else { return [value] }
+    guard allTrustDomains.contains(value) else { return [value] }
     var values: [ExactText] = []
-    for domain in trustDomains where !values.contains(domain) { values.append(domain) }
+    for domain in allTrustDomains where !values.contains(domain) { values.append(domain) }
     return values
   }
 

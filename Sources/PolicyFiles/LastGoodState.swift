@@ -60,6 +60,8 @@ struct LastGoodState: Sendable {
       switch entry.object {
       case .policy(let policy): set.policies.append(policy)
       case .peerAuthentication(let policy): set.peerAuthentications.append(policy)
+      case .requestAuthentication(let policy): set.requestAuthentications.append(policy)
+      case .destinationRule(let rule): set.destinationRules.append(rule)
       case .workload(let workload): set.workloads.append(workload)
       case .inventory(let object): set.inventory.append(object)
       }
@@ -104,7 +106,6 @@ struct LastGoodState: Sendable {
     for entry in order { counts.objects[entry.object.key.kind, default: 0] += 1 }
     for file in reading.files {
       for (kind, number) in file.content.loaded.skipped { counts.skipped[kind, default: 0] += number }
-      for (kind, number) in file.content.loaded.unused { counts.unused[kind, default: 0] += number }
     }
     status.counts = counts
   }

@@ -209,12 +209,18 @@ struct LastGoodStep {
   private mutating func addUnusable(_ claim: LiveObject, _ key: ObjectKey) {
     let selector: LabelSelector
     switch claim.object {
-    case .policy(let policy): if case .selector(let own) = policy.attachment { selector = own } else { selector = LabelSelector() }
+    case .policy(let policy): selector = Self.selector(policy.attachment)
     case .peerAuthentication(let policy): selector = policy.selector
-    case .workload, .inventory: return
+    case .requestAuthentication(let policy): selector = Self.selector(policy.attachment)
+    case .destinationRule, .workload, .inventory: return
     }
     let policy = UnusablePolicy(key: key, location: claim.object.metadata.location, reach: .namespace(key.namespace, selector))
     addUnusable(policy, file: claim.file, reason: "\(quoted(key)) is defined more than once")
+  }
+
+  /// Named targets can be any workload of the namespace.
+  private static func selector(_ attachment: AuthorizationPolicy.Attachment) -> LabelSelector {
+    if case .selector(let own) = attachment { own } else { LabelSelector() }
   }
 
   private mutating func addUnusable(_ policy: UnusablePolicy, file: ExactText, reason: String) {

@@ -47,8 +47,6 @@ public struct PolicyCounts: Sendable, Equatable {
   public var objects: [ExactText: Int] = [:]
   /// Objects of kinds that have nothing to do with policies.
   public var skipped: [ExactText: Int] = [:]
-  /// Objects of Istio kinds that do not take part in decisions yet.
-  public var unused: [ExactText: Int] = [:]
 }
 
 /// The state of the files behind a policy set.

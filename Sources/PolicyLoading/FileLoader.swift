@@ -8,7 +8,7 @@ struct FileLoader {
   private let file: ExactText
   private let limits: LoadingLimits
   private(set) var result = LoadedFile()
-  private var problems: BoundedProblems
+  private var problems: ProblemList
   private var keyless = 0
   /// Where each key was first defined: its index in `result.objects`, nil once it is broken.
   private var seen: [ObjectKey: (object: Int?, span: SourceSpan)] = [:]
@@ -17,7 +17,7 @@ struct FileLoader {
   init(file: ExactText, limits: LoadingLimits) {
     self.file = file
     self.limits = limits
-    problems = BoundedProblems(limit: limits.diagnostics)
+    problems = ProblemList(file: file, limit: limits.diagnostics)
   }
 
   /// Reads all of `raw`.
@@ -32,7 +32,7 @@ struct FileLoader {
       breakFile(.wideEncoding(), at: SourceSpan(line: 1, column: 1, endLine: 1, endColumn: 2))
       return finish(nil)
     }
-    var bad = badBytes(source)[...]
+    var bad = badByteProblems(source)[...]
     var reader = DocumentReader(source, limits: limits)
     reader.read { document, textProblems in
       // Replaced bytes in front of a document belong to it as well: a comment there is part of it for its writer.
@@ -42,19 +42,6 @@ struct FileLoader {
     }
     for problem in bad { breakFile(problem.message, at: problem.span) }
     finish(source)
-  }
-
-  private func badBytes(_ source: SourceText) -> [Problem] {
-    guard !source.bad.isEmpty else { return [] }
-    let starts = source.lineStarts()
-    var line = 0
-    return source.bad.map { bad in
-      while line + 1 < starts.count, starts[line + 1] <= bad.offset { line += 1 }
-      let column = UInt32(clamping: source.codePoints(from: starts[line], to: bad.offset) + 1)
-      let number = UInt32(clamping: line + 1)
-      let span = SourceSpan(line: number, column: column, endLine: number, endColumn: column + 1)
-      return Problem(message: bad.control.map { .controlCharacter($0) } ?? .invalidUTF8(bad.hex), span: span)
-    }
   }
 
   private mutating func load(_ document: borrowing Document, _ textProblems: [Problem], badBytes: [Problem]) {
@@ -71,8 +58,7 @@ struct FileLoader {
       return
     }
     loadObject(root, &reader, all, mustReport: document.isTruncated || !badBytes.isEmpty)
-    problems.addHidden(reader.hidden)
-    if reader.isCut { problems.cut() }
+    problems.addHidden(of: reader)
   }
 
   /// Loads one object, or the items of a list. `textProblems` are those of its text; they are dropped for kinds that mean nothing here,
@@ -98,7 +84,6 @@ struct FileLoader {
     }
     switch objectKind {
     case .unrelated: result.skipped[kind, default: 0] += 1
-    case .unused: result.unused[kind, default: 0] += 1
     default:
       let object = decode(node, objectKind, header, &reader)
       let found = reader.takeProblems()
@@ -128,10 +113,12 @@ struct FileLoader {
     switch kind {
     case .authorizationPolicy: reader.authorizationPolicy(node, header: header).map { .policy($0) }
     case .peerAuthentication: reader.peerAuthentication(node, header: header).map { .peerAuthentication($0) }
+    case .requestAuthentication: reader.requestAuthentication(node, header: header).map { .requestAuthentication($0) }
+    case .destinationRule: reader.destinationRule(node, header: header).map { .destinationRule($0) }
     case .pod, .podTemplate, .cronJob, .workloadEntry, .workloadGroup:
       reader.workload(node, kind: kind, header: header).map { .workload($0) }
     case .inventory: reader.inventoryObject(node, header: header).map { .inventory($0) }
-    case .unused, .unrelated, .list: nil
+    case .unrelated, .list: nil
     case .refused(let message): refuse(message, node, &reader)
     }
   }
@@ -236,33 +223,12 @@ struct FileLoader {
     }
   }
 
-  private mutating func add(_ problem: Problem) {
-    problems.add(problem)
-  }
+  private mutating func add(_ problem: Problem) { problems.add(problem) }
 
   private mutating func finish(_ source: SourceText?) {
     if !removed.isEmpty {
       result.objects = result.objects.enumerated().filter { !removed.contains($0.offset) }.map(\.element)
     }
-    guard !problems.isEmpty else { return }
-    let starts = source?.lineStarts() ?? []
-    let order = problems.kept.enumerated().sorted {
-      let (left, right) = ($0.element.span, $1.element.span)
-      return (left.line, left.column, $0.offset) < (right.line, right.column, $1.offset)
-    }
-    result.diagnostics = order.map { _, problem in
-      let line = Int(problem.span.line) - 1
-      let isKnown = starts.indices.contains(line)
-      return diagnostic(problem, line: isKnown ? source?.line(from: starts[line], markedAt: problem.span.column) : nil)
-    }
-    if problems.hidden > 0 || problems.isCut {
-      result.diagnostics.append(diagnostic(Problem(message: .tooManyProblems(problems.hidden), span: .nowhere), line: nil))
-    }
-  }
-
-  private func diagnostic(_ problem: Problem, line: String?) -> Diagnostic {
-    Diagnostic(
-      problem.message.code.severity, code: problem.message.code.rawValue, problem.message.text,
-      at: SourceLocation(file: file, span: problem.span), help: problem.message.help, sourceLine: line)
+    result.diagnostics = problems.diagnostics(source)
   }
 }

@@ -7,6 +7,8 @@ public import PolicyModel
 public enum LoadedObject: Sendable {
   case policy(AuthorizationPolicy)
   case peerAuthentication(PeerAuthentication)
+  case requestAuthentication(RequestAuthentication)
+  case destinationRule(DestinationRule)
   case workload(Workload)
   case inventory(InventoryObject)
 
@@ -15,6 +17,8 @@ public enum LoadedObject: Sendable {
     switch self {
     case .policy(let policy): policy.metadata
     case .peerAuthentication(let policy): policy.metadata
+    case .requestAuthentication(let policy): policy.metadata
+    case .destinationRule(let rule): rule.metadata
     case .workload(let workload): workload.metadata
     case .inventory(let object): object.metadata
     }
@@ -61,8 +65,6 @@ public struct LoadedFile: Sendable {
   public var broken: [BrokenObject] = []
   /// Kinds that have nothing to do with policies, and how many objects of each there are.
   public var skipped: [ExactText: Int] = [:]
-  /// Istio kinds that are recognized and do not take part in decisions yet, and how many objects of each there are.
-  public var unused: [ExactText: Int] = [:]
   /// Errors and warnings in the order of the text.
   public var diagnostics: [Diagnostic] = []
 }

@@ -81,7 +81,7 @@ extension NodeReader {
     guard document[object].isClosed, let spec = document.entry(object, "spec"), document[spec.value].kind == .mapping,
       entry(spec.value, "targetRef") == nil, entry(spec.value, "targetRefs") == nil
     else { return nil }
-    let known: [StaticString] = ["selector", "mtls", "portLevelMtls", "action", "provider", "rules"]
+    let known: [StaticString] = ["selector", "mtls", "portLevelMtls", "action", "provider", "rules", "jwtRules"]
     guard let selector = entry(spec.value, "selector") else {
       // A misspelt field might be the selector.
       let isCertain = entries(spec.value).allSatisfy { entry in known.contains { document.isScalar(entry.key, $0) } }

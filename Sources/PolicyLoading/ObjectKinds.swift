@@ -7,12 +7,12 @@ internal import PolicyModel
 enum ObjectKind {
   case authorizationPolicy
   case peerAuthentication
+  case requestAuthentication
+  case destinationRule
   /// Labels and service account are in the object itself, or in the pod template below these fields of the spec.
   case pod, podTemplate, cronJob, workloadEntry, workloadGroup
   /// Only the metadata counts.
   case inventory
-  /// Known and without effect on decisions yet.
-  case unused
   /// Has nothing to do with policies.
   case unrelated
   /// A list of objects of one kind, or of any kind for `List`.
@@ -24,11 +24,11 @@ enum ObjectKind {
   static let gatewayGroup: ExactText = "gateway.networking.k8s.io"
 
   private static let security: [ExactText: ObjectKind] = [
-    "AuthorizationPolicy": .authorizationPolicy, "PeerAuthentication": .peerAuthentication, "RequestAuthentication": .unused,
+    "AuthorizationPolicy": .authorizationPolicy, "PeerAuthentication": .peerAuthentication, "RequestAuthentication": .requestAuthentication,
   ]
   private static let networking: [ExactText: ObjectKind] = [
     "WorkloadEntry": .workloadEntry, "WorkloadGroup": .workloadGroup, "ServiceEntry": .inventory, "Gateway": .inventory,
-    "DestinationRule": .unused, "VirtualService": .unrelated, "Sidecar": .unrelated, "EnvoyFilter": .unrelated,
+    "DestinationRule": .destinationRule, "VirtualService": .unrelated, "Sidecar": .unrelated, "EnvoyFilter": .unrelated,
     "ProxyConfig": .unrelated,
   ]
   private static let core: [ExactText: ObjectKind] = [

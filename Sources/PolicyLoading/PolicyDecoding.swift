@@ -68,7 +68,8 @@ extension NodeReader {
 
   // MARK: Attachment
 
-  private mutating func attachment(_ spec: NodeIndex) -> AuthorizationPolicy.Attachment? {
+  /// Reads `selector`, `targetRef` and `targetRefs` of a policy; nil when they say nothing certain.
+  mutating func attachment(_ spec: NodeIndex) -> AuthorizationPolicy.Attachment? {
     let selectorEntry = entry(spec, "selector")
     let single = entry(spec, "targetRef")
     var several = entry(spec, "targetRefs")

@@ -59,7 +59,7 @@ extension NodeReader {
   }
 
   /// Where a mapping in a list begins: its first key, or all of it in braces.
-  private func start(_ node: NodeIndex) -> SourceSpan {
+  func start(_ node: NodeIndex) -> SourceSpan {
     guard !document[node].isFlow, document[node].firstChild.exists else { return document[node].span }
     return document[document[node].firstChild].span
   }

@@ -9,6 +9,7 @@ public enum Severity: String, Sendable, Comparable {
   /// The object is refused.
   case error
 
+  /// A warning is less than an error.
   public static func < (left: Severity, right: Severity) -> Bool { left == .warning && right == .error }
 }
 

@@ -21,10 +21,12 @@ public struct ExactText: Sendable {
 }
 
 extension ExactText: Hashable {
+  /// Whether both have the same bytes.
   public static func == (left: ExactText, right: ExactText) -> Bool {
     left.string.utf8.elementsEqual(right.string.utf8)
   }
 
+  /// Hashes the bytes, and an end mark that no UTF-8 text holds.
   public func hash(into hasher: inout Hasher) {
     for byte in string.utf8 { hasher.combine(byte) }
     hasher.combine(0xff as UInt8)
@@ -32,12 +34,15 @@ extension ExactText: Hashable {
 }
 
 extension ExactText: Comparable {
+  /// The order of the bytes.
   public static func < (left: ExactText, right: ExactText) -> Bool {
     left.string.utf8.lexicographicallyPrecedes(right.string.utf8)
   }
 }
 
 extension ExactText: ExpressibleByStringLiteral, CustomStringConvertible {
+  /// A text of the program itself.
   public init(stringLiteral value: String) { self.init(value) }
+  /// The text.
   public var description: String { string }
 }

@@ -18,6 +18,7 @@ public struct LabelSelector: Sendable, Hashable {
       self.value = value
     }
 
+    /// By key, then value.
     public static func < (left: Pair, right: Pair) -> Bool {
       left.key != right.key ? left.key < right.key : left.value < right.value
     }

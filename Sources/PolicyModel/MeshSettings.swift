@@ -12,6 +12,8 @@ public struct MeshSettings: Sendable, Hashable {
   public var pathNormalization: PathNormalization
   /// Providers of CUSTOM rules that the proxy asks itself, or that are this server: their rules add no denial here.
   public var delegatedProviders: Set<ExactText>
+  /// `extensionProviders` by name; `nil` when nobody said which there are.
+  public var extensionProviders: [ExactText: ExtensionProvider]?
 
   /// How the proxy normalizes request paths before policies see them (Istio: path normalization).
   public enum PathNormalization: String, Sendable, CaseIterable {
@@ -25,15 +27,20 @@ public struct MeshSettings: Sendable, Hashable {
     case decodeAndMergeSlashes = "DECODE_AND_MERGE_SLASHES"
   }
 
+  /// The mesh's trust domain and its aliases.
+  public var allTrustDomains: [ExactText] { [trustDomain] + trustDomainAliases }
+
   /// Istio's defaults.
   public init(
     trustDomain: ExactText = "cluster.local", trustDomainAliases: [ExactText] = [], rootNamespace: ExactText = "istio-system",
-    pathNormalization: PathNormalization = .base, delegatedProviders: Set<ExactText> = []
+    pathNormalization: PathNormalization = .base, delegatedProviders: Set<ExactText> = [],
+    extensionProviders: [ExactText: ExtensionProvider]? = nil
   ) {
     self.trustDomain = trustDomain
     self.trustDomainAliases = trustDomainAliases
     self.rootNamespace = rootNamespace
     self.pathNormalization = pathNormalization
     self.delegatedProviders = delegatedProviders
+    self.extensionProviders = extensionProviders
   }
 }

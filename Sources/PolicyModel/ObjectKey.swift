@@ -16,6 +16,7 @@ public struct ObjectKey: Sendable, Hashable, Comparable {
     self.name = name
   }
 
+  /// By namespace, then name, then kind.
   public static func < (left: ObjectKey, right: ObjectKey) -> Bool {
     if left.namespace != right.namespace { return left.namespace < right.namespace }
     if left.name != right.name { return left.name < right.name }

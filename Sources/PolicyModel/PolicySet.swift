@@ -6,6 +6,10 @@ public struct PolicySet: Sendable {
   public var policies: [AuthorizationPolicy] = []
   /// The usable PeerAuthentications.
   public var peerAuthentications: [PeerAuthentication] = []
+  /// The usable RequestAuthentications.
+  public var requestAuthentications: [RequestAuthentication] = []
+  /// The usable DestinationRules; no decision depends on them.
+  public var destinationRules: [DestinationRule] = []
   /// The workloads of the inventory.
   public var workloads: [Workload] = []
   /// The other objects of the inventory.

@@ -1,8 +1,10 @@
 // The mesh's settings and the policy files, as every verb that decides takes them.
 
 internal import ArgumentParser
+internal import Foundation
 internal import PolicyEngine
 internal import PolicyFiles
+internal import PolicyLoading
 internal import PolicyModel
 
 /// Which policies, under which settings.
@@ -10,17 +12,23 @@ struct PolicyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A file or directory with Kubernetes YAML or JSON; repeatable.", valueName: "path"))
   var policies: [String]
 
-  @Option(help: ArgumentHelp("The mesh's trust domain.", valueName: "domain"))
-  var trustDomain = "cluster.local"
+  @Option(
+    help: ArgumentHelp(
+      "The mesh's settings: a MeshConfig, or Istio's ConfigMap that holds it. Each option below wins over what the file says.",
+      valueName: "file"))
+  var meshConfig: String?
+
+  @Option(help: ArgumentHelp("The mesh's trust domain. (default: cluster.local)", valueName: "domain"))
+  var trustDomain: String?
 
   @Option(help: ArgumentHelp("A further name of the trust domain; repeatable.", valueName: "domain"))
   var trustDomainAlias: [String] = []
 
-  @Option(help: ArgumentHelp("The namespace whose policies apply to all.", valueName: "namespace"))
-  var rootNamespace = "istio-system"
+  @Option(help: ArgumentHelp("The namespace whose policies apply to all. (default: istio-system)", valueName: "namespace"))
+  var rootNamespace: String?
 
-  @Option(help: "What the proxies do to paths before policies see them.")
-  var pathNormalization = PathNormalization.base
+  @Option(help: "What the proxies do to paths before policies see them. (default: base)")
+  var pathNormalization: PathNormalization?
 
   @Option(help: ArgumentHelp("A provider of CUSTOM rules that the proxy asks itself; repeatable.", valueName: "name"))
   var customDelegated: [String] = []
@@ -33,17 +41,39 @@ struct PolicyOptions: ParsableArguments {
 
   func validate() throws {
     if policies.isEmpty { throw ValidationError("`--policies` is needed: name a file or directory") }
-    for domain in [trustDomain] + trustDomainAlias where domain.isEmpty || domain.contains("/") {
+    if let rootNamespace, rootNamespace.isEmpty {
+      throw ValidationError("`--root-namespace` is empty: policies for the whole mesh would apply nowhere")
+    }
+    for domain in [trustDomain].compactMap({ $0 }) + trustDomainAlias where domain.isEmpty || domain.contains("/") {
       throw ValidationError("`\(domain)` is not a trust domain: write it without `spiffe://` and slashes, such as `cluster.local`")
     }
   }
 
-  /// The settings.
-  var mesh: MeshSettings {
-    MeshSettings(
-      trustDomain: ExactText(trustDomain), trustDomainAliases: trustDomainAlias.map { ExactText($0) },
-      rootNamespace: ExactText(rootNamespace), pathNormalization: pathNormalization.setting,
-      delegatedProviders: Set((customDelegated + [providerName].compactMap { $0 }).map { ExactText($0) }))
+  /// The settings: what an option says, else what the file says, else Istio's default. Reads the file and prints what is wrong with it;
+  /// ends with exit code 2 when that is an error.
+  func meshSettings() throws -> MeshSettings {
+    let file = try meshConfig.map { try load(meshConfig: $0) }
+    var settings = MeshSettings()
+    settings.trustDomain = trustDomain.map { ExactText($0) } ?? file?.trustDomain ?? settings.trustDomain
+    settings.trustDomainAliases = trustDomainAlias.isEmpty ? file?.trustDomainAliases ?? [] : trustDomainAlias.map { ExactText($0) }
+    settings.rootNamespace = rootNamespace.map { ExactText($0) } ?? file?.rootNamespace ?? settings.rootNamespace
+    settings.pathNormalization = pathNormalization?.setting ?? file?.pathNormalization ?? settings.pathNormalization
+    settings.delegatedProviders = Set((customDelegated + [providerName].compactMap { $0 }).map { ExactText($0) })
+    settings.extensionProviders = file?.extensionProviders
+    return settings
+  }
+
+  private func load(meshConfig path: String) throws -> LoadedMeshConfig {
+    let text: Data
+    do {
+      text = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      throw CommandProblem("`\(path)` cannot be read", help: "name a file with a MeshConfig, or with Istio's ConfigMap that holds it")
+    }
+    let (settings, diagnostics) = loadMeshConfig(text: Array(text), file: ExactText(path))
+    for diagnostic in diagnostics { StandardError.write(diagnostic.description) }
+    guard let settings else { throw stop(diagnostics) }
+    return settings
   }
 
   /// Reads all files once; prints what is wrong with them, and ends with exit code 2 when something is.
@@ -53,15 +83,30 @@ struct PolicyOptions: ParsableArguments {
     let loaded = PolicySources(paths: policies, options: options).load()
     for diagnostic in loaded.diagnostics { StandardError.write(diagnostic.description) }
     if loaded.hasErrors {
-      let errors = loaded.diagnostics.count { $0.severity == .error }
-      StandardError.write("\(errors) error\(errors == 1 ? "" : "s"); nothing was decided")
-      throw ExitCode(Answer.unusable.rawValue)
+      throw stop(loaded.diagnostics)
     }
     return loaded
+  }
+
+  private func stop(_ diagnostics: [Diagnostic]) -> ExitCode {
+    let errors = diagnostics.count { $0.severity == .error }
+    StandardError.write("\(errors) error\(errors == 1 ? "" : "s") in the input; nothing is decided by it")
+    return ExitCode(Answer.unusable.rawValue)
   }
 }
 
 extension PathNormalization {
+  /// The name of a mesh setting.
+  init(_ setting: MeshSettings.PathNormalization) {
+    self =
+      switch setting {
+      case .none: .none
+      case .base: .base
+      case .mergeSlashes: .merge
+      case .decodeAndMergeSlashes: .decode
+      }
+  }
+
   /// The mesh setting of this name.
   var setting: MeshSettings.PathNormalization {
     switch self {

@@ -17,6 +17,7 @@ struct Portcullis: AsyncParsableCommand {
   /// Bad usage is exit code 2, not the parser's 64.
   static func main() async {
     do {
+      try RepeatedOption.refuse(in: CommandLine.arguments)
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
@@ -25,25 +26,30 @@ struct Portcullis: AsyncParsableCommand {
       }
     } catch let code as ExitCode {
       Glibc.exit(code.rawValue)
+    } catch let problem as CommandProblem {
+      StandardError.write(problem.report)
+      Glibc.exit(Answer.unusable.rawValue)
     } catch {
       let code = exitCode(for: error)
-      let text = fullMessage(for: error)
       if code == .success {
-        if !text.isEmpty { print(text) }
+        print(fullMessage(for: error))
         Glibc.exit(0)
       }
-      StandardError.write(text)
-      Glibc.exit(2)
+      StandardError.write(UsageMessage.text(message(for: error), full: fullMessage(for: error)))
+      Glibc.exit(Answer.unusable.rawValue)
     }
   }
 }
 
 /// What the command answers by its exit code.
-enum Answer: Int32 {
+enum Answer: Int32, Comparable {
   case yes = 0
   case no = 1
   case unusable = 2
   case undecided = 3
+
+  /// Worse is greater.
+  static func < (left: Answer, right: Answer) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// A problem that ends the command with exit code 2.
@@ -52,11 +58,17 @@ struct CommandProblem: Error, CustomStringConvertible {
   let problem: String
   /// What to do instead.
   let help: String?
+  /// `file:line:column` of an input, if it is in one.
+  let place: String?
 
-  init(_ problem: String, help: String? = nil) {
+  init(_ problem: String, help: String? = nil, at place: String? = nil) {
     self.problem = problem
     self.help = help
+    self.place = place
   }
+
+  /// What is printed.
+  var report: String { "\(place.map { "\($0): " } ?? "")error: \(self)" }
 
   var description: String { help.map { "\(problem)\n  = help: \($0)" } ?? problem }
 }
@@ -65,12 +77,6 @@ struct CommandProblem: Error, CustomStringConvertible {
 enum StandardError {
   /// Writes a text and a line break.
   static func write(_ text: String) {
-    let bytes = Array((text + "\n").utf8)
-    var written = 0
-    while written < bytes.count {
-      let count = unsafe bytes.span.extracting(written..<bytes.count).withUnsafeBytes { unsafe Glibc.write(2, $0.baseAddress, $0.count) }
-      guard count > 0 else { return }
-      written += count
-    }
+    _ = OutputFile.write(Array((text + "\n").utf8), to: 2)
   }
 }

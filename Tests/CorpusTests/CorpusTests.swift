@@ -108,6 +108,8 @@ import Testing
     for object in file.objects {
       switch object {
       case .policy(let policy): set.policies.append(policy)
+      case .requestAuthentication(let object): set.requestAuthentications.append(object)
+      case .destinationRule(let rule): set.destinationRules.append(rule)
       case .peerAuthentication(let object): set.peerAuthentications.append(object)
       case .workload, .inventory: throw CorpusError("\(object.key) is neither a policy nor a PeerAuthentication")
       }

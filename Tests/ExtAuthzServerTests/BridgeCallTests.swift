@@ -145,10 +145,10 @@ internal import Testing
     }
     #expect(bound == 0)
     close(stale)
-    let first = try BridgeServer(["unix:\(path)"], reusePort: true) { _, _ in false }
+    let first = try BridgeServer(["unix:\(path)"], takeOver: true) { _, _ in false }
     #expect(try RawClient("unix:\(path)").call(question).reply != [0x0A, 0x00])
     do {
-      let second = try BridgeServer(["unix:\(path)"], reusePort: true)
+      let second = try BridgeServer(["unix:\(path)"], takeOver: true)
       #expect(try RawClient("unix:\(path)").call(question).reply == [0x0A, 0x00])
       #expect(first.drain())
       #expect(try RawClient("unix:\(path)").call(question).reply == [0x0A, 0x00])

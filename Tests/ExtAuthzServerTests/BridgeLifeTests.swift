@@ -101,11 +101,11 @@ internal import Testing
 
   @Test func `a drain under load loses no call to a successor on the same port`() throws {
     for _ in 0..<5 {
-      let first = try BridgeServer(reusePort: true)
+      let first = try BridgeServer(takeOver: true)
       let clients = try (0..<3).map { _ in try RawClient(first.target) }
       let loads = try clients.map { try $0.load(question, inFlight: 32) }
       while loads.contains(where: { $0.finished < 500 }) { Thread.sleep(forTimeInterval: 0.005) }
-      let second = try BridgeServer([first.target], reusePort: true)
+      let second = try BridgeServer([first.target], takeOver: true)
       #expect(first.drain())
       let before = loads.map(\.finished)
       while zip(loads, before).contains(where: { $0.finished < $1 + 500 }) { Thread.sleep(forTimeInterval: 0.005) }

@@ -45,7 +45,7 @@ struct StartFailure: Error {
 
   init(
     _ addresses: [String] = ["127.0.0.1:0"], workers: UInt32 = 2, tls: TLSFiles? = nil, maxMessageBytes: UInt32 = 0,
-    reusePort: Bool = false, handler: @escaping Handler = { _, _ in true }
+    takeOver: Bool = false, handler: @escaping Handler = { _, _ in true }
   ) throws {
     box = Box(handler)
     // Freed at the end of this initializer; the server copies what it keeps.
@@ -65,7 +65,7 @@ struct StartFailure: Error {
     let started = unsafe listeners.withUnsafeBufferPointer { list in
       var options = unsafe extauthz_server_options(
         listeners: list.baseAddress, listener_count: list.count, certificate_path: files[0], key_path: files[1],
-        client_ca_path: files[2], refresh_seconds: 1, workers: workers, max_message_bytes: maxMessageBytes, reuse_port: reusePort,
+        client_ca_path: files[2], refresh_seconds: 1, workers: workers, max_message_bytes: maxMessageBytes, take_over: takeOver,
         handler: { context, worker, request, reply in
           guard let context = unsafe context else { return }
           let box = unsafe Unmanaged<Box>.fromOpaque(context).takeUnretainedValue()

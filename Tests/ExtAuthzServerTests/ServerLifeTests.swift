@@ -75,18 +75,20 @@ private func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) 
     let first = try TestServer(before, Belief())
     let message = CheckMessage(to: "shop/backend")
     let (wrong, old, new) = (Tally(), Tally(), Tally())
-    let isDrained = Tally()
+    let (isDrained, finished) = (Tally(), Tally())
     inThreads(4) { index in
       do {
         if index == 3 {
           while old.count < 300 { Thread.sleep(forTimeInterval: 0.005) }
-          let second = try TestServer(after, Belief(), address: first.target)
+          let second = try TestServer(after, Belief(), address: first.target, takesOver: true)
           second.server.setServing(true)
           if !first.server.drain(graceMilliseconds: 20_000) { wrong.increment() }
           isDrained.increment()
-          while new.count < 600 { Thread.sleep(forTimeInterval: 0.005) }
+          // The successor lives until the last question is answered.
+          while finished.count < 3 { Thread.sleep(forTimeInterval: 0.005) }
           return
         }
+        defer { finished.increment() }
         let client = try RawClient(first.target)
         for _ in 0..<200_000 where new.count < 600 {
           let drained = isDrained.count == 1
@@ -123,6 +125,17 @@ private func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) 
     #expect(server.server.counters.count(of: .unknownWorkload) == 500)
     #expect(Reason.allCases.reduce(0) { $0 + server.server.counters.count(of: $1) } == 1000)
     #expect(server.server.wireCounters.checks == 1000)
+  }
+
+  @Test func `refuses an address where somebody listens, unless it is the successor`() throws {
+    let directory = try TemporaryDirectory()
+    let snapshot = try snapshot(Self.yaml("ALLOW", "allow-it"))
+    for address in ["127.0.0.1:0", "[::1]:0", "unix:\(directory.file("s"))"] {
+      let first = try TestServer(snapshot, Belief(), address: address)
+      let taken = address.hasPrefix("[") ? "[::1]:\(first.server.ports[0])" : first.target
+      #expect(throws: ListenError.self, "\(address)") { try TestServer(snapshot, Belief(), address: taken) }
+      _ = try TestServer(snapshot, Belief(), address: taken, takesOver: true)
+    }
   }
 
   @Test func `answers on a unix socket, and says why it cannot listen`() throws {

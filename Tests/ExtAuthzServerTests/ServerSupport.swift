@@ -71,13 +71,14 @@ final class TestServer: Sendable {
 
   init(
     _ snapshot: Snapshot, _ belief: Belief = Belief(), bundles: TrustBundles = .unverified, address: String = "127.0.0.1:0",
-    workers: UInt32 = 2
+    workers: UInt32 = 2, takesOver: Bool = false
   ) throws {
     snapshots = Latest(snapshot)
     self.bundles = Latest(bundles)
     var options = ListenOptions()
     options.addresses = [(address, false)]
     options.workers = workers
+    options.takesOver = takesOver
     server = try ExtAuthzServer(options, belief: belief, snapshots: snapshots, bundles: self.bundles, processorCount: 2)
     target = address.hasPrefix("unix:") ? address : "127.0.0.1:\(server.ports[0])"
     unsafe client = try RawClient(target)
@@ -114,6 +115,8 @@ func policies(_ yaml: String) throws -> PolicySet {
     switch object {
     case .policy(let policy): set.policies.append(policy)
     case .peerAuthentication(let policy): set.peerAuthentications.append(policy)
+    case .requestAuthentication(let policy): set.requestAuthentications.append(policy)
+    case .destinationRule(let rule): set.destinationRules.append(rule)
     case .workload(let workload): set.workloads.append(workload)
     case .inventory(let object): set.inventory.append(object)
     }

@@ -61,6 +61,16 @@ import Testing
     #expect(!Self.isFixedPoint("/app#f", .none))
   }
 
+  @Test func `a path without its first slash is none, but for the star`() {
+    for mode in Mode.allCases {
+      for path in ["admin", "\\admin", "http://a/admin", "", "?x", "**"] {
+        #expect(!Self.isFixedPoint(path, mode))
+        #expect(mode.normalize(Array(path.utf8)) == nil)
+      }
+      #expect(Self.isFixedPoint("*", mode))
+    }
+  }
+
   /// The quick look may say "look closer", but never "plain" of a path that would change.
   @Test func `the quick look never calls a path plain that would change`() {
     let seed = UInt64.random(in: 0 ... .max)

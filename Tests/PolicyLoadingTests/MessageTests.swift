@@ -12,7 +12,7 @@ import Testing
       apiVersion: security.istio.io/v1
       kind: AuthorizationPolicy
       metadata:
-        name: p
+        {name: p, namespace: shop}
       spec:
         action: ALOW
         rules:

@@ -5,7 +5,7 @@ import PolicyModel
 import Testing
 
 /// A small generator with a seed that a failure can name (SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
+struct SeededGenerator: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
@@ -43,7 +43,14 @@ private struct SeededGenerator: RandomNumberGenerator {
      "status": {"podIP": "10.0.0.1"}}, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}]}
     ---
 
-    """ + peer("{selector: {matchLabels: {a: b}}, portLevelMtls: {80: {mode: STRICT}}}")).utf8)
+    """ + peer("{selector: {matchLabels: {a: b}}, portLevelMtls: {80: {mode: STRICT}}}") + "---\n"
+      + tokens(
+        "{selector: {matchLabels: {a: b}}, jwtRules: [{issuer: i, jwks: '{\"keys\": [{\"kty\": \"oct\", \"k\": \"AQ\"}]}', timeout: 5s}]}")
+      + "---\n"
+      + rule(
+        "{host: \"*.a.b\", trafficPolicy: {tls: {mode: SIMPLE}, loadBalancer: {warmup: {duration: 1s, aggression: 1.5}}}, subsets: [{name: v1}]}"
+      ))
+      .utf8)
   private static let pieces: [[UInt8]] =
     [
       "[", "]", "{", "}", "\"", "'", "&a ", "*a", "*l", "!x ", "? ", ": ", "- ", "\n", "\n---\n", "\n...\n", "\t", "|", "<<: ", "%YAML 9\n",

@@ -20,6 +20,12 @@ extension LoadedFile {
   var peerAuthentications: [PeerAuthentication] {
     objects.compactMap { if case .peerAuthentication(let policy) = $0 { policy } else { nil } }
   }
+  var requestAuthentications: [RequestAuthentication] {
+    objects.compactMap { if case .requestAuthentication(let policy) = $0 { policy } else { nil } }
+  }
+  var destinationRules: [DestinationRule] {
+    objects.compactMap { if case .destinationRule(let rule) = $0 { rule } else { nil } }
+  }
   var workloads: [Workload] {
     objects.compactMap { if case .workload(let workload) = $0 { workload } else { nil } }
   }
@@ -46,4 +52,12 @@ func peer(_ spec: String) -> String {
   spec: \(spec)
 
   """
+}
+
+/// A RequestAuthentication `shop/p` whose spec is `spec` in flow style.
+func tokens(_ spec: String) -> String { peer(spec).replacing("PeerAuthentication", with: "RequestAuthentication") }
+
+/// A DestinationRule `shop/p` whose spec is `spec` in flow style.
+func rule(_ spec: String) -> String {
+  peer(spec).replacing("PeerAuthentication", with: "DestinationRule").replacing("security.istio.io", with: "networking.istio.io")
 }

@@ -156,12 +156,12 @@ import Testing
     #expect(file.broken.contains { $0.key == nil && $0.couldDecide })
     #expect(file.messages.contains("more than 10 problems"))
     let next = load(list + noise + noise + "---\n" + policy("{}"), limits: LoadingLimits(diagnostics: 10))
-    #expect(next.keys == ["AuthorizationPolicy shop/p"])
+    #expect(next.keys == ["AuthorizationPolicy shop/p"], "\(next.messages)")
   }
 
   @Test func `warnings never hide an error`() {
     let warnings = (0..<20).map { policy("{selector: {}}").replacing("name: p", with: "name: w\($0)") + "---\n" }.joined()
-    let file = load(warnings + policy("{action: NO}"), limits: LoadingLimits(diagnostics: 5))
+    let file = load(warnings + policy("{action: never}"), limits: LoadingLimits(diagnostics: 5))
     #expect(file.hasErrors)
     #expect(file.codes.contains("value-unknown"))
     #expect(file.diagnostics.count == 6)

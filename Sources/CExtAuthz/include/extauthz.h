@@ -190,7 +190,7 @@ typedef struct extauthz_error {
 typedef struct extauthz_arena extauthz_arena;
 
 /// `max_bytes` bounds what one message may allocate; 0 stands for 64 MiB. Below that bound, a message may use 16 times its
-/// own size and 64 KiB. Null if there is no memory.
+/// own size and 4 MiB. Null if there is no memory.
 extauthz_arena *_Nullable extauthz_arena_create(size_t max_bytes);
 void extauthz_arena_destroy(extauthz_arena *_Nullable arena);
 /// Ends the life of everything decoded into the arena. Keeps a small block for the next message, returns the rest.
@@ -232,9 +232,10 @@ typedef struct extauthz_server_options {
   uint32_t workers;
   /// Largest CheckRequest; 0: 4 MiB. Larger ones are refused by gRPC with RESOURCE_EXHAUSTED.
   uint32_t max_message_bytes;
-  /// A successor may listen on the same TCP port at the same time, and may take a unix socket's path over from a living
-  /// process.
-  bool reuse_port;
+  /// Listen where another process listens already: on a TCP port beside it, so that new connections go to either until it
+  /// stops; on a unix socket's path in its place. False: such an address is refused, because two servers that share a port by
+  /// accident answer in turns.
+  bool take_over;
   extauthz_handler _Nonnull handler;
   void *_Nullable context;
   /// Process-wide; null leaves gRPC's log as it is.

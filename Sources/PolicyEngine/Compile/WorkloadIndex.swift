@@ -8,8 +8,9 @@ struct WorkloadIndex: Sendable {
   private let names: PatternLookup
   private let accounts: PatternLookup
   private let addresses: PatternLookup
+  private let namespaces: PatternLookup
 
-  init(_ workloads: [Workload], hash: ByteHash, target: (Workload) -> Int) {
+  init(_ workloads: [Workload], namespaces: Set<ExactText>, hash: ByteHash, target: (Workload) -> Int) {
     var names: [IndexPattern: Stretch] = [:]
     var accounts: [IndexPattern: Stretch] = [:]
     var addresses: [IndexPattern: Stretch] = [:]
@@ -36,7 +37,11 @@ struct WorkloadIndex: Sendable {
     self.names = PatternLookup(names, hash: hash)
     self.accounts = PatternLookup(accounts, hash: hash)
     self.addresses = PatternLookup(addresses, hash: hash)
+    let known = namespaces.map { (IndexPattern.exact($0.bytes), Stretch(start: 0, count: 1)) }
+    self.namespaces = PatternLookup(Dictionary(known) { first, _ in first }, hash: hash)
   }
+
+  func knows(namespace: Span<UInt8>) -> Bool { !namespaces.forEachMatch(text: namespace) { _ in false } }
 
   func named(_ name: Span<UInt8>) -> TargetLookup { Self.result { names.forEachMatch(text: name, $0) } }
 

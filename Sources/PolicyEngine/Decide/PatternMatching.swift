@@ -80,29 +80,38 @@ extension CompiledPolicies {
   }
 
   /// `spiffe://`, something, `/ns/NAMESPACE/`, optional segments, `sa/ACCOUNT`, then the end or a slash and more (Istio: serviceAccounts).
+  /// Whatever fits behind a later `/ns/NAMESPACE/` also fits behind the first, so one pass is enough. O(n).
   private func matchesServiceAccount(namespace: Span<UInt8>, account: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
     let slash = UInt8(ascii: "/")
-    guard hasPrefix(text, literal(schemeLiteral)), text.count > 10 else { return false }
-    var start = 10
-    while start < text.count {
-      let tail = start + 4 + namespace.count + 1
-      if text[start] == slash, tail <= text.count, hasPrefix(text.extracting(start..<text.count), literal(namespaceLiteral)),
-        equal(text.extracting(start + 4..<tail - 1), namespace), text[tail - 1] == slash
+    guard hasPrefix(text, literal(schemeLiteral)), let tail = endOfNamespace(namespace, text) else { return false }
+    var at = tail
+    while at + 3 + account.count <= text.count {
+      let end = at + 3 + account.count
+      let mayStart = at == tail || (at >= tail + 2 && text[at - 1] == slash)
+      if mayStart, hasPrefix(text.extracting(at..<end), literal(accountLiteral)), equal(text.extracting(at + 3..<end), account),
+        end == text.count || (text[end] == slash && end + 1 < text.count)
       {
-        var at = tail
-        while at + 3 + account.count <= text.count {
-          let end = at + 3 + account.count
-          if at == tail || (at >= tail + 2 && text[at - 1] == slash), hasPrefix(text.extracting(at..<end), literal(accountLiteral)),
-            equal(text.extracting(at + 3..<end), account), end == text.count || (text[end] == slash && end + 1 < text.count)
-          {
-            return true
-          }
-          at += 1
-        }
+        return true
+      }
+      at += 1
+    }
+    return false
+  }
+
+  /// Where the text goes on behind the first `/ns/NAMESPACE/` that has at least one byte between the scheme and itself.
+  private func endOfNamespace(_ namespace: Span<UInt8>, _ text: Span<UInt8>) -> Int? {
+    let slash = UInt8(ascii: "/")
+    var start = 10
+    while start + 5 + namespace.count <= text.count {
+      let tail = start + 5 + namespace.count
+      if text[start] == slash, text[tail - 1] == slash, hasPrefix(text.extracting(start..<tail), literal(namespaceLiteral)),
+        equal(text.extracting(start + 4..<tail - 1), namespace)
+      {
+        return tail
       }
       start += 1
     }
-    return false
+    return nil
   }
 
   /// The text's first slash behind the scheme is the pattern's first slash.

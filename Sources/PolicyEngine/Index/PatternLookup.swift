@@ -15,7 +15,9 @@ enum IndexPattern: Hashable, Sendable {
   case number(UInt64)
 }
 
-struct PatternLookup: Sendable {
+/// A class, although a value would do: asking an element of an array of structs copied it, with a reference count for each of its tables, and
+/// all threads count in the same places. Now there is one.
+final class PatternLookup: Sendable {
   private struct Entry: Sendable {
     var literal: Literal
     var postings: Stretch
@@ -28,21 +30,26 @@ struct PatternLookup: Sendable {
   }
 
   private let hash: ByteHash
-  private var slots: [UInt32] = []
-  private var entries: [Entry] = []
-  private var texts: [UInt8] = []
-  private var prefixes: Trie
-  private var suffixes: Trie
-  private(set) var always = Stretch()
-  private var numberSlots: [UInt32] = []
-  private var numbers: [NumberEntry] = []
+  private let slots: [UInt32]
+  private let entries: [Entry]
+  private let texts: [UInt8]
+  private let prefixes: Trie
+  private let suffixes: Trie
+  private let always: Stretch
+  private let numberSlots: [UInt32]
+  private let numbers: [NumberEntry]
   /// The block lengths in use, IPv4 and IPv6: one probe each.
-  private var lengths: [UInt8] = []
-  private var lengths6: [UInt8] = []
+  private let lengths: [UInt8]
+  private let lengths6: [UInt8]
 
   /// Registers patterns, each once. O(total length, n log n).
   init(_ patterns: [IndexPattern: Stretch], hash: ByteHash) {
-    self.hash = hash
+    var entries: [Entry] = []
+    var texts: [UInt8] = []
+    var always = Stretch()
+    var numbers: [NumberEntry] = []
+    var lengths: [UInt8] = []
+    var lengths6: [UInt8] = []
     var prefixTexts: [(text: [UInt8], postings: Stretch)] = []
     var suffixTexts: [(text: [UInt8], postings: Stretch)] = []
     for (pattern, postings) in patterns {
@@ -68,10 +75,17 @@ struct PatternLookup: Sendable {
       case .number(let number): numbers.append(NumberEntry(high: number, low: 0, tag: Self.numberTag, postings: postings))
       }
     }
+    self.hash = hash
     prefixes = Trie(sorted: prefixTexts.sorted { $0.text.lexicographicallyPrecedes($1.text) }, isReversed: false)
     suffixes = Trie(sorted: suffixTexts.sorted { $0.text.lexicographicallyPrecedes($1.text) }, isReversed: true)
     slots = Self.table(count: entries.count) { index in hash(texts.span.extracting(Self.range(entries[index].literal))) }
     numberSlots = Self.table(count: numbers.count) { index in hash(numbers[index].high, numbers[index].low, numbers[index].tag) }
+    self.entries = entries
+    self.texts = texts
+    self.always = always
+    self.numbers = numbers
+    self.lengths = lengths
+    self.lengths6 = lengths6
   }
 
   /// Calls `visit` with the postings of every pattern that the text satisfies; stops and returns false when `visit` does.
@@ -105,6 +119,7 @@ struct PatternLookup: Sendable {
 
   private func exactPostings(_ text: Span<UInt8>) -> Stretch? {
     guard !slots.isEmpty else { return nil }
+    let texts = self.texts
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: hash(text)) & mask
     while true {

@@ -185,7 +185,7 @@ public struct ReferenceEvaluator: Sendable {
     guard request.isPeerKnown else { return (.unknown(.unknownPeer), .unknownPeer) }
     let identities = request.identities.map { ExactText(String(decoding: request.copy($0.slice), as: UTF8.self)) }
     let spiffe = identities.filter { $0.string.utf8.starts(with: "spiffe://".utf8) }
-    if spiffe.contains(where: { id in mesh.trustDomains.contains { id.string.utf8.starts(with: "spiffe://\($0)/".utf8) } }) {
+    if spiffe.contains(where: { id in mesh.allTrustDomains.contains { id.string.utf8.starts(with: "spiffe://\($0)/".utf8) } }) {
       return (.no, .mtlsRequired)
     }
     return (strictness, spiffe.isEmpty ? .mtlsRequired : .untrustedDomain)

@@ -56,6 +56,8 @@ struct TreeBuilder {
   /// The document cannot be read further.
   mutating func fail(_ message: Message, at span: SourceSpan? = nil) {
     document.isTruncated = true
+    // Said once; the next document begins anew.
+    isFull = false
     document.endLine = max(document.endLine, span?.line ?? 0)
     problems.append(Problem(message: message, span: span ?? document.start))
   }

@@ -10,6 +10,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case conditionEmpty = "condition-empty"
   case conditionKeyInvalid = "condition-key-invalid"
   case conditionKeyUnknown = "condition-key-unknown"
+  case credentialNameInvalid = "credential-name-invalid"
   case customIdentity = "custom-identity"
   case customNeverTriggered = "custom-never-triggered"
   case denyNeverTriggered = "deny-never-triggered"
@@ -17,23 +18,38 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case documentInvalid = "document-invalid"
   case duplicateKey = "duplicate-key"
   case duplicateObject = "duplicate-object"
+  case durationInvalid = "duration-invalid"
   case emptyClause = "empty-clause"
   case emptyList = "empty-list"
   case emptyString = "empty-string"
   case encodingInvalid = "encoding-invalid"
+  case exportToInvalid = "export-to-invalid"
+  case extensionProviderInvalid = "extension-provider-invalid"
+  case failoverIneffective = "failover-ineffective"
+  case fieldConflict = "field-conflict"
+  case fieldDeprecated = "field-deprecated"
+  case fieldIgnored = "field-ignored"
   case fieldNull = "field-null"
   case fieldRequired = "field-required"
   case fieldUnknown = "field-unknown"
   case fileTooLarge = "file-too-large"
+  case headerNameInvalid = "header-name-invalid"
+  case hostInvalid = "host-invalid"
   case ipInvalid = "ip-invalid"
+  case jwksInvalid = "jwks-invalid"
+  case jwksURIInvalid = "jwks-uri-invalid"
   case keyInvalid = "key-invalid"
   case kindUnknown = "kind-unknown"
   case labelInvalid = "label-invalid"
+  case localityInvalid = "locality-invalid"
   case mergeKey = "merge-key"
+  case nameDuplicate = "name-duplicate"
+  case nameInvalid = "name-invalid"
   case namespaceMissing = "namespace-missing"
   case nestingLimit = "nesting-limit"
   case nodeLimit = "node-limit"
   case nullEntry = "null-entry"
+  case numberOutOfRange = "number-out-of-range"
   case outOfMemory = "out-of-memory"
   case pathTemplateInvalid = "path-template-invalid"
   case portInvalid = "port-invalid"
@@ -44,6 +60,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case selectorEmpty = "selector-empty"
   case serviceAccountConflict = "service-account-conflict"
   case serviceAccountInvalid = "service-account-invalid"
+  case settingsEmpty = "settings-empty"
   case tagUnsupported = "tag-unsupported"
   case targetInvalid = "target-invalid"
   case tooManyEntries = "too-many-entries"
@@ -57,7 +74,9 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   /// A warning does not make an object unusable.
   package var severity: Severity {
     switch self {
-    case .denyWholeTCP, .namespaceMissing, .selectorEmpty, .tooManyProblems: .warning
+    case .denyWholeTCP, .extensionProviderInvalid, .failoverIneffective, .fieldDeprecated, .fieldIgnored, .namespaceMissing, .selectorEmpty,
+      .tooManyProblems:
+      .warning
     default: .error
     }
   }

@@ -1,5 +1,6 @@
-// Every sentence that a broken input can cause, in one sorted file, so that the tone stays one: lower-case start, no final period, the
-// user's text in backticks, and help that says what to write. What went wrong enters; words leave; nothing is decided here.
+// Every sentence that a broken input can cause, sorted, in this file and in `TrafficMessages.swift`, so that the tone stays one:
+// lower-case start, no final period, the user's text in backticks, and help that says what to write. What went wrong enters; words leave;
+// nothing is decided here.
 
 /// The words for one problem, without its place.
 package struct Message: Sendable {
@@ -17,7 +18,7 @@ package struct Message: Sendable {
   }
 
   /// User text in backticks, shortened when it is long, so that a message fits a screen.
-  static func quote(_ text: String) -> String {
+  package static func quoted(_ text: String) -> String {
     let limit = 120
     let scalars = text.unicodeScalars
     guard scalars.count > limit else { return "`\(text)`" }
@@ -58,17 +59,17 @@ extension Message {
   package static func conditionKeyShape(_ key: String) -> Message {
     let family = key.prefix { $0 != "[" }
     return Message(
-      .conditionKeyInvalid, "condition key \(quote(key)) has no name in brackets",
+      .conditionKeyInvalid, "condition key \(quoted(key)) has no name in brackets",
       help: "write the name in square brackets, for example `\(family)[name]`")
   }
   package static func conditionKeyUnknown(_ key: String, suggestion: String?) -> Message {
     Message(
-      .conditionKeyUnknown, "unknown condition key \(quote(key))",
+      .conditionKeyUnknown, "unknown condition key \(quoted(key))",
       help: suggestion.map { "did you mean `\($0)`?" } ?? "Istio's reference lists the keys under \"Authorization Policy Conditions\"")
   }
   package static func conditionWithoutValues(_ key: String) -> Message {
     Message(
-      .conditionEmpty, "condition \(quote(key)) has neither `values` nor `notValues`", help: "add at least one value to compare with")
+      .conditionEmpty, "condition \(quoted(key)) has neither `values` nor `notValues`", help: "add at least one value to compare with")
   }
   package static func controlCharacter(_ value: UInt32) -> Message {
     let digits = String(value, radix: 16, uppercase: true)
@@ -102,7 +103,7 @@ extension Message {
   }
   package static func dryRunInvalid(_ value: String) -> Message {
     Message(
-      .annotationInvalid, "annotation `istio.io/dry-run` is \(quote(value)), which is neither true nor false",
+      .annotationInvalid, "annotation `istio.io/dry-run` is \(quoted(value)), which is neither true nor false",
       help: "write \"true\" or \"false\"")
   }
   package static func dryRunRefused(_ what: String) -> Message {
@@ -112,7 +113,7 @@ extension Message {
   }
   package static func duplicateKey(_ key: String, firstLine: UInt32) -> Message {
     Message(
-      .duplicateKey, "duplicate key \(quote(key)), first on line \(firstLine)", help: "keep one of the two, or join their values")
+      .duplicateKey, "duplicate key \(quoted(key)), first on line \(firstLine)", help: "keep one of the two, or join their values")
   }
   package static func duplicateObject(_ key: String, first: String) -> Message {
     Message(
@@ -125,14 +126,14 @@ extension Message {
     Message(.nullEntry, "null entry in `\(path)`", help: "remove the dash, or write a value behind it")
   }
   package static func fieldNull(_ field: String) -> Message {
-    Message(.fieldNull, "\(quote(field)) is null", help: "write the value, or remove the field")
+    Message(.fieldNull, "\(quoted(field)) is null", help: "write the value, or remove the field")
   }
   package static func fieldRequired(_ field: String, in place: String, help: String) -> Message {
     Message(.fieldRequired, "\(place) has no `\(field)`", help: help)
   }
   package static func fieldUnknown(_ field: String, in path: String, suggestion: String?, known: String) -> Message {
     Message(
-      .fieldUnknown, "unknown field \(quote(field)) in `\(path)`",
+      .fieldUnknown, "unknown field \(quoted(field)) in `\(path)`",
       help: suggestion.map { "did you mean `\($0)`?" } ?? "the fields here are \(known)")
   }
   package static func fileTooLarge(_ size: Int, limit: Int) -> Message {
@@ -140,7 +141,7 @@ extension Message {
       .fileTooLarge, "the file has \(size) bytes, more than the limit of \(limit)", help: "split it into several files")
   }
   package static func groupUnknown(_ group: String, kind: String, suggestion: String, kindSuggestion: String? = nil) -> Message {
-    let place = group.isEmpty ? "the core API group" : "the API group \(quote(group))"
+    let place = group.isEmpty ? "the core API group" : "the API group \(quoted(group))"
     let other = kindSuggestion.map { " and `kind: \($0)`" } ?? ""
     return Message(.kindUnknown, "\(kind) is not a kind of \(place)", help: "did you mean `apiVersion: \(suggestion)/v1`\(other)?")
   }
@@ -149,18 +150,18 @@ extension Message {
   }
   package static func ipInvalid(_ value: String) -> Message {
     Message(
-      .ipInvalid, "\(quote(value)) is neither an IP address nor a CIDR block",
+      .ipInvalid, "\(quoted(value)) is neither an IP address nor a CIDR block",
       help: "write for example \"10.1.2.3\", \"10.0.0.0/8\" or \"2001:db8::/32\"")
   }
   package static func keyNotScalar() -> Message {
     Message(.keyInvalid, "a key must be text, not a list or a mapping", help: "put the key in quotes if it begins with a bracket or brace")
   }
   package static func keyNotString(_ key: String) -> Message {
-    Message(.keyInvalid, "key \(quote(key)) is not text", help: "put the key in quotes: \"\(key)\"")
+    Message(.keyInvalid, "key \(quoted(key)) is not text", help: "put the key in quotes: \"\(key)\"")
   }
   package static func kindUnknown(_ kind: String, group: String, suggestion: String?) -> Message {
     Message(
-      .kindUnknown, "unknown kind \(quote(kind)) in `\(group)`",
+      .kindUnknown, "unknown kind \(quoted(kind)) in `\(group)`",
       help: suggestion.map { "did you mean `\($0)`?" } ?? "check the spelling, or move the object to another directory")
   }
   package static func labelKeyEmpty(_ path: String) -> Message {
@@ -168,12 +169,12 @@ extension Message {
   }
   package static func labelStar(_ text: String) -> Message {
     Message(
-      .labelInvalid, "label text \(quote(text)) contains a star, which selectors do not understand",
+      .labelInvalid, "label text \(quoted(text)) contains a star, which selectors do not understand",
       help: "name the label exactly; leave `selector` out to select all workloads")
   }
   package static func labelValueLong(_ value: String) -> Message {
     Message(
-      .labelInvalid, "label value \(quote(value)) has \(value.utf8.count) characters, more than the 63 that Kubernetes allows",
+      .labelInvalid, "label value \(quoted(value)) has \(value.utf8.count) characters, more than the 63 that Kubernetes allows",
       help: "no workload can carry this label; shorten it")
   }
   package static func listEmpty(_ field: String) -> Message {
@@ -181,7 +182,7 @@ extension Message {
   }
   package static func listWithoutItems(_ kind: String) -> Message {
     Message(
-      .fieldRequired, "\(quote(kind)) has no list `items`",
+      .fieldRequired, "\(quoted(kind)) has no list `items`",
       help: "write `items:` and below it the objects, each behind a dash, or `items: []`")
   }
   package static func mergeKey() -> Message {
@@ -203,14 +204,14 @@ extension Message {
   }
   package static func pathTemplate(_ value: String, why: String) -> Message {
     Message(
-      .pathTemplateInvalid, "path \(quote(value)): \(why)",
+      .pathTemplateInvalid, "path \(quoted(value)): \(why)",
       help: "`{*}` stands for one whole segment, `{**}` for the rest, as in \"/shop/{*}/items/{**}\"")
   }
   package static func portInvalid(_ value: String) -> Message {
-    Message(.portInvalid, "port \(quote(value)) is not a number from 0 to 65535", help: "write one port as text, for example \"8080\"")
+    Message(.portInvalid, "port \(quoted(value)) is not a number from 0 to 65535", help: "write one port as text, for example \"8080\"")
   }
   package static func portKeyInvalid(_ value: String) -> Message {
-    Message(.portInvalid, "port \(quote(value)) is not a number from 1 to 65535", help: "write the container's port, for example `8080:`")
+    Message(.portInvalid, "port \(quoted(value)) is not a number from 1 to 65535", help: "write the container's port, for example `8080:`")
   }
   package static func portLevelEmpty() -> Message {
     Message(.portLevelEmpty, "`portLevelMtls` has no port", help: "name a port, or leave `portLevelMtls` out")
@@ -239,7 +240,7 @@ extension Message {
   }
   package static func serviceAccountInvalid(_ value: String, why: String) -> Message {
     Message(
-      .serviceAccountInvalid, "service account \(quote(value)) \(why)", help: "write \"name\" or \"namespace/name\", without wildcards")
+      .serviceAccountInvalid, "service account \(quoted(value)) \(why)", help: "write \"name\" or \"namespace/name\", without wildcards")
   }
   package static func syntax(_ problem: String, context: String?, contextLine: UInt32) -> Message {
     let place = context.map { " (\($0), line \(contextLine))" } ?? ""
@@ -260,7 +261,7 @@ extension Message {
     return Message(.yamlSyntax, "\(problem)\(place)", help: help)
   }
   package static func tagUnsupported(_ tag: String) -> Message {
-    Message(.tagUnsupported, "tag \(quote(tag)) is not supported", help: "remove the tag")
+    Message(.tagUnsupported, "tag \(quoted(tag)) is not supported", help: "remove the tag")
   }
   package static func target(_ why: String, help: String) -> Message {
     Message(.targetInvalid, why, help: help)
@@ -287,16 +288,16 @@ extension Message {
   }
   package static func trustDomainInvalid(_ value: String, why: String) -> Message {
     Message(
-      .trustDomainInvalid, "trust domain \(quote(value)) \(why)",
+      .trustDomainInvalid, "trust domain \(quoted(value)) \(why)",
       help: "write \"cluster.local\", or one star at the start or the end as in \"*.example.com\"")
   }
   package static func valueUnknown(_ path: String, _ value: String, allowed: String, suggestion: String?) -> Message {
     Message(
-      .valueUnknown, "`\(path)` is \(quote(value)), not one of \(allowed)",
+      .valueUnknown, "`\(path)` is \(quoted(value)), not one of \(allowed)",
       help: suggestion.map { "did you mean `\($0)`?" } ?? "write one of \(allowed)")
   }
   package static func versionUnknown(_ version: String, kind: String, known: String) -> Message {
-    Message(.versionUnknown, "unknown version \(quote(version)) of \(kind)", help: "write `apiVersion: \(known)`")
+    Message(.versionUnknown, "unknown version \(quoted(version)) of \(kind)", help: "write `apiVersion: \(known)`")
   }
   package static func wideEncoding() -> Message {
     Message(.encodingInvalid, "the file is UTF-16 or UTF-32", help: "save the file as UTF-8")

@@ -2,7 +2,7 @@
 // Enters: policies, and a request from arguments or from lines of JSON. Leaves: decisions. What was not given is unknown, never assumed.
 
 internal import ArgumentParser
-internal import Foundation
+internal import Glibc
 internal import PolicyEngine
 internal import PolicyFiles
 internal import PolicyModel
@@ -26,22 +26,17 @@ struct CheckCommand: ParsableCommand {
   var output = OutputFormat.text
 
   func validate() throws {
-    if requests != nil, arguments.to != nil || arguments.from != nil {
-      throw ValidationError("`--requests` goes without `--to` and `--from`: each line says both")
+    if requests != nil, arguments.isAnyGiven {
+      throw ValidationError("`--requests` goes without `--to`, `--from` and all else that describes one request: each line says it")
     }
     if requests == nil, arguments.to == nil { throw ValidationError("`--to` is needed: `namespace/name` of the workload") }
   }
 
   func run() throws {
-    do {
-      let loaded = try policies.load()
-      let snapshot = Snapshot(loaded.policies, mesh: policies.mesh)
-      let answer = try requests.map { try many(from: $0, snapshot) } ?? one(snapshot)
-      if answer != .yes { throw ExitCode(answer.rawValue) }
-    } catch let problem as CommandProblem {
-      StandardError.write("error: \(problem)")
-      throw ExitCode(Answer.unusable.rawValue)
-    }
+    let loaded = try policies.load()
+    let snapshot = Snapshot(loaded.policies, mesh: try policies.meshSettings())
+    let answer = try requests.map { try many(from: $0, snapshot) } ?? one(snapshot)
+    if answer != .yes { throw ExitCode(answer.rawValue) }
   }
 
   private func one(_ snapshot: Snapshot) throws -> Answer {
@@ -52,27 +47,34 @@ struct CheckCommand: ParsableCommand {
     return report.answer
   }
 
-  /// Exit code: the worst of all lines, undecided being worse than denied.
+  /// Decides line by line, so that a program may ask and read in turn. Ends at the first line that is not a request: what was printed
+  /// until then belongs to the lines before it. Exit code: the worst of all lines, undecided being worse than denied.
   private func many(from path: String, _ snapshot: Snapshot) throws -> Answer {
-    let data: Data
-    do {
-      data = path == "-" ? FileHandle.standardInput.readDataToEndOfFile() : try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch {
-      throw CommandProblem("`\(path)` cannot be read", help: "name a file with one JSON request a line")
-    }
-    var worst = Answer.yes
-    for (index, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
-      let question: Question
-      do {
-        question = try RequestDocument(line: Data(line)).question(for: snapshot)
-      } catch {
-        throw CommandProblem("\(path):\(index + 1): \(error)")
-      }
+    var lines = LineReader(try InputFile(path: path))
+    var worst: Answer?
+    while let line = try lines.next() {
+      if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { continue }
+      let question = try question(line, at: "\(Printable.text(path)):\(lines.number)", snapshot)
       let report = DecisionReport(snapshot.decide(question.request, on: question.target, profile: question.profile), snapshot)
       print(output == .json ? try report.json() : report.line(question: question.title))
-      if report.answer.rawValue > worst.rawValue { worst = report.answer }
+      if !lines.hasLine { fflush(nil) }
+      worst = max(worst ?? .yes, report.answer)
     }
+    guard let worst else { throw CommandProblem("`\(Printable.text(path))` holds no request", help: "write one JSON object a line") }
     return worst
+  }
+
+  private func question(_ line: [UInt8], at place: String, _ snapshot: Snapshot) throws -> Question {
+    let help = "docs/request-json.md shows the shape of a request"
+    do {
+      return try RequestDocument(line: line).question(for: snapshot)
+    } catch let error as JSONError {
+      throw CommandProblem("not JSON: \(error.problem)", help: help, at: "\(place):\(error.column)")
+    } catch let error as RequestDocumentError {
+      throw CommandProblem(error.description, help: help, at: place)
+    } catch let problem as CommandProblem {
+      throw CommandProblem(problem.problem, help: problem.help, at: place)
+    }
   }
 }
 

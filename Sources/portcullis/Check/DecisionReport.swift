@@ -63,13 +63,18 @@ struct DecisionReport {
       let decision: String
       let reason: String
       let policy: String
-      let dry_run: [DryRun]
+      let dryRun: [DryRun]
       let audit: [String]
       let snapshot: String
+
+      enum CodingKeys: String, CodingKey {
+        case decision, reason, policy, audit, snapshot
+        case dryRun = "dry_run"
+      }
     }
     let shape = Shape(
       decision: "\(decision.verdict.name)", reason: "\(decision.reason.code)", policy: snapshot.name(of: decision.rule).string,
-      dry_run: decision.dryRun.verdict.map { [.init(decision: "\($0.name)", policy: snapshot.name(of: decision.dryRun.rule).string)] }
+      dryRun: decision.dryRun.verdict.map { [.init(decision: "\($0.name)", policy: snapshot.name(of: decision.dryRun.rule).string)] }
         ?? [],
       audit: decision.audit == .none ? [] : [snapshot.name(of: decision.audit).string], snapshot: snapshot.contentHash.string)
     let encoder = JSONEncoder()

@@ -22,11 +22,12 @@ struct ExplainCommand: ParsableCommand {
   func run() throws {
     do {
       let loaded = try policies.load()
-      let snapshot = Snapshot(loaded.policies, mesh: policies.mesh)
+      let mesh = try policies.meshSettings()
+      let snapshot = Snapshot(loaded.policies, mesh: mesh)
       let question = try arguments.question(for: snapshot)
       let workload = try arguments.workload(in: loaded.policies)
       let report = DecisionReport(snapshot.decide(question.request, on: question.target, profile: question.profile), snapshot)
-      let explanation = ReferenceEvaluator(policies: loaded.policies, mesh: policies.mesh).explain(
+      let explanation = ReferenceEvaluator(policies: loaded.policies, mesh: mesh).explain(
         question.request, namespace: workload.metadata.key.namespace, labels: workload.labels, profile: question.profile)
       print(report.text(question: question.title))
       print(ExplanationText(explanation).text)

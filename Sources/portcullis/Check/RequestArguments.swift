@@ -2,7 +2,6 @@
 // Enters: words. Leaves: a request in which only what was written is known.
 
 internal import ArgumentParser
-internal import Foundation
 internal import PeerIdentity
 internal import PolicyEngine
 internal import PolicyModel
@@ -16,11 +15,11 @@ struct RequestArguments: ParsableArguments {
       "Who calls: a service account, a SPIFFE URI, a certificate file, or `anonymous`.", valueName: "namespace/account|spiffe://…|file"))
   var from: String?
 
-  @Option(name: .shortAndLong, help: "The namespace of names that have none.")
-  var namespace = "default"
+  @Option(name: .shortAndLong, help: "The namespace of names that have none (default: default).")
+  var namespace: String?
 
-  @Option(help: "The kind of proxy that enforces.")
-  var profile = CheckProfile.sidecar
+  @Option(help: "The kind of proxy that enforces (default: sidecar).")
+  var profile: CheckProfile?
 
   @Flag(help: "A TCP connection, not an HTTP request.")
   var tcp = false
@@ -64,14 +63,23 @@ struct RequestArguments: ParsableArguments {
   @Option(help: "The server name of the TLS handshake; empty for none.")
   var sni: String?
 
+  /// Whether anything describes a request.
+  var isAnyGiven: Bool {
+    let words = [to, from, namespace, method, path, host, sourceIP, remoteIP, destinationIP, sni]
+    return words.contains { $0 != nil } || profile != nil || port != nil || tcp || !header.isEmpty || noHeaders || !claim.isEmpty || noToken
+  }
+
   func validate() throws {
+    if port == 0 { throw ValidationError("`--port` is 1 to 65535") }
+    if noHeaders, !header.isEmpty { throw ValidationError("`--no-headers` goes without `--header`") }
+    if noToken, !claim.isEmpty { throw ValidationError("`--no-token` goes without `--claim`") }
     guard tcp else { return }
     let isHTTP = method != nil || path != nil || host != nil || !header.isEmpty || noHeaders || !claim.isEmpty || noToken
     if isHTTP { throw ValidationError("`--tcp` goes without `--method`, `--path`, `--host`, headers and claims: a connection has none") }
   }
 
   /// The name of the workload that is called, with its namespace.
-  private var workloadName: String { (to ?? "").contains("/") ? to ?? "" : "\(namespace)/\(to ?? "")" }
+  private var workloadName: String { (to ?? "").contains("/") ? to ?? "" : "\(namespace ?? "default")/\(to ?? "")" }
 
   /// The workload that is called; of several with the same policies the first.
   func workload(in policies: PolicySet) throws -> Workload {
@@ -93,7 +101,7 @@ struct RequestArguments: ParsableArguments {
     request.isTCP = tcp
     if let from { try fillPeer(from, snapshot.mesh, into: &request) }
     if let port { request.setPort(port) }
-    if let sni { request.setSNI(Array(sni.lowercased().utf8).span) }
+    if let sni { RequestFilling.setSNI(Array(sni.utf8), in: &request) }
     if let sourceIP { request.setSourceIP(try Self.address(sourceIP, "--source-ip")) }
     if let destinationIP { request.setDestinationIP(try Self.address(destinationIP, "--destination-ip")) }
     if let remoteIP {
@@ -107,34 +115,60 @@ struct RequestArguments: ParsableArguments {
     if noHeaders || !header.isEmpty { request.setHeadersKnown() }
     for line in header {
       let (name, value) = try Self.pair(line, "--header")
+      if let attribute = RequestFilling.attribute(ofHeader: Array(name.utf8)) {
+        throw CommandProblem("the header `\(Printable.text(name))` is the request's \(attribute)", help: "write `--\(attribute)`")
+      }
       request.addHeader(name: Array(name.utf8).span, value: Array(value.utf8).span)
     }
     if noToken || !claim.isEmpty { request.setClaimsKnown() }
     try fillClaims(into: &request)
-    return Question(title: "\(from ?? "?") -> \(workload)", request: request, target: target, profile: profile.profile)
+    return Question(
+      title: Printable.text("\(from ?? "?") -> \(workload)"), request: request, target: target,
+      profile: (profile ?? .sidecar).profile)
   }
 
   private func fillPeer(_ from: String, _ mesh: MeshSettings, into request: inout Request) throws {
     if from == "anonymous" { return request.setPeerKnown() }
     if from.hasPrefix("spiffe://") { return request.addIdentity(Array(from.utf8).span) }
-    if FileManager.default.fileExists(atPath: from) {
-      let identities: CertificateIdentities
-      do {
-        identities = try Certificate(pem: Array(Data(contentsOf: URL(fileURLWithPath: from)))).identities()
-      } catch {
-        throw CommandProblem("`\(from)` is not one certificate in PEM: \(error)", help: "name a file with the peer's own certificate")
-      }
-      for name in identities.uris + identities.dnsNames + [identities.subject] { request.addIdentity(name.span) }
-      return
-    }
-    let parts = (from.contains("/") ? from : "\(namespace)/\(from)").split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+    if Self.namesFile(from) { return try fillPeer(certificate: from, into: &request) }
+    let parts = (from.contains("/") ? from : "\(namespace ?? "default")/\(from)").split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts.allSatisfy(Self.isKubernetesName) else {
       throw CommandProblem(
-        "`\(from)` names no peer", help: "write `namespace/service-account`, a `spiffe://` URI, a certificate file, or `anonymous`")
+        "`\(Printable.text(from))` names no peer",
+        help: "write `namespace/service-account`, a `spiffe://` URI, a certificate file, or `anonymous`")
     }
     let identity = SPIFFEID(
       trustDomain: mesh.trustDomain, namespace: ExactText(String(parts[0])), serviceAccount: ExactText(String(parts[1])))
     request.addIdentity(identity.uri.bytes.span)
+  }
+
+  private func fillPeer(certificate path: String, into request: inout Request) throws {
+    let text = try InputFile.bytes(of: path, limit: Certificate.maximumEncodedLength)
+    let identities: CertificateIdentities
+    do {
+      identities = try Certificate(pem: text).identities()
+    } catch {
+      throw CommandProblem(
+        "`\(Printable.text(path))` is not one certificate in PEM: \(error)", help: "name a file with the peer's own certificate alone")
+    }
+    for name in identities.uris + identities.dnsNames + [identities.subject] { request.addIdentity(name.span) }
+  }
+
+  /// What looks like a file is one, so that a misspelt path is not taken for a service account that nobody has.
+  private static func namesFile(_ text: String) -> Bool {
+    ["/", "./", "../"].contains { text.hasPrefix($0) } || [".pem", ".crt", ".cer", ".cert"].contains { text.hasSuffix($0) }
+      || InputFile.exists(text)
+  }
+
+  /// Lower-case letters, digits, `-` and `.`: what Kubernetes allows in names of namespaces and service accounts.
+  private static func isKubernetesName(_ text: Substring) -> Bool {
+    !text.isEmpty
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+        default: false
+        }
+      }
   }
 
   /// Claims by name; the same name twice is a list.
@@ -142,24 +176,38 @@ struct RequestArguments: ParsableArguments {
     let pairs = try claim.map { try Self.pair($0, "--claim") }
     for (name, value) in pairs {
       var path: [UInt8] = []
-      let names =
-        name.hasPrefix("[") && name.hasSuffix("]") ? name.dropFirst().dropLast().components(separatedBy: "][") : [name]
-      for part in names { Request.appendPathComponent(Array(part.utf8).span, to: &path) }
+      for part in try Self.claimPath(name) { Request.appendPathComponent(part.span, to: &path) }
       let isList = pairs.count { ExactText($0.0) == ExactText(name) } > 1
       request.addClaim(path: path.span, value: Array(value.utf8).span, isListElement: isList)
     }
   }
 
+  /// `name`, or `[a][b]` for a claim inside others.
+  private static func claimPath(_ name: String) throws -> [[UInt8]] {
+    let bytes = Array(name.utf8)
+    let (open, close) = (UInt8(ascii: "["), UInt8(ascii: "]"))
+    guard bytes.contains(where: { $0 == open || $0 == close }) else { return [bytes] }
+    let parts = bytes.split(separator: close, omittingEmptySubsequences: false)
+    let isFine =
+      parts.last?.isEmpty == true && parts.dropLast().allSatisfy { $0.count > 1 && $0.first == open && !$0.dropFirst().contains(open) }
+    guard isFine else {
+      throw CommandProblem(
+        "`\(Printable.text(name))` does not name a claim", help: "write `--claim NAME=VALUE` or `--claim [OUTER][INNER]=VALUE`")
+    }
+    return parts.dropLast().map { Array($0.dropFirst()) }
+  }
+
   static func address(_ text: String, _ option: String) throws -> IPAddress {
     guard let address = IPAddress(text) else {
-      throw CommandProblem("`\(text)` is not an address", help: "write `\(option) 10.0.0.1` or an IPv6 address without brackets")
+      throw CommandProblem(
+        "`\(Printable.text(text))` is not an address", help: "write `\(option) 10.0.0.1` or an IPv6 address without brackets")
     }
     return address
   }
 
   private static func pair(_ text: String, _ option: String) throws -> (String, String) {
     guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-      throw CommandProblem("`\(text)` is not a name and a value", help: "write `\(option) NAME=VALUE`")
+      throw CommandProblem("`\(Printable.text(text))` is not a name and a value", help: "write `\(option) NAME=VALUE`")
     }
     return (String(text[..<equals]), String(text[text.index(after: equals)...]))
   }
@@ -180,6 +228,10 @@ enum CheckProfile: String, ExpressibleByArgument, CaseIterable {
 extension WorkloadName {
   /// What is attached to a workload of the inventory.
   static func target(_ name: String, in snapshot: Snapshot) throws -> Target {
+    do { _ = try WorkloadName(name) } catch {
+      throw CommandProblem(
+        "`\(Printable.text(name))` is not a workload", help: "write `namespace/name` or `namespace/kind/name`, such as `shop/backend`")
+    }
     switch snapshot.target(workload: Array(name.utf8).span) {
     case .found(let number): return snapshot.targets[number]
     case .unknown:
@@ -200,5 +252,21 @@ enum RequestFilling {
       return request.setPathUnknown(.pathNotNormalized)
     }
     request.setPath(normalized.span)
+  }
+
+  /// The server name as Envoy keeps it: in lower case (ASCII).
+  static func setSNI(_ name: [UInt8], in request: inout Request) {
+    let folded = name.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+    request.setSNI(folded.span)
+  }
+
+  /// The attribute that a header of this name is: rules about it look there, so as a header it would be overlooked.
+  static func attribute(ofHeader name: [UInt8]) -> String? {
+    switch ExactText(String(decoding: name, as: UTF8.self).lowercased()) {
+    case ":method": "method"
+    case ":path": "path"
+    case ":authority", "host": "host"
+    default: nil
+    }
   }
 }

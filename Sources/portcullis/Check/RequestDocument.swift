@@ -1,5 +1,6 @@
 // The one JSON shape of a request (docs/request-json.md).
 // Enters: one JSON object. Leaves: a request. Absent means unknown, empty means empty, unknown keys are refused.
+// Never here: a default for what is not written, a value of another type than the shape names.
 
 internal import Foundation
 internal import PolicyEngine
@@ -11,30 +12,40 @@ struct RequestDocumentError: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-struct RequestDocument {
-  private let root: [String: Any]
+/// One object of the document.
+private struct Members {
+  private let all: [(name: ExactText, value: JSONValue)]
 
-  init(line: Data) throws {
-    let value: Any
-    do {
-      value = try JSONSerialization.jsonObject(with: line)
-    } catch {
-      throw RequestDocumentError("not JSON")
+  init(_ value: JSONValue, _ name: String, _ known: [ExactText]) throws {
+    guard case .object(let members) = value else { throw RequestDocumentError("`\(name)` is not an object") }
+    if let unknown = members.first(where: { !known.contains($0.name) }) {
+      let names = known.map(\.string).joined(separator: ", ")
+      throw RequestDocumentError("`\(name)` has an unknown key `\(Printable.text(unknown.name.string))`; known are \(names)")
     }
-    root = try Self.object(value, "the request", ["source", "destination", "sni", "remote_ip", "http"])
+    all = members
+  }
+
+  subscript(_ name: ExactText) -> JSONValue? { all.first { $0.name == name }?.value }
+}
+
+struct RequestDocument {
+  private let root: Members
+
+  /// - Throws: `JSONError` or `RequestDocumentError`.
+  init(line: [UInt8]) throws {
+    root = try Members(JSONReader.value(of: line), "the request", ["source", "destination", "sni", "remote_ip", "http"])
   }
 
   /// The request and what is attached to its workload.
+  ///
+  /// - Throws: `RequestDocumentError`, or `CommandProblem` when the workload is not there.
   func question(for snapshot: Snapshot) throws -> Question {
     var request = Request()
-    var from = "?"
-    if let source = root["source"] { from = try fillSource(source, into: &request) }
+    let source = try root["source"].map { try Members($0, "source", ["principal", "identities", "address"]) }
+    let from = try source.map { try fillSource($0, into: &request) } ?? "?"
     guard let destination = root["destination"] else { throw RequestDocumentError("`destination` is missing") }
     let (to, target, profile) = try fillDestination(destination, snapshot, into: &request)
-    if let sni = root["sni"] {
-      let bytes = try Self.bytes(sni, "sni")
-      request.setSNI(bytes.span)
-    }
+    if let sni = root["sni"] { RequestFilling.setSNI(try Self.bytes(sni, "sni"), in: &request) }
     if let http = root["http"] {
       try fillHTTP(http, snapshot.mesh, into: &request)
     } else {
@@ -42,50 +53,54 @@ struct RequestDocument {
     }
     if let remote = root["remote_ip"] {
       request.setRemoteIP(try Self.address(remote, "remote_ip"))
-    } else if request.isTCP, let source = root["source"] as? [String: Any], let peer = source["address"] {
+    } else if request.isTCP, let peer = source?["address"] {
       request.setRemoteIP(try Self.address(peer, "source.address"))
     }
-    return Question(title: "\(from) -> \(to)", request: request, target: target, profile: profile)
+    return Question(title: Printable.text("\(from) -> \(to)"), request: request, target: target, profile: profile)
   }
 
-  private func fillSource(_ value: Any, into request: inout Request) throws -> String {
-    let source = try Self.object(value, "source", ["principal", "identities", "address"])
+  private func fillSource(_ source: Members, into request: inout Request) throws -> String {
     if let address = source["address"] { request.setSourceIP(try Self.address(address, "source.address")) }
     guard source["principal"] == nil || source["identities"] == nil else {
       throw RequestDocumentError("`source` has both `principal` and `identities`")
     }
     if let principal = source["principal"] {
-      if principal is NSNull {
+      if case .null = principal {
         request.setPeerKnown()
         return "anonymous"
       }
       let bytes = try Self.bytes(principal, "source.principal")
+      guard !bytes.isEmpty else { throw RequestDocumentError("`source.principal` is empty; write `null` for an anonymous peer") }
       request.addIdentity(bytes.span)
       return String(decoding: bytes, as: UTF8.self)
     }
     guard let value = source["identities"] else { return "?" }
-    let identities = try Self.object(value, "source.identities", ["uri", "dns", "subject"])
+    let identities = try Members(value, "source.identities", ["uri", "dns", "subject"])
     var names: [[UInt8]] = []
-    for key in ["uri", "dns"] {
-      for name in try Self.list(identities[key] ?? [Any](), "source.identities.\(key)") { names.append(try Self.bytes(name, key)) }
+    for (key, list) in [("uri", identities["uri"]), ("dns", identities["dns"])] {
+      for name in try Self.list(list ?? .list([]), "source.identities.\(key)") {
+        names.append(try Self.bytes(name, "source.identities.\(key)"))
+      }
     }
-    names.append(try Self.bytes(identities["subject"] ?? "", "source.identities.subject"))
+    names.append(try Self.bytes(identities["subject"] ?? .string([]), "source.identities.subject"))
     for name in names { request.addIdentity(name.span) }
     return names.first { !$0.isEmpty }.map { String(decoding: $0, as: UTF8.self) } ?? "a peer without names"
   }
 
-  private func fillDestination(_ value: Any, _ snapshot: Snapshot, into request: inout Request) throws -> (String, Target, Profile) {
-    let destination = try Self.object(value, "destination", ["workload", "namespace", "labels", "profile", "port", "address"])
+  private func fillDestination(
+    _ value: JSONValue, _ snapshot: Snapshot, into request: inout Request
+  ) throws -> (String, Target, Profile) {
+    let destination = try Members(value, "destination", ["workload", "namespace", "labels", "profile", "port", "address"])
     if let address = destination["address"] { request.setDestinationIP(try Self.address(address, "destination.address")) }
     if let value = destination["port"] {
-      guard let number = value as? Int, let port = UInt16(exactly: number), port > 0 else {
-        throw RequestDocumentError("`destination.port` is not a number from 1 to 65535")
+      guard case .number(let digits) = value, let port = UInt16(digits), port > 0 else {
+        throw RequestDocumentError("`destination.port` is not a whole number from 1 to 65535")
       }
       request.setPort(port)
     }
     var profile = Profile.sidecar
     if let value = destination["profile"] {
-      guard let name = value as? String, let known = CheckProfile(rawValue: name) else {
+      guard case .string(let name) = value, let known = CheckProfile(rawValue: String(decoding: name, as: UTF8.self)) else {
         throw RequestDocumentError("`destination.profile` is not `sidecar` or `gateway`")
       }
       profile = known.profile
@@ -97,17 +112,19 @@ struct RequestDocument {
       let name = String(decoding: try Self.bytes(value, "destination.workload"), as: UTF8.self)
       return (name, try WorkloadName.target(name, in: snapshot), profile)
     }
-    guard let namespace = destination["namespace"], let pairs = destination["labels"] as? [String: Any] else {
+    guard let namespace = destination["namespace"], let value = destination["labels"] else {
       throw RequestDocumentError("`destination` needs `workload`, or `namespace` and `labels`")
     }
+    guard case .object(let pairs) = value else { throw RequestDocumentError("`destination.labels` is not an object") }
     var labels: [ExactText: ExactText] = [:]
-    for (key, value) in pairs { labels[ExactText(key)] = ExactText(String(decoding: try Self.bytes(value, key), as: UTF8.self)) }
-    let name = String(decoding: try Self.bytes(namespace, "destination.namespace"), as: UTF8.self)
-    return (name, snapshot.target(namespace: ExactText(name), labels: labels), profile)
+    for (key, value) in pairs { labels[key] = try Self.text(value, "destination.labels.\(Printable.text(key.string))") }
+    let name = try Self.text(namespace, "destination.namespace")
+    guard !name.isEmpty else { throw RequestDocumentError("`destination.namespace` is empty") }
+    return (name.string, snapshot.target(namespace: name, labels: labels), profile)
   }
 
-  private func fillHTTP(_ value: Any, _ mesh: MeshSettings, into request: inout Request) throws {
-    let http = try Self.object(value, "http", ["method", "host", "path", "path_form", "headers", "claims", "metadata"])
+  private func fillHTTP(_ value: JSONValue, _ mesh: MeshSettings, into request: inout Request) throws {
+    let http = try Members(value, "http", ["method", "host", "path", "path_form", "headers", "claims", "metadata"])
     if let method = http["method"] {
       let bytes = try Self.bytes(method, "http.method")
       request.setMethod(bytes.span)
@@ -116,84 +133,100 @@ struct RequestDocument {
       let bytes = try Self.bytes(host, "http.host")
       request.setHost(bytes.span)
     }
-    let form = http["path_form"] ?? "raw"
-    guard let form = form as? String, form == "raw" || form == "normalized" else {
-      throw RequestDocumentError("`http.path_form` is not `raw` or `normalized`")
+    let form = try http["path_form"].map { try Self.text($0, "http.path_form") } ?? "raw"
+    guard form == "raw" || form == "normalized" else { throw RequestDocumentError("`http.path_form` is not `raw` or `normalized`") }
+    switch http["path"] {
+    case nil: break
+    case .null: request.setPathAbsent()
+    case .some(let path):
+      RequestFilling.setPath(try Self.bytes(path, "http.path"), isNormalized: form == "normalized", mesh, in: &request)
     }
-    if let path = http["path"] {
-      if path is NSNull {
-        request.setPathAbsent()
-      } else {
-        RequestFilling.setPath(try Self.bytes(path, "http.path"), isNormalized: form == "normalized", mesh, in: &request)
-      }
-    }
-    if let headers = http["headers"] {
-      request.setHeadersKnown()
-      for line in try Self.list(headers, "http.headers") {
-        let pair = try Self.list(line, "http.headers")
-        guard pair.count == 2 else { throw RequestDocumentError("`http.headers` is not a list of `[name, value]`") }
-        let name = try Self.bytes(pair[0], "http.headers")
-        let value = try Self.bytes(pair[1], "http.headers")
-        request.addHeader(name: name.span, value: value.span)
-      }
-    }
+    if let headers = http["headers"] { try fillHeaders(headers, into: &request) }
     if let claims = http["claims"] {
       request.setClaimsKnown()
-      if !(claims is NSNull) {
-        try fill(claims, path: [], "http.claims", into: &request) { $0.addClaim(path: $1.span, value: $2.span, isListElement: $3) }
+      if case .null = claims {
+      } else {
+        try fill(claims, "http.claims", into: &request) { $0.addClaim(path: $1.span, value: $2.span, isListElement: $3) }
       }
     }
     if let metadata = http["metadata"] {
       request.setMetadataComplete()
-      try fill(metadata, path: [], "http.metadata", into: &request) { $0.addMetadata(path: $1.span, value: $2.span, isListElement: $3) }
+      try fill(metadata, "http.metadata", into: &request) { $0.addMetadata(path: $1.span, value: $2.span, isListElement: $3) }
     }
   }
 
-  /// Every string and every string of a list, with its path of names.
-  private func fill(
-    _ value: Any, path: [UInt8], _ name: String, into request: inout Request, _ add: (inout Request, [UInt8], [UInt8], Bool) -> Void
-  ) throws {
-    if let list = value as? [Any] {
-      for element in list where element is String { add(&request, path, try Self.bytes(element, name), true) }
-    } else if let object = value as? [String: Any] {
-      for (key, child) in object {
-        var childPath = path
-        Request.appendPathComponent(Array(key.utf8).span, to: &childPath)
-        try fill(child, path: childPath, name, into: &request, add)
+  private func fillHeaders(_ value: JSONValue, into request: inout Request) throws {
+    request.setHeadersKnown()
+    for line in try Self.list(value, "http.headers") {
+      guard case .list(let pair) = line, pair.count == 2 else {
+        throw RequestDocumentError("`http.headers` is not a list of `[name, value]`")
       }
-    } else if value is String {
-      add(&request, path, try Self.bytes(value, name), false)
+      let name = try Self.bytes(pair[0], "http.headers")
+      let value = try Self.bytes(pair[1], "http.headers")
+      if let other = RequestFilling.attribute(ofHeader: name) {
+        throw RequestDocumentError("the header `\(Printable.text(name))` is the request's \(other): write it as `http.\(other)`")
+      }
+      guard !name.isEmpty else { throw RequestDocumentError("a header in `http.headers` has no name") }
+      request.addHeader(name: name.span, value: value.span)
     }
-    if path.isEmpty, !(value is [String: Any]) { throw RequestDocumentError("`\(name)` is not an object") }
   }
 
-  // MARK: JSON
-
-  private static func object(_ value: Any, _ name: String, _ keys: Set<String>) throws -> [String: Any] {
-    guard let object = value as? [String: Any] else { throw RequestDocumentError("`\(name)` is not an object") }
-    if let unknown = object.keys.sorted().first(where: { !keys.contains($0) }) {
-      throw RequestDocumentError("`\(name)` has an unknown key `\(unknown)`; known are \(keys.sorted().joined(separator: ", "))")
-    }
-    return object
+  /// Every string and every string of a list, with its path of names; other values are never matched by a rule.
+  private func fill(
+    _ value: JSONValue, _ name: String, into request: inout Request, _ add: (inout Request, [UInt8], [UInt8], Bool) -> Void
+  ) throws {
+    guard case .object(let members) = value else { throw RequestDocumentError("`\(name)` is not an object") }
+    fill(members, under: [], into: &request, add)
   }
 
-  private static func list(_ value: Any, _ name: String) throws -> [Any] {
-    guard let list = value as? [Any] else { throw RequestDocumentError("`\(name)` is not a list") }
+  private func fill(
+    _ members: [(name: ExactText, value: JSONValue)], under parent: [UInt8], into request: inout Request,
+    _ add: (inout Request, [UInt8], [UInt8], Bool) -> Void
+  ) {
+    for (name, value) in members {
+      var path = parent
+      Request.appendPathComponent(name.bytes.span, to: &path)
+      switch value {
+      case .string(let bytes): add(&request, path, bytes, false)
+      case .list(let elements):
+        for case .string(let bytes) in elements { add(&request, path, bytes, true) }
+      case .object(let children): fill(children, under: path, into: &request, add)
+      case .null, .bool, .number: break
+      }
+    }
+  }
+
+  // MARK: Values
+
+  private static func list(_ value: JSONValue, _ name: String) throws -> [JSONValue] {
+    guard case .list(let list) = value else { throw RequestDocumentError("`\(name)` is not a list") }
     return list
   }
 
   /// A string, or `{"base64": "…"}` for bytes that are not UTF-8.
-  private static func bytes(_ value: Any, _ name: String) throws -> [UInt8] {
-    if let text = value as? String { return Array(text.utf8) }
-    if let object = value as? [String: Any], object.count == 1, let text = object["base64"] as? String, let data = Data(base64Encoded: text)
-    {
+  private static func bytes(_ value: JSONValue, _ name: String) throws -> [UInt8] {
+    switch value {
+    case .string(let bytes): return bytes
+    case .object(let members) where members.count == 1 && members[0].name == "base64":
+      guard case .string(let text) = members[0].value, let data = Data(base64Encoded: String(decoding: text, as: UTF8.self)) else {
+        throw RequestDocumentError("`\(name)` has a `base64` that is none")
+      }
       return Array(data)
+    default: throw RequestDocumentError("`\(name)` is neither a string nor `{\"base64\": \"…\"}`")
     }
-    throw RequestDocumentError("`\(name)` is neither a string nor {\"base64\": …}")
   }
 
-  private static func address(_ value: Any, _ name: String) throws -> IPAddress {
-    guard let text = value as? String, let address = IPAddress(text) else { throw RequestDocumentError("`\(name)` is not an address") }
+  /// A string that names something of Kubernetes, which is always text.
+  private static func text(_ value: JSONValue, _ name: String) throws -> ExactText {
+    guard case .string(let bytes) = value else { throw RequestDocumentError("`\(name)` is not a string") }
+    return ExactText(String(decoding: bytes, as: UTF8.self))
+  }
+
+  private static func address(_ value: JSONValue, _ name: String) throws -> IPAddress {
+    let text = try text(value, name)
+    guard let address = IPAddress(text.string) else {
+      throw RequestDocumentError("`\(name)` is not an address such as `10.0.0.1` or `fd00::1`")
+    }
     return address
   }
 }

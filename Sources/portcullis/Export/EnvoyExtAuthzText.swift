@@ -209,19 +209,10 @@ extension EnvoyExtAuthzOptions {
 
   /// Path normalization, as the mesh's mode makes Istio configure it.
   private func connectionManager() -> String {
-    let (normalize, merge, decode) =
-      switch pathNormalization {
-      case .none: (false, false, false)
-      case .base: (true, false, false)
-      case .merge: (true, true, false)
-      case .decode: (true, true, true)
-      }
     return """
       # Paths as the mesh's policies mean them (normalization `\(pathNormalization.meshConfigName)`). Without this, `/admin` could be reached as
       # `/x/../admin`; the engine denies what is not normalized where a policy tests paths. Start the engine with the same mode.
-      normalize_path: \(normalize)
-      merge_slashes: \(merge)
-      path_with_escaped_slashes_action: \(decode ? "UNESCAPE_AND_FORWARD" : "KEEP_UNCHANGED")
+      \(pathNormalization.connectionManagerSettings)
       """
   }
 
@@ -233,6 +224,22 @@ extension EnvoyExtAuthzOptions {
 }
 
 extension PathNormalization {
+  /// The settings of the `http_connection_manager` by which Envoy normalizes as the mesh means it; three lines without the last break.
+  var connectionManagerSettings: String {
+    let (normalize, merge, decode) =
+      switch self {
+      case .none: (false, false, false)
+      case .base: (true, false, false)
+      case .merge: (true, true, false)
+      case .decode: (true, true, true)
+      }
+    return """
+      normalize_path: \(normalize)
+      merge_slashes: \(merge)
+      path_with_escaped_slashes_action: \(decode ? "UNESCAPE_AND_FORWARD" : "KEEP_UNCHANGED")
+      """
+  }
+
   /// The name that Istio's MeshConfig uses.
   fileprivate var meshConfigName: String {
     switch self {

@@ -1,7 +1,7 @@
 // `portcullis export …`: configuration for other programs, on standard output.
 //
 // Enters: command-line arguments. Leaves: text on standard output, or a usage error (exit code 2 by the root command's rule). Never
-// happens here: reading policies, opening files or sockets.
+// happens here: opening sockets; reading policies (but for the native filters, in their own file).
 
 internal import ArgumentParser
 
@@ -10,7 +10,7 @@ struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
     abstract: "Write configuration for a proxy.",
-    subcommands: [ExportEnvoyExtAuthz.self])
+    subcommands: [ExportEnvoyExtAuthz.self, ExportEnvoyRBAC.self])
 }
 
 /// `portcullis export envoy-ext-authz`: the Envoy configuration that asks Portcullis.

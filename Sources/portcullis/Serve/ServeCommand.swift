@@ -26,21 +26,20 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var options: ServeOptions
 
   func run() async throws {
-    LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-    let logger = Logger(label: "portcullis")
-    do {
-      try await serve(logger)
-    } catch let problem as CommandProblem {
-      StandardError.write("error: \(problem)")
-      throw ExitCode(Answer.unusable.rawValue)
-    }
+    // A reader of the log that goes away must not take the server with it, nor a terminal that closes.
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGHUP, SIG_IGN)
+    let queue = LogQueue()
+    LoggingSystem.bootstrap { _ in QueuedLogHandler(queue: queue) }
+    defer { queue.flush() }
+    try await serve(Logger(label: "portcullis"))
   }
 
   private func serve(_ logger: Logger) async throws {
     var sourceOptions = PolicySourceOptions()
     sourceOptions.isPolling = options.poll
     let loaded = try policies.load(options: sourceOptions)
-    let mesh = policies.mesh
+    let mesh = try policies.meshSettings()
     let first = Snapshot(loaded.policies, mesh: mesh)
     try checkPin(first)
     let snapshots = Latest(first)
@@ -51,7 +50,8 @@ struct ServeCommand: AsyncParsableCommand {
         options.listenOptions, belief: options.belief, snapshots: snapshots, bundles: bundles,
         processorCount: ProcessInfo.processInfo.activeProcessorCount)
     } catch {
-      throw CommandProblem(error.description, help: "name a free address with `--listen`")
+      throw CommandProblem(
+        error.description, help: "name a free address with `--listen`; a successor of a running server needs `--take-over`")
     }
     let board = StatusBoard(loaded.status)
     logger.info("loaded", metadata: PolicyLog.metadata(loaded.status, first))
@@ -60,7 +60,10 @@ struct ServeCommand: AsyncParsableCommand {
     var services: [any Service] = [policyService]
     if !options.bundleSources.isEmpty { services.append(BundleService(sources: options.bundleSources, bundles: bundles, logger: logger)) }
     if let path = options.statusFile {
-      services.append(StatusFileService(path: path, board: board, snapshots: snapshots, server: server, logger: logger))
+      let status = StatusFileService(path: path, board: board, snapshots: snapshots, server: server, logger: logger)
+      // Better no server than one whose state nobody sees.
+      try status.write()
+      services.append(status)
     }
     services.append(
       ServerService(server: server, listening: listening, graceSeconds: options.drainTimeout, logger: logger))
@@ -84,8 +87,19 @@ struct ServeCommand: AsyncParsableCommand {
   }
 }
 
-/// How a listener is shown.
+/// Addresses to listen on, as text.
 enum ListeningAddress {
+  /// What is wrong with an address; `nil` if nothing is.
+  static func problem(_ address: String) -> String? {
+    if address.hasPrefix("unix:") { return address.utf8.count > 5 ? nil : "`unix:` names no path" }
+    let parts = address.split(separator: ":", omittingEmptySubsequences: false)
+    let isBracketed = address.hasPrefix("[") && address.contains("]:")
+    guard parts.count == 2 || isBracketed, !parts[0].isEmpty, let port = parts.last, UInt16(port) != nil, !port.hasPrefix("+") else {
+      return "`\(Printable.text(address))` is not an address and a port: write `127.0.0.1:9191`, `[::1]:9191` or `unix:/path`"
+    }
+    return nil
+  }
+
   /// The address with the port that it really has.
   static func text(_ address: String, port: UInt16) -> String {
     guard !address.hasPrefix("unix:"), let colon = address.lastIndex(of: ":") else { return address }

@@ -4,6 +4,7 @@
 internal import ArgumentParser
 internal import ExtAuthzServer
 internal import PeerIdentity
+internal import PolicyModel
 
 struct ServeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Where to listen; repeatable (default: 127.0.0.1:9191).", valueName: "host:port|unix:path"))
@@ -20,6 +21,9 @@ struct ServeOptions: ParsableArguments {
     name: .customLong("client-ca"), help: ArgumentHelp("The authorities that proxies' certificates must chain to (PEM).", valueName: "file")
   )
   var clientCA: String?
+
+  @Flag(help: "Listen where another server listens already, as its successor; without this such an address is refused.")
+  var takeOver = false
 
   @Flag(help: "Listen without TLS on addresses that are not loopback.")
   var insecureListen = false
@@ -78,6 +82,9 @@ struct ServeOptions: ParsableArguments {
     if workers > 256 { throw ValidationError("`--workers` is at most 256") }
     if !(400...599).contains(denyStatus) { throw ValidationError("`--deny-status` is 400 to 599, so that a denial is one") }
     if maxMessageSize < 1024 || maxMessageSize > 256 << 20 { throw ValidationError("`--max-message-size` is 1024 to 268435456 bytes") }
+    if drainTimeout > 3600 { throw ValidationError("`--drain-timeout` is at most 3600 seconds") }
+    for address in addresses { if let problem = ListeningAddress.problem(address) { throw ValidationError(problem) } }
+    if Set(addresses.map { ExactText($0) }).count < addresses.count { throw ValidationError("`--listen` names an address twice") }
     let files = [tlsCert, tlsKey, clientCA].compactMap { $0 }
     if !files.isEmpty, files.count < 3 { throw ValidationError("`--tls-cert`, `--tls-key` and `--client-ca` go together") }
     for address in addresses where files.isEmpty && !insecureListen && !Self.isPrivate(address) {
@@ -90,6 +97,7 @@ struct ServeOptions: ParsableArguments {
     if let workload {
       do { _ = try WorkloadName(workload) } catch { throw ValidationError("\(error)") }
     }
+    if let statusFile, statusFile.isEmpty { throw ValidationError("`--status-file` is empty") }
   }
 
   /// What the server believes.
@@ -111,6 +119,7 @@ struct ServeOptions: ParsableArguments {
     var options = ListenOptions()
     options.addresses = addresses.map { ($0, tlsCert != nil && !$0.hasPrefix("unix:")) }
     if let tlsCert, let tlsKey, let clientCA { options.tls = (tlsCert, tlsKey, clientCA) }
+    options.takesOver = takeOver
     options.workers = workers
     options.maximumMessageBytes = maxMessageSize
     return options

@@ -1,6 +1,7 @@
 // What runs while the server serves: the server itself, the policy files, the trust bundles.
 // Enters: the start and the stop of the group. Leaves: published snapshots and bundles, log lines.
-// Never here: work on a thread that decides; compiling happens on the watcher's thread, and old snapshots are released there, too.
+// Never here: work on a thread that decides; compiling happens on the watcher's thread. A worker keeps its snapshot until its next request,
+// so an old one is freed by whoever lets it go last.
 
 internal import Dispatch
 internal import ExtAuthzServer
@@ -29,10 +30,17 @@ struct ServerService: Service {
     logger.info("ready", metadata: ["listening": "\(listening.joined(separator: " "))"])
     try await gracefulShutdown()
     logger.info("stopping: health is NOT_SERVING, connections are told to go elsewhere")
+    // A call that never ends must not keep the process alive for ever.
+    let limit = min(graceSeconds, 3600) + 15
+    Thread.detachNewThread {
+      sleep(limit)
+      StandardError.write("error: the server did not stop within \(limit) s of SIGTERM; it ends now")
+      _exit(1)
+    }
     // Draining blocks, so it has a thread of its own.
     let isComplete = await withCheckedContinuation { continuation in
       Thread.detachNewThread {
-        continuation.resume(returning: server.drain(graceMilliseconds: graceSeconds > 3600 ? 3_600_000 : graceSeconds * 1000))
+        continuation.resume(returning: server.drain(graceMilliseconds: graceSeconds * 1000))
       }
     }
     logger.info("stopped", metadata: ["answered_all": "\(isComplete)", "checks": "\(server.wireCounters.checks)"])
@@ -50,12 +58,9 @@ struct PolicyService: Service {
   func run() async throws {
     let (mesh, snapshots, board, logger) = (mesh, snapshots, board, logger)
     let watcher = try PolicyWatcher(continuing: loaded) { update in
-      // The last snapshot's last holder may be a deciding thread; holding it here first lets this thread free it.
-      let previous = snapshots.value
       if update.isNewSet { snapshots.publish(Snapshot(update.policies, mesh: mesh)) }
+      PolicyLog.write(update, board.status, snapshots.value, logger)
       board.set(update.status)
-      PolicyLog.write(update, snapshots.value, logger)
-      withExtendedLifetime(previous) {}
     }
     try await gracefulShutdown()
     watcher.stop()
@@ -79,24 +84,31 @@ enum PolicyLog {
     [
       "snapshot": "\(snapshot.contentHash)", "generation": "\(status.generation)", "policies": "\(snapshot.policyCount)",
       "files": "\(status.counts.files)", "skipped": "\(status.counts.skipped.values.reduce(0, +))",
-      "unused": "\(status.counts.unused.values.reduce(0, +))",
     ]
   }
 
-  static func write(_ update: PolicyUpdate, _ snapshot: Snapshot, _ logger: Logger) {
+  /// Findings beyond this many of one reload are counted; all of them are in the output of `check`.
+  private static let mostFindings = 20
+
+  static func write(_ update: PolicyUpdate, _ known: PolicyFilesStatus, _ snapshot: Snapshot, _ logger: Logger) {
     let status = update.status
-    for diagnostic in status.diagnostics {
+    let old = Set(known.diagnostics.map(\.description))
+    let new = status.diagnostics.filter { !old.contains($0.description) }
+    for diagnostic in new.prefix(mostFindings) {
       logger.log(level: diagnostic.severity == .error ? .error : .warning, "\(diagnostic.description)")
     }
+    if new.count > mostFindings { logger.error("\(new.count - mostFindings) more findings in the files") }
     let now = Int64(Date().timeIntervalSince1970)
-    for object in status.stale {
+    for object in status.stale.prefix(mostFindings) {
       logger.error("stale: \(object.key.description) keeps its last good version (\(object.age(at: now)) s): \(object.reason)")
     }
-    for object in status.unusable {
+    for object in status.unusable.prefix(mostFindings) {
       logger.error(
         "unusable: \(object.policy.key.description) has no good version; every workload it could apply to is denied: \(object.reason)")
     }
-    for source in status.unreadable { logger.error("unreadable: \(source.path): \(source.reason); what it held stays in force") }
+    for source in status.unreadable.prefix(mostFindings) {
+      logger.error("unreadable: \(source.path): \(source.reason); what it held stays in force")
+    }
     if status.outcome == .refusedEmpty {
       logger.error("the files hold no AuthorizationPolicy any more; the last set stays in force (`--allow-empty` would allow everything)")
     }
@@ -114,6 +126,7 @@ struct BundleService: Service {
     await cancelWhenGracefulShutdown {
       // Nothing is known at first: what changed since the start is read once more.
       var known: [[Int64]] = []
+      var lastProblem = ""
       while !Task.isCancelled {
         do { try await Task.sleep(for: .seconds(1)) } catch { return }
         let found = fingerprint()
@@ -121,10 +134,13 @@ struct BundleService: Service {
         do {
           bundles.publish(try TrustBundles(reading: sources))
           known = found
+          lastProblem = ""
           logger.info("trust bundles read again")
         } catch {
-          // Tried again each second: a rotation may be under way.
-          logger.error("trust bundles: \(error); the last good set stays in force")
+          // Tried again each second: a rotation may be under way. Said once.
+          let problem = "trust bundles: \(error); the last good set stays in force"
+          if ExactText(problem) != ExactText(lastProblem) { logger.error("\(problem)") }
+          lastProblem = problem
         }
       }
     }

@@ -18,21 +18,26 @@ struct StatusFileService: Service {
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
+      var isWritable = true
       while !Task.isCancelled {
-        write()
         do { try await Task.sleep(for: .seconds(1)) } catch { return }
+        do {
+          try write()
+          isWritable = true
+        } catch {
+          // Said once: the reason rarely changes, and the log is for what happens.
+          if isWritable { logger.error("the status file is out of date: \(error)") }
+          isWritable = false
+        }
       }
     }
   }
 
-  private func write() {
-    do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-      try encoder.encode(document()).write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-      logger.error("the status file `\(path)` cannot be written: \(error)")
-    }
+  /// Writes the present state.
+  func write() throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    try OutputFile.replace(path, with: Array(try encoder.encode(document())) + [UInt8(ascii: "\n")])
   }
 
   /// The shape of the file (docs/operating.md).
@@ -40,19 +45,30 @@ struct StatusFileService: Service {
     struct Trouble: Encodable {
       let what: String
       let reason: String
-      let age_seconds: Int64
+      let ageSeconds: Int64
+
+      enum CodingKeys: String, CodingKey {
+        case what, reason
+        case ageSeconds = "age_seconds"
+      }
     }
+    let written: Int64
     let current: Bool
     let snapshot: String
     let generation: UInt64
     let policies: Int
     let reloads: UInt64
-    let last_reload: String
+    let lastReload: String
     let stale: [Trouble]
     let unusable: [Trouble]
     let unreadable: [Trouble]
     let decisions: [String: UInt64]
     let calls: [String: UInt64]
+
+    enum CodingKeys: String, CodingKey {
+      case written, current, snapshot, generation, policies, reloads, stale, unusable, unreadable, decisions, calls
+      case lastReload = "last_reload"
+    }
   }
 
   private func document() -> Document {
@@ -66,11 +82,12 @@ struct StatusFileService: Service {
     }
     let wire = server.wireCounters
     return Document(
-      current: status.isCurrent, snapshot: snapshot.contentHash.string, generation: status.generation, policies: snapshot.policyCount,
-      reloads: status.reloads, last_reload: status.outcome.rawValue,
-      stale: status.stale.map { .init(what: $0.key.description, reason: $0.reason, age_seconds: $0.age(at: now)) },
-      unusable: status.unusable.map { .init(what: $0.policy.key.description, reason: $0.reason, age_seconds: max(0, now - $0.since)) },
-      unreadable: status.unreadable.map { .init(what: $0.path.string, reason: $0.reason, age_seconds: max(0, now - $0.since)) },
+      written: now, current: status.isCurrent, snapshot: snapshot.contentHash.string, generation: status.generation,
+      policies: snapshot.policyCount,
+      reloads: status.reloads, lastReload: status.outcome.rawValue,
+      stale: status.stale.map { .init(what: $0.key.description, reason: $0.reason, ageSeconds: $0.age(at: now)) },
+      unusable: status.unusable.map { .init(what: $0.policy.key.description, reason: $0.reason, ageSeconds: max(0, now - $0.since)) },
+      unreadable: status.unreadable.map { .init(what: $0.path.string, reason: $0.reason, ageSeconds: max(0, now - $0.since)) },
       decisions: decisions,
       calls: [
         "checks": wire.checks, "malformed": wire.malformed, "too_large": wire.tooLarge, "deadline_exceeded": wire.deadlineExceeded,

@@ -29,7 +29,8 @@ struct Contenders {
         try ServerProcess(
           name: "portcullis", decidesNothing: false, core: core, log: directory.appendingPathComponent("portcullis.log")
         ) { address in
-          [portcullis, "serve", "--policies", policies.path, "--listen", address] + verification + serveArguments
+          [portcullis, "serve", "--policies", policies.path, "--listen", address, "--workers", String(workers)] + verification
+            + serveArguments
         })
     }
     return servers

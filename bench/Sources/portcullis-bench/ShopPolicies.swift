@@ -7,12 +7,17 @@ enum ShopPolicies {
   /// Writes the shop into a directory.
   static func write(to directory: URL) throws {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    let policies = [mutualTLS, allow("backend", from: "frontend-sa"), allow("db", from: "backend-sa")]
-    let workloads = ["frontend", "backend", "db"].map(deployment)
     for (name, documents) in [("policies.yaml", policies), ("workloads.yaml", workloads)] {
       try documents.joined(separator: "---\n").write(to: directory.appendingPathComponent(name), atomically: true, encoding: .utf8)
     }
   }
+
+  /// The shop as one text.
+  static var text: String { (policies + workloads).joined(separator: "---\n") }
+
+  private static var policies: [String] { [mutualTLS, allow("backend", from: "frontend-sa"), allow("db", from: "backend-sa")] }
+
+  private static var workloads: [String] { ["frontend", "backend", "db"].map(deployment) }
 
   private static let mutualTLS = """
     apiVersion: security.istio.io/v1

@@ -1,0 +1,124 @@
+// The client's side: connections as a peer makes them, HTTP/1.1 requests byte for byte as the test means them.
+//
+// Enters: requests. Leaves: what the proxy answered. Never happens here: a header or a path that is rewritten, a retry that hides an answer.
+
+internal import CTLSClient
+internal import Foundation
+internal import TestSupport
+
+/// What one side said.
+struct Verdict: Sendable, Equatable {
+  /// The HTTP status; for TCP 200 for an answered connection and 403 for a closed one.
+  var status: Int
+  var body = ""
+  /// The rule that denied, as this side names it; empty when it did not say.
+  var policy = ""
+  /// Envoy's details, or Portcullis's reason.
+  var why = ""
+
+  /// Whether Portcullis decided, rather than deny because it did not know something.
+  var isDecided: Bool {
+    ["denied-by-policy", "no-allow-matched", "allowed-by-policy", "allowed-by-default", "", "-"].contains(why)
+  }
+}
+
+/// One open connection.
+@safe private final class ClientConnection {
+  private let pointer: OpaquePointer
+  private var pending: [UInt8] = []
+
+  init(_ peer: TestPeer, _ identity: ClientIdentity, destination: String, port: UInt16) throws {
+    guard let opened = unsafe tls_client_open(identity.pointer, peer.source, destination, port, peer.sni) else {
+      throw TestFailure("cannot connect from \(peer.source) to \(destination):\(port)")
+    }
+    unsafe pointer = opened
+  }
+
+  deinit { unsafe tls_client_close(pointer) }
+
+  func send(_ text: String) throws {
+    let bytes = Array(text.utf8)
+    guard unsafe tls_client_send(pointer, bytes, bytes.count) == 0 else { throw TestFailure("the connection is gone") }
+  }
+
+  /// Bytes; none when the peer closed.
+  func receive() throws -> [UInt8] {
+    var buffer = [UInt8](repeating: 0, count: 16_384)
+    let count = unsafe tls_client_receive(pointer, &buffer, buffer.count)
+    guard count >= 0 else { throw TestFailure("nothing came in time") }
+    return Array(buffer.prefix(count))
+  }
+
+  /// The head of an answer, and its body unless there is none.
+  func response(hasBody: Bool) throws -> (lines: [Substring], body: String) {
+    let end = Array("\r\n\r\n".utf8)
+    while true {
+      if let range = pending.firstRange(of: end) {
+        let head = String(decoding: pending[..<range.lowerBound], as: UTF8.self)
+        let lines = head.split(separator: "\r\n")
+        let length = lines.first { $0.lowercased().hasPrefix("content-length:") }.flatMap { Int($0.dropFirst(15).drop { $0 == " " }) } ?? 0
+        let total = range.upperBound + (hasBody ? length : 0)
+        if pending.count >= total {
+          let body = String(decoding: pending[range.upperBound..<total], as: UTF8.self)
+          pending.removeFirst(total)
+          return (lines, body)
+        }
+      }
+      let bytes = try receive()
+      if bytes.isEmpty { throw TestFailure("the connection was closed within an answer: \(String(decoding: pending, as: UTF8.self))") }
+      pending += bytes
+    }
+  }
+}
+
+/// One thread's client: keeps a connection for each peer.
+final class Client {
+  private let world: World
+  private var connections: [TestPeer: ClientConnection] = [:]
+
+  init(_ world: World) { self.world = world }
+
+  /// Asks one side about a request for the workload of a set.
+  func ask(_ side: Side, _ request: TestRequest, set index: Int) throws -> Verdict {
+    world.sets[index].isTCP ? try connect(side, request, index) : try send(side, request, index)
+  }
+
+  private func send(_ side: Side, _ request: TestRequest, _ index: Int) throws -> Verdict {
+    var text = "\(request.method) \(request.path) HTTP/1.1\r\nhost: \(request.host)\r\nx-set: \(side.rawValue)\(index)\r\n"
+    for header in world.wireHeaders(of: request) { text += "\(header[0]): \(header[1])\r\n" }
+    text += "\r\n"
+    let connection =
+      try connections[request.peer]
+      ?? ClientConnection(
+        request.peer, world.credentials.clients[request.peer.identity], destination: "127.9.0.\(request.peer.destination)",
+        port: world.ports.http[request.peer.port])
+    connections[request.peer] = nil
+    try connection.send(text)
+    let (lines, body) = try connection.response(hasBody: request.method != "HEAD")
+    func header(_ name: String) -> String {
+      lines.first { $0.lowercased().hasPrefix(name + ":") }.map { $0.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces) } ?? ""
+    }
+    if header("connection").lowercased() != "close" { connections[request.peer] = connection }
+    var verdict = Verdict(status: Int(lines.first?.split(separator: " ").dropFirst().first ?? "") ?? 0, body: body)
+    switch side {
+    case .envoy:
+      verdict.why = header("x-details")
+      let marker = "matched_policy["
+      if let range = verdict.why.firstRange(of: marker) { verdict.policy = String(verdict.why[range.upperBound...].dropLast()) }
+    case .portcullis:
+      verdict.why = header("x-reason")
+      verdict.policy = header("x-policy")
+      if verdict.why == "-" && verdict.status != 400 { verdict.why = "not asked: " + header("x-details") }
+    }
+    return verdict
+  }
+
+  private func connect(_ side: Side, _ request: TestRequest, _ index: Int) throws -> Verdict {
+    let ports = side == .envoy ? world.ports.tcp : world.ports.tcpAsking
+    let connection = try ClientConnection(
+      request.peer, world.credentials.clients[request.peer.identity], destination: World.tcpDestination(index),
+      port: ports[request.peer.port])
+    try connection.send("x")
+    return Verdict(status: try connection.receive().isEmpty ? 403 : 200)
+  }
+}

@@ -1,0 +1,113 @@
+// Asks both sides about many requests and compares what they say.
+//
+// Enters: a world and requests for its sets. Leaves: counts, and the requests about which the sides disagree. Never happens here: a
+// disagreement that is explained away; requests that Portcullis does not decide are counted by reason and held to the documented ones.
+
+internal import Foundation
+internal import Synchronization
+internal import TestSupport
+
+/// One request for one set.
+struct TestCase: Sendable {
+  var set: Int
+  var request: TestRequest
+}
+
+/// A disagreement.
+struct Disagreement: Sendable {
+  var testCase: TestCase
+  var envoy: Verdict
+  var portcullis: Verdict
+}
+
+/// What came out.
+struct Outcome: Sendable {
+  var http = 0
+  var tcp = 0
+  var allowed = 0
+  var denied = 0
+  var other = 0
+  /// By reason.
+  var undecided: [String: Int] = [:]
+  var disagreements: [Disagreement] = []
+
+  mutating func add(_ other: Outcome) {
+    http += other.http
+    tcp += other.tcp
+    allowed += other.allowed
+    denied += other.denied
+    self.other += other.other
+    undecided.merge(other.undecided) { $0 + $1 }
+    disagreements += other.disagreements
+  }
+
+  var counts: String {
+    "\(http) HTTP requests and \(tcp) TCP connections: \(allowed) allowed, \(denied) denied, \(other) refused by the proxy, "
+      + "undecided \(undecided.isEmpty ? "none" : "\(undecided)"), disagreements \(disagreements.count)"
+  }
+}
+
+extension World {
+  /// Asks both sides about all cases, with several threads.
+  func compare(_ cases: [TestCase], threads: Int = 3) throws -> Outcome {
+    let results = Results()
+    let next = Atomic<Int>(0)
+    let chunk = 64
+    DispatchQueue.concurrentPerform(iterations: threads) { _ in
+      let client = Client(self)
+      do {
+        while true {
+          let start = next.add(chunk, ordering: .relaxed).oldValue
+          if start >= cases.count { return }
+          results.add(try compare(cases[start..<min(start + chunk, cases.count)], with: client))
+        }
+      } catch { results.fail(error) }
+    }
+    return try results.total()
+  }
+
+  private func compare(_ cases: ArraySlice<TestCase>, with client: Client) throws -> Outcome {
+    var outcome = Outcome()
+    for testCase in cases {
+      let envoy = try client.ask(.envoy, testCase.request, set: testCase.set)
+      let portcullis = try client.ask(.portcullis, testCase.request, set: testCase.set)
+      if sets[testCase.set].isTCP { outcome.tcp += 1 } else { outcome.http += 1 }
+      switch envoy.status {
+      case 200: outcome.allowed += 1
+      case 403: outcome.denied += 1
+      default: outcome.other += 1
+      }
+      if !portcullis.isDecided, portcullis.status == 403 { outcome.undecided[portcullis.why, default: 0] += 1 }
+      if !Self.agree(envoy, portcullis) {
+        outcome.disagreements.append(Disagreement(testCase: testCase, envoy: envoy, portcullis: portcullis))
+      }
+    }
+    return outcome
+  }
+
+  /// The same status and body, and over HTTP the same rule that denied.
+  static func agree(_ envoy: Verdict, _ portcullis: Verdict) -> Bool {
+    // What Portcullis does not decide for a documented reason, it denies; that is no claim about the policies.
+    if portcullis.why == "path-not-normalized", portcullis.status == 403 { return true }
+    return envoy.status == portcullis.status && envoy.body == portcullis.body && (envoy.status != 403 || envoy.policy == portcullis.policy)
+  }
+}
+
+/// Collects what the threads found.
+private final class Results: @unchecked Sendable {
+  // Guarded by the lock, all of it.
+  private let lock = NSLock()
+  private var outcome = Outcome()
+  private var failure: (any Error)?
+
+  func add(_ more: Outcome) { lock.withLock { outcome.add(more) } }
+
+  func fail(_ error: any Error) { lock.withLock { failure = failure ?? error } }
+
+  func total() throws -> Outcome {
+    try lock.withLock {
+      if let failure { throw failure }
+      return outcome
+    }
+  }
+}
