@@ -23,7 +23,8 @@ struct FileLoader {
   /// Reads all of `raw`.
   mutating func load(_ raw: [UInt8]) {
     guard raw.count <= limits.fileBytes else {
-      breakFile(.fileTooLarge(raw.count, limit: limits.fileBytes), at: .nowhere)
+      let limit = limits.fileBytes
+      breakFile(.fileTooLarge(raw.count, limit: limit), at: .nowhere)
       return finish(nil)
     }
     let source = SourceText(raw)
@@ -44,7 +45,7 @@ struct FileLoader {
   }
 
   private mutating func load(_ document: borrowing Document, _ textProblems: [Problem], badBytes: [Problem]) {
-    var reader = NodeReader(copy document, file: file)
+    var reader = NodeReader(copy document, file: file, limit: limits.diagnostics)
     let all = (textProblems + badBytes).sorted { ($0.span.line, $0.span.column) < ($1.span.line, $1.span.column) }
     let root = document.root
     guard root.exists, !(document.type(root) == .null && all.isEmpty) else {
@@ -57,6 +58,7 @@ struct FileLoader {
       return
     }
     loadObject(root, &reader, all, mustReport: document.isTruncated || !badBytes.isEmpty)
+    problems.addHidden(of: reader)
   }
 
   /// Loads one object, or the items of a list. `textProblems` are those of its text; they are dropped for kinds that mean nothing here,
@@ -64,6 +66,7 @@ struct FileLoader {
   private mutating func loadObject(_ node: NodeIndex, _ reader: inout NodeReader, _ textProblems: [Problem], mustReport: Bool) {
     let header = ObjectHeader(reader, node)
     guard let group = header.group, let version = header.version, let kind = header.kind else {
+      if isSaturated, header.kind == nil || header.name == nil { return countBroken() }
       if textProblems.isEmpty || !mustReport { reportMissingType(header, node, &reader) }
       return breakObject(header, node, textProblems + reader.takeProblems(), reader)
     }
@@ -76,14 +79,15 @@ struct FileLoader {
       // What the text lacks would only cause false alarms.
       if reader.document[node].isClosed { _ = decode(node, objectKind, header, &reader) }
       let found = textProblems + reader.takeProblems()
-      if found.contains(where: { $0.message.code.severity == .error }) { return breakObject(header, node, found, reader) }
+      let isBroken = found.contains { $0.message.code.severity == .error }
+      if isBroken { return breakObject(objectKind.certain(header), node, found, reader) }
     }
     switch objectKind {
     case .unrelated: result.skipped[kind, default: 0] += 1
     default:
       let object = decode(node, objectKind, header, &reader)
       let found = reader.takeProblems()
-      guard let object else { return breakObject(header, node, found, reader) }
+      guard let object else { return breakObject(objectKind.certain(header), node, found, reader) }
       for problem in found { add(problem) }
       keep(object, header, node, reader)
     }
@@ -142,10 +146,10 @@ struct FileLoader {
       }
       rest = rest.dropFirst(own.count)
       if node.kind != .mapping {
-        let message: Message =
+        breakFile(
           reader.isNull(item)
-          ? .entryNull("items") : .wrongType("items", expected: "a list of objects", found: reader.name(of: item), help: nil)
-        breakFile(message, at: node.span)
+            ? .entryNull("items") : .wrongType("items", expected: "a list of objects", found: reader.name(of: item), help: nil),
+          at: node.span)
         for problem in own { breakFile(problem.message, at: problem.span) }
         continue
       }
@@ -181,19 +185,30 @@ struct FileLoader {
     let isPolicy = header.group == ObjectKind.securityGroup
     let broken = BrokenObject(
       group: header.group, kind: header.keyKind, namespace: header.namespace, name: header.name,
-      selector: isPolicy ? reader.certainSelector(node) : nil, location: SourceLocation(file: file, span: header.span), reason: reason)
+      selector: isPolicy ? reader.certainSelector(node) : nil, location: SourceLocation(file: file, span: header.span),
+      reason: Diagnostic.escaped(reason))
     appendBroken(broken)
   }
 
   /// Something in the file is broken and nobody knows which object it would be.
-  private mutating func breakFile(_ message: Message, at span: SourceSpan) {
+  private mutating func breakFile(_ message: @autoclosure () -> Message, at span: SourceSpan) {
+    if isSaturated { return countBroken() }
+    let message = message()
     add(Problem(message: message, span: span))
     breakSilently(at: span, reason: Problem(message: message, span: span))
   }
 
+  /// Whether one more broken thing without a name would neither be shown nor kept.
+  private var isSaturated: Bool { keyless >= limits.diagnostics && problems.isFull }
+
+  private mutating func countBroken() {
+    keyless += 1
+    problems.addHidden(1)
+  }
+
   private mutating func breakSilently(at span: SourceSpan, reason: Problem?) {
     let location = SourceLocation(file: file, span: span)
-    appendBroken(BrokenObject(location: location, reason: reason?.message.text ?? "the list is cut off"))
+    appendBroken(BrokenObject(location: location, reason: reason.map { Diagnostic.escaped($0.message.text) } ?? "the list is cut off"))
   }
 
   /// Keeps a broken object. Of those without a key only so many are kept, the last of them standing for anything: otherwise a file of

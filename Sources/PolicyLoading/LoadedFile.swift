@@ -42,7 +42,7 @@ public struct BrokenObject: Sendable {
   public var selector: LabelSelector?
   /// Where the object is written.
   public var location: SourceLocation
-  /// What is wrong, as one sentence: the message of its first error.
+  /// What is wrong, as one sentence on one line: the message of its first error, with control characters escaped.
   public var reason: String
 
   /// The key, when all of it could be read.

@@ -43,10 +43,18 @@ extension NodeReader {
       return nil
     }
     guard let namespace = header.namespace else { return nil }
+    if header.group == ObjectKind.securityGroup { warnOfMissingNamespace(mapping, kind: kind, at: name.span) }
     let key = ObjectKey(kind: header.keyKind ?? "", namespace: namespace, name: name.value)
     let metadata = ObjectMetadata(
       key: key, location: SourceLocation(file: file, span: name.span), creationTime: time ?? 0, labels: labels)
     return DecodedMetadata(metadata: metadata, dryRun: dryRun)
+  }
+
+  /// In a file nobody but kubectl knows which namespace is the current one, and a policy in a wrong one decides for other workloads.
+  private mutating func warnOfMissingNamespace(_ metadata: NodeIndex, kind: ExactText, at span: SourceSpan) {
+    let entry = entry(metadata, "namespace")
+    guard entry.map({ document.bytes($0.value).isEmpty }) ?? true else { return }
+    report(.namespaceMissing(kind: kind.string), at: entry.map(self.span) ?? span)
   }
 
   /// Whether no field of `metadata` is misspelt.
@@ -65,7 +73,7 @@ extension NodeReader {
     guard let group = header.group, ObjectKind.isIstio(group), let entry = entry(metadata, "annotations"),
       let annotations = texts(entry, path: "metadata.annotations")
     else { return nil }
-    for item in entries(entry.value) {
+    for item in entries(entry.value) where !canStop() {
       let name = document.string(item.key)
       let isInternal =
         name.utf8.starts(with: "internal.istio.io/parent".utf8) || document.isScalar(item.key, "internal.istio.io/webhook-always-reject")

@@ -10,24 +10,33 @@ typealias Entry = (key: NodeIndex, value: NodeIndex)
 struct NodeReader {
   let document: Document
   let file: ExactText
-  private(set) var problems: [Problem] = []
+  private var problems: BoundedProblems
 
-  init(_ document: Document, file: ExactText) {
+  init(_ document: Document, file: ExactText, limit: Int = LoadingLimits().diagnostics) {
     self.document = document
     self.file = file
+    problems = BoundedProblems(limit: limit)
   }
 
-  var hasErrors: Bool { problems.contains { $0.message.code.severity == .error } }
+  var hasErrors: Bool { problems.hasErrors }
+  /// Whether so much is wrong that looking for more is a waste: the object is broken, and nobody would be shown the rest. Who asks and
+  /// hears yes stops.
+  mutating func canStop() -> Bool {
+    guard problems.isFull else { return false }
+    problems.cut()
+    return true
+  }
+  /// Whether the search for more problems was given up.
+  var isCut: Bool { problems.isCut }
+  /// How many problems, at least, nobody will be shown.
+  var hidden: Int { problems.hidden }
 
   mutating func report(_ message: Message, at span: SourceSpan) {
-    problems.append(Problem(message: message, span: span))
+    problems.add(Problem(message: message, span: span))
   }
 
   /// The problems so far; none are left.
-  mutating func takeProblems() -> [Problem] {
-    defer { problems = [] }
-    return problems
-  }
+  mutating func takeProblems() -> [Problem] { problems.take() }
 
   func isNull(_ node: NodeIndex) -> Bool { document.type(node) == .null }
 
@@ -35,6 +44,30 @@ struct NodeReader {
   func entry(_ mapping: NodeIndex?, _ key: StaticString) -> Entry? {
     guard let mapping, let entry = document.entry(mapping, key), !isNull(entry.value) else { return nil }
     return entry
+  }
+
+  /// Reports each field below `mapping` that is written and null: who writes `mtls:` or `from: null` means to say something, and "any"
+  /// is rarely it. Entries of lists, labels and ports are their decoders' matter. `exempt` is a field of `mapping` itself. O(nodes).
+  mutating func refuseNullFields(_ mapping: NodeIndex, exempt: StaticString = "") {
+    var open = [mapping]
+    while let node = open.popLast(), !canStop() {
+      guard document[node].kind == .mapping else {
+        if document[node].kind == .sequence { open += items(node) }
+        continue
+      }
+      for entry in entries(node) {
+        if isNull(entry.value) {
+          if node == mapping, document.isScalar(entry.key, exempt) { continue }
+          report(.fieldNull(document.string(entry.key)), at: document[entry.key].span)
+        } else if document[entry.value].kind == .mapping,
+          document.isScalar(entry.key, "matchLabels") || document.isScalar(entry.key, "portLevelMtls")
+        {
+          open += entries(entry.value).map(\.value)
+        } else {
+          open.append(entry.value)
+        }
+      }
+    }
   }
 
   /// Where to point for a value: a scalar or flow collection itself, else the key that holds it.
@@ -80,6 +113,7 @@ struct NodeReader {
 
   /// Reports an unknown field.
   mutating func refuse(_ entry: Entry, known: [StaticString], path: String) {
+    guard !problems.isFull else { return problems.addHidden(1) }
     let name = document.string(entry.key)
     let words = known.map { "\($0)" }
     report(
@@ -127,6 +161,7 @@ struct NodeReader {
     var cursor = document[list].firstChild
     while cursor.exists {
       let span = document[cursor].span
+      if canStop() { break }
       if isNull(cursor) {
         report(.entryNull(path), at: span)
       } else if let text = string(cursor, path: path, span: span) {
@@ -143,6 +178,7 @@ struct NodeReader {
     var found: [ExactText: Located<ExactText>] = [:]
     var isComplete = true
     for item in entries(mapping) {
+      if canStop() { return nil }
       let key = ExactText(document.string(item.key))
       if let value = string(item.value, path: "\(path).\(key)", span: span(item)) {
         found[key] = value

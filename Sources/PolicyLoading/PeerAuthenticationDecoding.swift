@@ -13,7 +13,10 @@ extension NodeReader {
     refuseUnknownFields(object, known: ["apiVersion", "kind", "metadata", "spec", "status"], path: "PeerAuthentication")
     let decoded = metadata(object, header: header, isStrict: true)
     var policy = PeerAuthentication(metadata: decoded?.metadata ?? nowhere(header))
-    if let specEntry = entry(object, "spec"), let spec = mapping(specEntry, path: "spec") {
+    if let specEntry = document.entry(object, "spec"), isNull(specEntry.value) {
+      report(.fieldNull("spec"), at: document[specEntry.key].span)
+    } else if let specEntry = entry(object, "spec"), let spec = mapping(specEntry, path: "spec") {
+      refuseNullFields(spec)
       refuseUnknownFields(spec, known: ["selector", "mtls", "portLevelMtls"], path: "spec")
       var selector: LabelSelector?
       if let entry = entry(spec, "selector") { selector = self.selector(entry, path: "spec.selector") }
@@ -32,7 +35,7 @@ extension NodeReader {
   }
 
   private mutating func portModes(_ ports: NodeIndex, into policy: inout PeerAuthentication) {
-    for entry in entries(ports) {
+    for entry in entries(ports) where !canStop() {
       let text = ExactText(document.string(entry.key))
       let mode: PeerAuthentication.Mode?
       if isNull(entry.value) {

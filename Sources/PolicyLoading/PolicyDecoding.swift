@@ -18,6 +18,8 @@ extension NodeReader {
     var actionSpan = kindSpan(object)
     var providerSpan: SourceSpan?
     if let specEntry = entry(object, "spec"), let spec = mapping(specEntry, path: "spec") {
+      // Without rules an ALLOW policy matches nothing; the actions for which that would be too little demand rules below.
+      refuseNullFields(spec, exempt: "rules")
       refuseUnknownFields(spec, known: Self.policyFields, path: "spec")
       if let attachment = attachment(spec) { policy.attachment = attachment }
       if let entry = entry(spec, "action") {
@@ -82,7 +84,7 @@ extension NodeReader {
     if let several, let list = sequence(several, path: "targetRefs") {
       let count = Int(document[list].count)
       if count > 16 { report(.tooManyEntries("targetRefs", count, limit: 16), at: document[several.key].span) }
-      for item in items(list) { target(item, at: document[item].span, path: "targetRefs").map { targets.append($0) } }
+      for item in items(list) where !canStop() { target(item, at: document[item].span, path: "targetRefs").map { targets.append($0) } }
     }
     let selector = selectorEntry.flatMap { self.selector($0, path: "spec.selector") }
     if single != nil || several != nil { return .targets(targets) }
@@ -105,6 +107,7 @@ extension NodeReader {
     }
     let start = document[node].isFlow ? span : document[document[node].firstChild.exists ? document[node].firstChild : node].span
     guard let name, !name.value.isEmpty else {
+      if name == nil, document.entry(node, "name") != nil { return nil }
       report(.target("`\(path)` has no `name`", help: "name the object that the policy is for"), at: name?.span ?? start)
       return nil
     }
@@ -133,6 +136,7 @@ extension NodeReader {
     guard let mapping = mapping(selectorEntry, path: path) else { return nil }
     refuseUnknownFields(mapping, known: ["matchLabels"], path: path)
     guard let labelsEntry = entry(mapping, "matchLabels") else {
+      if document.entry(mapping, "matchLabels") != nil { return nil }
       report(.selectorEmpty(), at: span(selectorEntry))
       return LabelSelector()
     }
@@ -141,7 +145,7 @@ extension NodeReader {
     if labels.isEmpty { report(.selectorEmpty(), at: span(selectorEntry)) }
     let count = Int(document[labelsEntry.value].count) / 2
     if count > 4096 { report(.tooManyEntries(labelsPath, count, limit: 4096), at: document[labelsEntry.key].span) }
-    for item in entries(labelsEntry.value) {
+    for item in entries(labelsEntry.value) where !canStop() {
       let (key, value) = (document.string(item.key), document.string(item.value))
       if key.isEmpty { report(.labelKeyEmpty(labelsPath), at: document[item.key].span) }
       if key.utf8.contains(UInt8(ascii: "*")) { report(.labelStar(key), at: document[item.key].span) }

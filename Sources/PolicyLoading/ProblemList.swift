@@ -6,24 +6,32 @@ internal import PolicyModel
 /// The problems of one file, bounded in number.
 struct ProblemList {
   private let file: ExactText
-  private let limit: Int
-  private var problems: [Problem] = []
-  private var hidden = 0
+  private var problems: BoundedProblems
 
   init(file: ExactText, limit: Int) {
     self.file = file
-    self.limit = limit
+    problems = BoundedProblems(limit: limit)
   }
 
-  mutating func add(_ problem: Problem) {
-    if problems.count < limit { problems.append(problem) } else { hidden += 1 }
+  /// Whether a further problem would only be counted.
+  var isFull: Bool { problems.isFull }
+
+  mutating func add(_ problem: Problem) { problems.add(problem) }
+
+  /// Counts problems that nobody wrote down.
+  mutating func addHidden(_ count: Int) { problems.addHidden(count) }
+
+  /// Takes over from an object's reader what it counted and did not keep.
+  mutating func addHidden(of reader: NodeReader) {
+    problems.addHidden(reader.hidden)
+    if reader.isCut { problems.cut() }
   }
 
   /// The findings in the order of the text. `source` is the text, if there was one to show.
   func diagnostics(_ source: SourceText?) -> [Diagnostic] {
     guard !problems.isEmpty else { return [] }
     let starts = source?.lineStarts() ?? []
-    let order = problems.enumerated().sorted {
+    let order = problems.kept.enumerated().sorted {
       let (left, right) = ($0.element.span, $1.element.span)
       return (left.line, left.column, $0.offset) < (right.line, right.column, $1.offset)
     }
@@ -32,7 +40,9 @@ struct ProblemList {
       let isKnown = starts.indices.contains(line)
       return diagnostic(problem, line: isKnown ? source?.line(from: starts[line], markedAt: problem.span.column) : nil)
     }
-    if hidden > 0 { found.append(diagnostic(Problem(message: .tooManyProblems(hidden), span: .nowhere), line: nil)) }
+    if problems.hidden > 0 || problems.isCut {
+      found.append(diagnostic(Problem(message: .tooManyProblems(problems.hidden), span: .nowhere), line: nil))
+    }
     return found
   }
 

@@ -22,7 +22,10 @@ extension NodeReader {
     refuseUnknownFields(object, known: ["apiVersion", "kind", "metadata", "spec", "status"], path: "RequestAuthentication")
     let decoded = metadata(object, header: header, isStrict: true)
     var policy = RequestAuthentication(metadata: decoded?.metadata ?? nowhere(header))
-    if let specEntry = entry(object, "spec"), let spec = mapping(specEntry, path: "spec") {
+    if let specEntry = document.entry(object, "spec"), isNull(specEntry.value) {
+      report(.fieldNull("spec"), at: document[specEntry.key].span)
+    } else if let specEntry = entry(object, "spec"), let spec = mapping(specEntry, path: "spec") {
+      refuseNullFields(spec)
       check(spec, .requestAuthentication, path: "spec")
       if let attachment = attachment(spec) { policy.attachment = attachment }
       policy.jwtRules = objects(spec, "jwtRules").map { jwtRule($0) }

@@ -1,5 +1,6 @@
 // The rules of an AuthorizationPolicy. Nodes enter; sources, operations and conditions leave in one normal form, attribute by attribute.
-// Null entries and empty clauses are refused, because what they mean at run time ("any") is rarely what their writer meant.
+// Null entries and empty clauses are refused, because what they mean at run time ("any") is rarely what their writer meant; fields that are
+// null were refused before (`refuseNullFields`), and are not reported a second time here.
 
 internal import PolicyModel
 
@@ -39,7 +40,7 @@ extension NodeReader {
     if count > 512 { report(.tooManyEntries("rules", count, limit: 512), at: document[rulesEntry.key].span) }
     var found: [AuthorizationPolicy.Rule?] = []
     found.reserveCapacity(count)
-    for item in items(list) { found.append(rule(item)) }
+    for item in items(list) where !canStop() { found.append(rule(item)) }
     return found
   }
 
@@ -50,7 +51,7 @@ extension NodeReader {
     if let entry = entry(node, "from") { rule.sources = clauses(entry, "from", "source", sourceFields) }
     if let entry = entry(node, "to") { rule.operations = clauses(entry, "to", "operation", operationFields) }
     if let entry = entry(node, "when"), let list = sequence(entry, path: "when") {
-      for item in items(list) {
+      for item in items(list) where !canStop() {
         if let condition = condition(item) { rule.conditions.append(condition) }
       }
     }
@@ -81,10 +82,11 @@ extension NodeReader {
     if count > 512 { report(.tooManyEntries(path, count, limit: 512), at: document[listEntry.key].span) }
     var found: [AuthorizationPolicy.Clause] = []
     found.reserveCapacity(count)
-    for item in items(list) {
+    for item in items(list) where !canStop() {
       guard isEntryMapping(item, path: path) else { continue }
       refuseUnknownFields(item, known: [clauseName], path: path)
       guard let entry = entry(item, clauseName) else {
+        if document.entry(item, clauseName) != nil { continue }
         report(
           .fieldRequired("\(clauseName)", in: "the entry of `\(path)`", help: "write `- \(clauseName):` and its fields"), at: start(item))
         continue
@@ -99,14 +101,17 @@ extension NodeReader {
     _ node: NodeIndex, _ holder: Entry, listName: String, path: String, _ fields: [ClauseField]
   ) -> AuthorizationPolicy.Clause {
     var constraints: [Constraint] = []
-    var hasUnknownField = false
+    var isReported = false
     for entry in entries(node) {
       guard let field = fields.first(where: { document.isScalar(entry.key, $0.name) }) else {
         refuse(entry, known: fields.map(\.name), path: path)
-        hasUnknownField = true
+        isReported = true
         continue
       }
-      if isNull(entry.value) { continue }
+      if isNull(entry.value) {
+        isReported = true
+        continue
+      }
       let values = strings(entry, path: "\(field.name)")
       check(values, for: field.attribute, path: "\(field.name)", isField: true)
       // A list that is present and empty is as good as absent (Istio).
@@ -116,7 +121,7 @@ extension NodeReader {
       if index == nil { constraints.append(Constraint(field.attribute, span: document[entry.key].span)) }
       if field.isNot { constraints[place].notValues += values } else { constraints[place].values += values }
     }
-    if constraints.isEmpty, !hasUnknownField { report(.clauseEmpty(listName, path: path), at: span(holder)) }
+    if constraints.isEmpty, !isReported { report(.clauseEmpty(listName, path: path), at: span(holder)) }
     return AuthorizationPolicy.Clause(constraints, span: document[holder.key].span)
   }
 
@@ -124,7 +129,7 @@ extension NodeReader {
     if attribute == .sourceServiceAccount, values.count > 16, let extra = values.dropFirst(16).first {
       report(.tooManyEntries(path, values.count, limit: 16), at: extra.span)
     }
-    for value in values {
+    for value in values where !canStop() {
       if let message = attribute.refusal(of: value.value, path: path, isField: isField) { report(message, at: value.span) }
     }
   }
@@ -134,6 +139,7 @@ extension NodeReader {
     refuseUnknownFields(node, known: ["key", "values", "notValues"], path: "when")
     let keyEntry = entry(node, "key")
     guard let keyEntry else {
+      if document.entry(node, "key") != nil { return nil }
       report(.conditionKeyEmpty(), at: start(node))
       return nil
     }
@@ -155,7 +161,8 @@ extension NodeReader {
     if let entry = entry(node, "notValues") { constraint.notValues = strings(entry, path: "notValues") }
     check(constraint.values, for: attribute, path: "values", isField: false)
     check(constraint.notValues, for: attribute, path: "notValues", isField: false)
-    let isEmpty = [entry(node, "values"), entry(node, "notValues")].allSatisfy { $0.map { document[$0.value].count == 0 } ?? true }
+    let written = [document.entry(node, "values"), document.entry(node, "notValues")].compactMap { $0?.value }
+    let isEmpty = written.allSatisfy { !isNull($0) && document[$0].count == 0 }
     if isEmpty { report(.conditionWithoutValues(key.value.string), at: key.span) }
     return constraint
   }

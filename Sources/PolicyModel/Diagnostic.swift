@@ -43,14 +43,40 @@ public struct Diagnostic: Sendable {
 }
 
 extension Diagnostic: CustomStringConvertible {
-  /// The finding as text of one to four lines, without a final line break. Control characters of the source are shown as `·`.
+  /// The finding as text of one to four lines, without a final line break. Control characters, line separators and marks that turn the
+  /// direction of text are shown as `\n` or `\u{1b}` in words, and as `·` in the source line: no file can write a line of its own into a log.
   public var description: String {
-    var text = "\(location.description): \(severity.rawValue): \(message) [\(code)]"
+    var text = "\(Self.escaped(location.description)): \(severity.rawValue): \(Self.escaped(message)) [\(Self.escaped(code))]"
     if let sourceLine, location.span.line > 0 {
       text += "\n  \(Self.printable(sourceLine))\n  \(caretLine(under: sourceLine))"
     }
-    if let help { text += "\n  = help: \(help)" }
+    if let help { text += "\n  = help: \(Self.escaped(help))" }
     return text
+  }
+
+  /// `text` with everything escaped that would not stay in its place on a line. O(n).
+  package static func escaped(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: isUnprintable) else { return text }
+    var shown = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\n": shown += "\\n"
+      case "\r": shown += "\\r"
+      case "\t": shown += "\\t"
+      case _ where isUnprintable(scalar): shown += "\\u{\(String(scalar.value, radix: 16))}"
+      default: shown.unicodeScalars.append(scalar)
+      }
+    }
+    return shown
+  }
+
+  private static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0..<0x20, 0x7f...0x9f: true
+    // Line and paragraph separators, and what changes the direction of text.
+    case 0x61c, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069: true
+    default: false
+    }
   }
 
   private static func printable(_ line: String) -> String {
@@ -58,7 +84,7 @@ extension Diagnostic: CustomStringConvertible {
     for scalar in line.unicodeScalars {
       if scalar == "\t" {
         shown += " "
-      } else if scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) {
+      } else if isUnprintable(scalar) {
         shown += "·"
       } else {
         shown.unicodeScalars.append(scalar)

@@ -12,7 +12,7 @@ import Testing
       apiVersion: security.istio.io/v1
       kind: AuthorizationPolicy
       metadata:
-        name: p
+        {name: p, namespace: shop}
       spec:
         action: ALOW
         rules:
@@ -67,6 +67,33 @@ import Testing
     let far = load("{apiVersion: v1, kind: Pod, metadata: {labels: {a: \(long)}, name: 1}}")
     #expect(far.codes == ["wrong-type"])
     #expect(far.diagnostics.first?.sourceLine == nil)
+  }
+
+  @Test func `no text of a file writes a line of its own into a log`() {
+    let forged = #"a\nb.yaml:1:1: error: x\r\u2028\u202e\e[2J\t"#
+    let file = loadPolicies(
+      text: Array(
+        """
+        apiVersion: security.istio.io/v1
+        kind: "Authorization\(forged)"
+        metadata: {name: "p\(forged)"}
+        ---
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: "p\(forged)", namespace: "n\(forged)", "\(forged)": 1}
+        spec: {"\(forged)": 1, action: "\(forged)", rules: [{when: [{key: "\(forged)", values: [1, {}]}]}]}
+        """.utf8), file: "evil\n\u{1b}name.yaml")
+    #expect(file.diagnostics.count >= 5)
+    for diagnostic in file.diagnostics {
+      let text = diagnostic.description
+      #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count <= 4, "\(text)")
+      let isClean = text.unicodeScalars.allSatisfy { $0 == "\n" || ($0.value >= 0x20 && ![0x7f, 0x2028, 0x202e].contains($0.value)) }
+      #expect(isClean, "\(text.debugDescription)")
+      #expect(text.hasPrefix(#"evil\n\u{1b}name.yaml:"#), "\(text)")
+    }
+    #expect(file.broken.count == 2)
+    #expect(file.broken.allSatisfy { broken in !broken.reason.unicodeScalars.contains { $0.value < 0x20 } })
+    #expect(file.messages.contains(#"unknown field `a\nb.yaml:1:1: error: x\r\u{2028}\u{202e}\u{1b}[2J\t`"#), "\(file.messages)")
   }
 
   @Test func `a tab as indentation is explained`() {

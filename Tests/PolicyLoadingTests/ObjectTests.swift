@@ -26,12 +26,74 @@ private func object(_ version: String, _ kind: String, _ rest: String = "metadat
     ("security.istio.io", "AuthorizationPolicy", "kind-unknown", "security.istio.io/v1"),
     ("security.istio.oi/v1", "AuthorizationPolicy", "kind-unknown", "security.istio.io/v1"),
     ("v1", "PeerAuthentication", "kind-unknown", "security.istio.io/v1"),
+    ("istio.io/v1", "AuthorizationPolicy", "kind-unknown", "security.istio.io/v1"),
+    ("security/v1", "AuthorizationPolicy", "kind-unknown", "security.istio.io/v1"),
+    ("istio/v1", "AuthorizationPolicy", "kind-unknown", "security.istio.io/v1"),
+    ("auth.istio.example.com/v1", "PeerAuthentication", "kind-unknown", "security.istio.io/v1"),
+    ("authorization.istio.io/v1", "AuthorizationPolicy", "kind-unknown", "security.istio.io/v1"),
+    ("rbac.istio.io/v1alpha1", "ServiceRole", "kind-unknown", "check the spelling"),
+    ("Security.Istio.IO/v1", "AuthorizationPolicy", "kind-unknown", "security.istio.io/v1"),
+    ("telemetry.istio.io/v1", "AuthorizationPolicy", "kind-unknown", "security.istio.io/v1"),
+    ("security.istio.io", "AuthorizationPolcy", "kind-unknown", "`kind: AuthorizationPolicy`"),
+    ("v1", "AuthorizationPolcy", "kind-unknown", "`kind: AuthorizationPolicy`"),
+    ("apps/v1", "AuthorizationPolcy", "kind-unknown", "`kind: AuthorizationPolicy`"),
+    ("policy/v1", "PeerAuthentification", "kind-unknown", "`kind: PeerAuthentication`"),
+    ("security.istio.o/v1", "AuthorizationPolcy", "kind-unknown", "`kind: AuthorizationPolicy`"),
+    ("networking.istio.o/v1", "DestinationRul", "kind-unknown", "networking.istio.io/v1"),
+    ("v1", "requestauthentication", "kind-unknown", "`kind: RequestAuthentication`"),
   ])
   func `a misspelt kind, group or version is never skipped`(version: String, kind: String, code: String, help: String) {
     let file = load(object(version, kind))
     #expect(file.codes == [code], "\(file.messages)")
     #expect(file.diagnostics.first?.help?.contains(help) == true, "\(file.messages)")
     #expect(file.broken.count == 1)
+    let isInventory = version == "networking.istio.io/v1"
+    #expect(file.broken.map(\.couldDecide) == [!isInventory])
+    #expect(file.skipped.isEmpty)
+  }
+
+  @Test(arguments: [
+    "item: []", "Items: []", "items: {}", "items: null", "items: text", "metadata: {name: a}",
+  ])
+  func `a list that lost its items may hold anything`(rest: String) {
+    for (version, kind) in [("v1", "List"), ("v1", "PodList"), ("security.istio.io/v1", "AuthorizationPolicyList")] {
+      let file = load(object(version, kind, rest))
+      #expect(file.codes == ["field-required"], "\(file.messages)")
+      #expect(file.broken.map(\.couldDecide) == [true])
+      #expect(file.broken.map { $0.key == nil } == [true])
+      #expect(file.broken.map { $0.namespace == nil } == [true])
+    }
+  }
+
+  @Test func `a list under another name is no list, and lists of other products are theirs`() {
+    #expect(load(object("v1", "Lst", "items: []")).codes == ["kind-unknown"])
+    #expect(load(object("v1", "List", "items: []")).codes == [])
+    #expect(load(object("example.com/v1", "AllowList", "spec: {}")).skipped == ["AllowList": 1])
+  }
+
+  @Test(arguments: [
+    ("v1", "ConfigMap"), ("policy/v1", "PodDisruptionBudget"), ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("telemetry.istio.io/v1", "Telemetry"), ("extensions.istio.io/v1alpha1", "WasmPlugin"), ("install.istio.io/v1alpha1", "IstioOperator"),
+    ("sailoperator.io/v1", "Istio"), ("istio.example.com/v1", "Thing"), ("cilium.io/v2", "AuthorizationPolicy"),
+    ("policy.linkerd.io/v1alpha1", "AuthorizationPolicy"), ("policy.linkerd.io/v1alpha1", "MeshTLSAuthentication"),
+    ("extensions/v1beta1", "Ingress"), ("v1", "Secret"), ("apps/v1", "ControllerRevision"),
+  ])
+  func `what is near to nothing of Istio's is skipped`(version: String, kind: String) {
+    let file = load(object(version, kind))
+    #expect(file.codes == [], "\(file.messages)")
+    #expect(file.skipped == [ExactText(kind): 1])
+  }
+
+  @Test func `a policy without a namespace is taken for one of the default namespace, with a warning`() {
+    for metadata in ["{name: a}", "{name: a, namespace: \"\"}", "{name: a, namespace: null}"] {
+      for kind in ["AuthorizationPolicy", "PeerAuthentication"] {
+        let file = load(object("security.istio.io/v1", kind, "metadata: \(metadata)\nspec: {}"))
+        #expect(file.codes == ["namespace-missing"], "\(file.messages)")
+        #expect(file.keys == ["\(kind) default/a"])
+      }
+    }
+    #expect(load(object("security.istio.io/v1", "AuthorizationPolicy", "metadata: {name: a, namespace: default}")).codes == [])
+    #expect(load(object("v1", "Pod")).codes == [])
   }
 
   @Test func `a policy of another product is not ours`() {
@@ -60,7 +122,7 @@ private func object(_ version: String, _ kind: String, _ rest: String = "metadat
       - null
       """)
     #expect(file.keys == ["AuthorizationPolicy default/a", "PeerAuthentication default/c"])
-    #expect(file.codes == ["duplicate-key", "null-entry"])
+    #expect(file.codes == ["namespace-missing", "namespace-missing", "duplicate-key", "namespace-missing", "null-entry"])
     #expect(file.broken.map(\.key?.description) == ["AuthorizationPolicy default/b", nil])
   }
 

@@ -10,6 +10,10 @@ private let claims65 = (1...65).map { "c\($0)" }.joined(separator: ",")
 
 private let cases: [(String, [String])] = [
   ("{}", []),
+  ("null", ["field-null"]),
+  ("{jwtRules: null}", ["field-null"]),
+  ("{selector: null}", ["field-null"]),
+  ("{jwtRules: [{issuer: i, audiences: null}]}", ["field-null"]),
   ("{jwtRules: []}", []),
   ("{jwtRules: [null]}", ["null-entry"]),
   ("{jwtRules: {}}", ["wrong-type"]),
@@ -134,7 +138,7 @@ private let cases: [(String, [String])] = [
       """
       apiVersion: security.istio.io/v1
       kind: RequestAuthentication
-      metadata: {name: r}
+      metadata: {name: r, namespace: shop}
       spec:
         jwtRules:
         - jwks: |

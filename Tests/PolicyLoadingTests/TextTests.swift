@@ -125,6 +125,66 @@ import Testing
     #expect(file.broken.count == 5)
   }
 
+  private static let hostile: [(String, String)] = [
+    ("duplicate keys", "spec: {" + String(repeating: "a: , ", count: 100_000) + "}"),
+    ("unknown fields", "spec: {" + (0..<100_000).map { "a\($0): 1, " }.joined() + "}"),
+    ("keys that are lists", "spec: {" + String(repeating: "[]: , ", count: 100_000) + "}"),
+    ("keys that are null", "spec: {" + String(repeating: "~: , ", count: 100_000) + "}"),
+    ("tags", "spec: [" + String(repeating: "!x a, ", count: 100_000) + "]"),
+    ("null rules", "spec: {rules: [" + String(repeating: "~, ", count: 100_000) + "]}"),
+    ("empty texts", "spec: {rules: [{from: [{source: {principals: [" + String(repeating: "'', ", count: 100_000) + "]}}]}]}"),
+    ("bad addresses", "spec: {rules: [{from: [{source: {ipBlocks: [" + String(repeating: "a, ", count: 100_000) + "]}}]}]}"),
+    ("labels", "spec: {selector: {matchLabels: {" + (0..<100_000).map { "a\($0): 1, " }.joined() + "}}}"),
+  ]
+
+  @Test(arguments: hostile) func `a hundred thousand problems are few diagnostics and one broken object`(what: String, spec: String) {
+    let file = load(policy("{}").replacing("spec: {}", with: spec), limits: LoadingLimits(diagnostics: 10))
+    #expect(file.diagnostics.count == 11, "\(what)")
+    #expect(file.codes.last == "too-many-problems")
+    #expect(file.keys == [])
+    #expect(file.broken.map(\.key?.description) == ["AuthorizationPolicy shop/p"])
+  }
+
+  @Test func `what stands behind too many problems of a text is broken, not believed`() {
+    let noise = "- {apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {" + String(repeating: "a: 1, ", count: 11) + "}}\n"
+    let good = "- {apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: a, namespace: b}, spec: {}}\n"
+    let twice = good.replacing("spec: {}", with: "spec: {}, spec: {action: DENY, rules: [{}]}")
+    let list = "apiVersion: v1\nkind: List\nitems:\n"
+    let file = load(list + good.replacing("name: a", with: "name: z") + noise + twice + good, limits: LoadingLimits(diagnostics: 10))
+    #expect(file.keys == ["AuthorizationPolicy b/z"])
+    #expect(file.hasErrors)
+    #expect(file.broken.contains { $0.key == nil && $0.couldDecide })
+    #expect(file.messages.contains("more than 10 problems"))
+    let next = load(list + noise + noise + "---\n" + policy("{}"), limits: LoadingLimits(diagnostics: 10))
+    #expect(next.keys == ["AuthorizationPolicy shop/p"], "\(next.messages)")
+  }
+
+  @Test func `warnings never hide an error`() {
+    let warnings = (0..<20).map { policy("{selector: {}}").replacing("name: p", with: "name: w\($0)") + "---\n" }.joined()
+    let file = load(warnings + policy("{action: never}"), limits: LoadingLimits(diagnostics: 5))
+    #expect(file.hasErrors)
+    #expect(file.codes.contains("value-unknown"))
+    #expect(file.diagnostics.count == 6)
+    #expect(file.messages.contains("at least 16 more problems"))
+    let rule = "{to: [{operation: {paths: [/a]}}]}, "
+    let one = load(
+      policy("{action: DENY, rules: [" + String(repeating: rule, count: 20) + "]}", annotations: "{internal.istio.io/parents: \"\"}")
+        + "---\n"
+        + policy("{selector: {}, action: DENY, rules: [" + String(repeating: rule, count: 20) + "{ruel: 1}]}").replacing("p,", with: "q,"),
+      limits: LoadingLimits(diagnostics: 5))
+    #expect(one.broken.compactMap(\.name) == ["p", "q"])
+    #expect(one.codes.filter { $0 != "deny-whole-tcp" && $0 != "too-many-problems" }.count >= 2, "\(one.messages)")
+  }
+
+  @Test func `a long text that aliases repeat is an alias bomb`() {
+    let long = String(repeating: "a", count: 100_000)
+    let file = load(policy("{rules: [{from: [{source: {principals: [&a \(long)" + String(repeating: ", *a", count: 1000) + "]}}]}]}"))
+    #expect(file.codes.contains("alias-budget"))
+    let short = load(
+      policy("{rules: [{from: [{source: {principals: [&a cluster.local/ns/a/sa/b" + String(repeating: ", *a", count: 1000) + "]}}]}]}"))
+    #expect(short.codes == [])
+  }
+
   @Test func `behind too many broken documents nothing is read, and that is an error`() {
     let text = String(repeating: "---\n[\n", count: 5) + "---\n" + policy("{}")
     let file = load(text, limits: LoadingLimits(brokenDocuments: 3))
@@ -147,6 +207,7 @@ import Testing
       #"{"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"name":"p"},"spec":{"rules":[{"to":[{"operation":{"paths":["\/a\u00e9"],"ports":["80"]}}]}]}}"#
     )
     #expect(file.keys == ["AuthorizationPolicy default/p"], "\(file.messages)")
+    #expect(file.codes == ["namespace-missing"])
     #expect(file.policies.first?.rules.first??.operations.first?.constraints.first?.values.first?.value == "/a\u{e9}")
     let pair = load(#"{"apiVersion":"v1","kind":"\ud83d\ude00"}"#)
     #expect(pair.codes == ["yaml-syntax"])

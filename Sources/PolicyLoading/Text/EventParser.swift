@@ -77,6 +77,7 @@ internal import PolicyModel
       failure = unsafe builder.alias(text(event.data.alias.anchor) ?? "", span: span)
     default: break
     }
+    if failure == nil, builder.isFull { failure = .tooManyTextProblems(builder.problems.count) }
     return failure.map { .failed($0, span) } ?? .more
   }
 

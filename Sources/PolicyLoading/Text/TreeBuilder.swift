@@ -7,6 +7,8 @@ internal import PolicyModel
 struct TreeBuilder {
   private(set) var document = Document()
   private(set) var problems: [Problem] = []
+  /// The document has more problems than are kept. It must end here: what is not noted could belong to any object behind.
+  private(set) var isFull = false
 
   private struct Frame {
     let node: NodeIndex
@@ -27,7 +29,7 @@ struct TreeBuilder {
   private let limits: LoadingLimits
   private var frames: [Frame] = []
   private var anchors: [ExactText: Anchor] = [:]
-  /// Nodes so far, with aliases followed.
+  /// Nodes so far, with aliases followed, and long texts counted more than once.
   private var total = 0
   private var aliased = 0
 
@@ -39,6 +41,7 @@ struct TreeBuilder {
     document.start = span
     document.endLine = span.line
     problems.removeAll()
+    isFull = false
     frames.removeAll(keepingCapacity: true)
     anchors.removeAll()
     total = 0
@@ -53,6 +56,8 @@ struct TreeBuilder {
   /// The document cannot be read further.
   mutating func fail(_ message: Message, at span: SourceSpan? = nil) {
     document.isTruncated = true
+    // Said once; the next document begins anew.
+    isFull = false
     document.endLine = max(document.endLine, span?.line ?? 0)
     problems.append(Problem(message: message, span: span ?? document.start))
   }
@@ -71,7 +76,7 @@ struct TreeBuilder {
     case .success(let appended): index = appended
     case .failure(let failure): return failure.message
     }
-    if let anchor { anchors[anchor] = Anchor(node: index, size: 1, height: 0) }
+    if let anchor { anchors[anchor] = Anchor(node: index, size: Self.weight(of: node), height: 0) }
     if isKey { normalizeKey(index) }
     return nil
   }
@@ -87,7 +92,7 @@ struct TreeBuilder {
     case .success(let appended): index = appended
     case .failure(let failure): return failure.message
     }
-    if isKey { problems.append(Problem(message: .keyNotScalar(), span: span)) }
+    if isKey { note(.keyNotScalar(), at: span) }
     if let anchor { anchors[anchor] = nil }
     frames.append(Frame(node: index, isMapping: kind == .mapping, anchor: anchor, startTotal: startTotal))
     return nil
@@ -112,6 +117,8 @@ struct TreeBuilder {
     }
     raiseHeight(frame.height + 1)
     if frame.isMapping { reportDuplicateKeys(of: frame.node) }
+    // The event that closed it is the one at which reading stops.
+    if isFull { document[frame.node].isClosed = false }
   }
 
   /// Appends what the alias stands for; a message when the document must end here.
@@ -130,15 +137,23 @@ struct TreeBuilder {
     case .success(let appended): index = appended
     case .failure(let failure): return failure.message
     }
-    total += anchor.size - 1
+    total += anchor.size - Self.weight(of: node)
     raiseHeight(anchor.height)
     guard isKey else { return nil }
     if node.kind == .plain || node.kind == .quoted {
       normalizeKey(index)
     } else {
-      problems.append(Problem(message: .keyNotScalar(), span: span))
+      note(.keyNotScalar(), at: span)
     }
     return nil
+  }
+
+  private mutating func note(_ message: Message, at span: SourceSpan) {
+    guard problems.count < limits.diagnostics else {
+      isFull = true
+      return
+    }
+    problems.append(Problem(message: message, span: span))
   }
 
   /// Whether the node just appended is a mapping's key.
@@ -153,7 +168,7 @@ struct TreeBuilder {
     guard document.nodes.count < limits.nodes else { return .failure(Failure(message: .nodeLimit(limits.nodes))) }
     let index = NodeIndex(raw: UInt32(clamping: document.nodes.count))
     document.nodes.append(node)
-    total += 1
+    total += Self.weight(of: node)
     document.endLine = max(document.endLine, node.span.endLine)
     guard let top = frames.indices.last else {
       document.root = index
@@ -168,6 +183,11 @@ struct TreeBuilder {
     document[parent].count += 1
     frames[top].lastChild = index
     return .success(index)
+  }
+
+  /// What a node counts in `total`: a long text that many aliases stand for costs as much as many values.
+  private static func weight(of node: Node) -> Int {
+    node.kind == .plain || node.kind == .quoted ? 1 + Int(node.count) / 64 : 1
   }
 
   private mutating func raiseHeight(_ height: Int) {
@@ -185,7 +205,7 @@ struct TreeBuilder {
     case (false, "tag:yaml.org,2002:int"): return .int
     case (false, "tag:yaml.org,2002:float"): return .float
     default:
-      problems.append(Problem(message: .tagUnsupported(tag.string), span: span))
+      note(.tagUnsupported(tag.string), at: span)
       return .none
     }
   }
@@ -196,13 +216,13 @@ struct TreeBuilder {
     let text: String
     switch document.type(index) {
     case .string:
-      if document.isScalar(index, "<<") { problems.append(Problem(message: .mergeKey(), span: document[index].span)) }
+      if document.isScalar(index, "<<") { note(.mergeKey(), at: document[index].span) }
       return
     case .bool(let value): text = value ? "true" : "false"
     case .int(.some(let value)): text = String(value)
     case .int(.none): return
     case .null, .float, .sequence, .mapping:
-      problems.append(Problem(message: .keyNotString(document.string(index)), span: document[index].span))
+      note(.keyNotString(document.string(index)), at: document[index].span)
       return
     }
     document[index].textStart = UInt32(clamping: document.text.count)
@@ -233,8 +253,9 @@ struct TreeBuilder {
     if count <= 12, !hasEqualPair(keys) { return }
     keys.sort(by: order)
     for (earlier, later) in zip(keys, keys.dropFirst()) where areEqualKeys(earlier, later) {
+      if isFull { return }
       let line = document[earlier].span.line
-      problems.append(Problem(message: .duplicateKey(document.string(later), firstLine: line), span: document[later].span))
+      note(.duplicateKey(document.string(later), firstLine: line), at: document[later].span)
     }
   }
 

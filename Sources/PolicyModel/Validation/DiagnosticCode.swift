@@ -29,6 +29,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case fieldConflict = "field-conflict"
   case fieldDeprecated = "field-deprecated"
   case fieldIgnored = "field-ignored"
+  case fieldNull = "field-null"
   case fieldRequired = "field-required"
   case fieldUnknown = "field-unknown"
   case fileTooLarge = "file-too-large"
@@ -44,6 +45,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case mergeKey = "merge-key"
   case nameDuplicate = "name-duplicate"
   case nameInvalid = "name-invalid"
+  case namespaceMissing = "namespace-missing"
   case nestingLimit = "nesting-limit"
   case nodeLimit = "node-limit"
   case nullEntry = "null-entry"
@@ -72,7 +74,8 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   /// A warning does not make an object unusable.
   package var severity: Severity {
     switch self {
-    case .denyWholeTCP, .extensionProviderInvalid, .failoverIneffective, .fieldDeprecated, .fieldIgnored, .selectorEmpty, .tooManyProblems:
+    case .denyWholeTCP, .extensionProviderInvalid, .failoverIneffective, .fieldDeprecated, .fieldIgnored, .namespaceMissing, .selectorEmpty,
+      .tooManyProblems:
       .warning
     default: .error
     }

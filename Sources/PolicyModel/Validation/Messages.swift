@@ -125,6 +125,9 @@ extension Message {
   package static func entryNull(_ path: String) -> Message {
     Message(.nullEntry, "null entry in `\(path)`", help: "remove the dash, or write a value behind it")
   }
+  package static func fieldNull(_ field: String) -> Message {
+    Message(.fieldNull, "\(quoted(field)) is null", help: "write the value, or remove the field")
+  }
   package static func fieldRequired(_ field: String, in place: String, help: String) -> Message {
     Message(.fieldRequired, "\(place) has no `\(field)`", help: help)
   }
@@ -137,9 +140,10 @@ extension Message {
     Message(
       .fileTooLarge, "the file has \(size) bytes, more than the limit of \(limit)", help: "split it into several files")
   }
-  package static func groupUnknown(_ group: String, kind: String, suggestion: String) -> Message {
+  package static func groupUnknown(_ group: String, kind: String, suggestion: String, kindSuggestion: String? = nil) -> Message {
     let place = group.isEmpty ? "the core API group" : "the API group \(quoted(group))"
-    return Message(.kindUnknown, "\(kind) is not a kind of \(place)", help: "did you mean `apiVersion: \(suggestion)/v1`?")
+    let other = kindSuggestion.map { " and `kind: \($0)`" } ?? ""
+    return Message(.kindUnknown, "\(kind) is not a kind of \(place)", help: "did you mean `apiVersion: \(suggestion)/v1`\(other)?")
   }
   package static func invalidUTF8(_ hex: String) -> Message {
     Message(.encodingInvalid, "bytes \(hex) are not valid UTF-8", help: "save the file as UTF-8")
@@ -176,8 +180,18 @@ extension Message {
   package static func listEmpty(_ field: String) -> Message {
     Message(.emptyList, "`\(field)` is an empty list", help: "add an entry, or leave `\(field)` out to mean any")
   }
+  package static func listWithoutItems(_ kind: String) -> Message {
+    Message(
+      .fieldRequired, "\(quoted(kind)) has no list `items`",
+      help: "write `items:` and below it the objects, each behind a dash, or `items: []`")
+  }
   package static func mergeKey() -> Message {
     Message(.mergeKey, "the merge key `<<` is not supported", help: "write the merged fields out, or use \"<<\" in quotes for the text")
+  }
+  package static func namespaceMissing(kind: String) -> Message {
+    Message(
+      .namespaceMissing, "\(kind) has no `metadata.namespace`; it counts as one of namespace `default`",
+      help: "name the namespace; kubectl would use its current one")
   }
   package static func nestingLimit(_ limit: Int) -> Message {
     Message(.nestingLimit, "the document nests deeper than \(limit) levels", help: "no Kubernetes object needs that; check the brackets")
@@ -262,7 +276,15 @@ extension Message {
       .tooManyEntries, "`\(path)` has \(count) entries, more than the \(limit) that Istio allows", help: "split it over several objects")
   }
   package static func tooManyProblems(_ hidden: Int) -> Message {
-    Message(.tooManyProblems, "\(hidden) more problems of this file are not shown", help: "correct the ones above first")
+    let what =
+      hidden > 0
+      ? "at least \(hidden) more problems of this file are not shown"
+      : "so many problems were found that the rest was not checked"
+    return Message(.tooManyProblems, what, help: "correct the ones above first")
+  }
+  package static func tooManyTextProblems(_ limit: Int) -> Message {
+    Message(
+      .documentInvalid, "the document has more than \(limit) problems; the rest of it is not read", help: "correct the ones above first")
   }
   package static func trustDomainInvalid(_ value: String, why: String) -> Message {
     Message(

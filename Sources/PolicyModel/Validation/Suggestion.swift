@@ -2,12 +2,16 @@
 
 /// The nearest of `known` to `word` if it is near enough to be a misspelling. O(known × length²), words over 64 bytes excluded.
 package func suggestion(for word: String, among known: [String]) -> String? {
+  // Before anything is done with a word that may be as long as a file.
+  guard word.utf8.count <= 64 else { return nil }
   let bytes = lowercased(word)
-  guard !bytes.isEmpty, bytes.count <= 64 else { return nil }
+  guard !bytes.isEmpty else { return nil }
   var best: (word: String, distance: Int)?
   for candidate in known {
+    let most = max(1, min(bytes.count, candidate.utf8.count) / 3)
+    guard abs(bytes.count - candidate.utf8.count) <= most else { continue }
     let distance = editDistance(bytes, lowercased(candidate))
-    guard distance <= max(1, min(bytes.count, candidate.utf8.count) / 3), distance < best?.distance ?? .max else { continue }
+    guard distance <= most, distance < best?.distance ?? .max else { continue }
     best = (candidate, distance)
   }
   return best?.word
