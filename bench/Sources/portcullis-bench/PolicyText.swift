@@ -30,6 +30,8 @@ struct CompiledText {
     for object in file.objects {
       switch object {
       case .policy(let policy): set.policies.append(policy)
+      case .requestAuthentication(let object): set.requestAuthentications.append(object)
+      case .destinationRule(let rule): set.destinationRules.append(rule)
       case .peerAuthentication(let policy): set.peerAuthentications.append(policy)
       case .workload(let workload): set.workloads.append(workload)
       case .inventory(let object): set.inventory.append(object)
