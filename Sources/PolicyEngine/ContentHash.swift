@@ -12,6 +12,7 @@ struct ContentHash {
     hash.add(mesh)
     for policy in set.policies.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(policy) }
     for object in set.peerAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
+    for object in set.requestAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
     for workload in set.workloads.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(workload) }
     for policy in set.unusable.sorted(by: { $0.key < $1.key }) { hash.add(policy.key) }
     let digits = String(hash.state, radix: 16)
@@ -48,6 +49,14 @@ struct ContentHash {
     add(mesh.pathNormalization.rawValue)
     add(mesh.delegatedProviders.count)
     for provider in mesh.delegatedProviders.sorted() { add(provider) }
+    add(mesh.extensionProviders?.count ?? -1)
+    for (name, provider) in (mesh.extensionProviders ?? [:]).sorted(by: { $0.key < $1.key }) {
+      add(name)
+      add(provider.isUsable && provider.kind.isAuthorization ? 1 : 0)
+      add(provider.kind == .extAuthzHTTP ? 1 : 0)
+    }
+    add(mesh.allowsSeveralCustomProviders ? 1 : 0)
+    for behavior in MeshSettings.OlderBehavior.allCases { add(mesh.olderBehaviors.contains(behavior) ? 1 : 0) }
   }
 
   private mutating func add(_ labels: [ExactText: ExactText]) {
@@ -64,16 +73,7 @@ struct ContentHash {
 
   private mutating func add(_ policy: AuthorizationPolicy) {
     add(policy.metadata.key)
-    switch policy.attachment {
-    case .selector(let selector): add(selector)
-    case .targets(let targets):
-      add(-targets.count)
-      for target in targets {
-        add(target.group)
-        add(target.kind)
-        add(target.name)
-      }
-    }
+    add(policy.attachment)
     add(policy.action.rawValue)
     add(policy.provider ?? "")
     add(policy.isDryRun ? 1 : 0)
@@ -86,6 +86,34 @@ struct ContentHash {
       for clauses in [rule.sources, rule.operations, [AuthorizationPolicy.Clause(rule.conditions)]] {
         add(clauses.count)
         for clause in clauses { add(clause.constraints) }
+      }
+    }
+  }
+
+  private mutating func add(_ attachment: AuthorizationPolicy.Attachment) {
+    switch attachment {
+    case .selector(let selector): add(selector)
+    case .targets(let targets):
+      add(-targets.count)
+      for target in targets {
+        add(target.group)
+        add(target.kind)
+        add(target.name)
+      }
+    }
+  }
+
+  private mutating func add(_ object: RequestAuthentication) {
+    add(object.metadata.key)
+    add(object.attachment)
+    add(object.jwtRules.count)
+    for rule in object.jwtRules {
+      add(rule.issuer == nil ? 0 : 1)
+      add(rule.issuer ?? "")
+      add(rule.isRequired ? 1 : 0)
+      for list in [rule.audiences, rule.spaceDelimitedClaims] {
+        add(list.count)
+        for text in list { add(text) }
       }
     }
   }

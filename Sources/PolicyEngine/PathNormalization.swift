@@ -5,19 +5,31 @@
 
 public import PolicyModel
 
+extension MeshSettings {
+  /// Whether the mesh's proxies would leave the path as it is. No allocation for ordinary paths.
+  public func isNormalized(_ path: Span<UInt8>) -> Bool {
+    pathNormalization.isFixedPoint(path, keepsDotParameters: olderBehaviors.contains(.literalDotParameters))
+  }
+
+  /// The path as policies see it, with its query; `nil` where the proxies refuse the request, or would never forward such a path.
+  public func normalize(_ path: [UInt8]) -> [UInt8]? {
+    pathNormalization.normalize(path, keepsDotParameters: olderBehaviors.contains(.literalDotParameters))
+  }
+}
+
 extension MeshSettings.PathNormalization {
   /// Whether the proxy would leave the path as it is. No allocation for ordinary paths.
   /// A path that begins with anything but a slash is none that a proxy forwards, but for the star of `OPTIONS *`.
-  public func isFixedPoint(_ path: Span<UInt8>) -> Bool {
+  func isFixedPoint(_ path: Span<UInt8>, keepsDotParameters: Bool = false) -> Bool {
     guard path.count > 0, path[0] == UInt8(ascii: "/") || (path[0] == UInt8(ascii: "*") && path.count == 1) else { return false }
     if Self.isPlain(path, mergesSlashes: self != .none && self != .base, rewrites: self != .none) { return true }
     var bytes: [UInt8] = []
     for index in path.indices { bytes.append(path[index]) }
-    return normalize(bytes) == bytes
+    return normalize(bytes, keepsDotParameters: keepsDotParameters) == bytes
   }
 
   /// The path as policies see it, with its query; `nil` where the proxy refuses the request, or would never forward such a path.
-  public func normalize(_ target: [UInt8]) -> [UInt8]? {
+  func normalize(_ target: [UInt8], keepsDotParameters: Bool = false) -> [UInt8]? {
     let withoutFragment = target.prefix { $0 != UInt8(ascii: "#") }
     let queryStart = withoutFragment.firstIndex(of: UInt8(ascii: "?")) ?? withoutFragment.endIndex
     var path = Array(withoutFragment[..<queryStart])
@@ -25,7 +37,7 @@ extension MeshSettings.PathNormalization {
     guard path.first == UInt8(ascii: "/") else { return target == [UInt8(ascii: "*")] ? target : nil }
     if self == .none { return Array(withoutFragment) }
     if self == .decodeAndMergeSlashes { path = Self.decodingSlashes(path) }
-    guard let canonical = Self.canonical(path) else { return nil }
+    guard let canonical = Self.canonical(path, keepsDotParameters) else { return nil }
     path = canonical
     if self != .base { path = Self.mergingSlashes(path) }
     return path + query
@@ -84,7 +96,7 @@ extension MeshSettings.PathNormalization {
   }
 
   /// Unreserved escapes decoded, what needs it encoded, backslashes turned, dot segments resolved.
-  private static func canonical(_ path: [UInt8]) -> [UInt8]? {
+  private static func canonical(_ path: [UInt8], _ keepsDotParameters: Bool) -> [UInt8]? {
     var output: [UInt8] = []
     var index = 0
     while index < path.count {
@@ -92,7 +104,7 @@ extension MeshSettings.PathNormalization {
       if byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") {
         index += 1
         output.append(UInt8(ascii: "/"))
-        while let length = dotSegment(path, at: index) {
+        while let length = dotSegment(path, at: index, keepsDotParameters) {
           // Two dots take the segment before away; both forms leave the slash behind which they stand.
           if length.dots == 2 { removeLastSegment(&output) }
           index += length.bytes
@@ -120,7 +132,7 @@ extension MeshSettings.PathNormalization {
   }
 
   /// A segment of one or two dots (plain or escaped) at `index`, which ends at a slash, the end, or `;` with its parameters.
-  private static func dotSegment(_ path: [UInt8], at index: Int) -> (dots: Int, bytes: Int)? {
+  private static func dotSegment(_ path: [UInt8], at index: Int, _ keepsParameters: Bool) -> (dots: Int, bytes: Int)? {
     var at = index
     var dots = 0
     while at < path.count, dots < 3 {
@@ -134,7 +146,7 @@ extension MeshSettings.PathNormalization {
       dots += 1
     }
     guard dots == 1 || dots == 2 else { return nil }
-    if at < path.count, path[at] == UInt8(ascii: ";"), at == index + dots {
+    if !keepsParameters, at < path.count, path[at] == UInt8(ascii: ";"), at == index + dots {
       while at < path.count, path[at] != UInt8(ascii: "/"), path[at] != UInt8(ascii: "\\") { at += 1 }
     }
     guard at == path.count || path[at] == UInt8(ascii: "/") || path[at] == UInt8(ascii: "\\") else { return nil }

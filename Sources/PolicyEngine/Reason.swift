@@ -34,10 +34,15 @@ public enum Reason: UInt8, Sendable, Hashable, CaseIterable {
   case peerCertificateMissing
   case peerIdentityTooLong
   case policyUnusable
+  case unknownService
   // The server mode.
   case mtlsRequired
   case untrustedDomain
+  // The token.
+  case tokenRequired
+  case tokenRejected
   // The policies.
+  case customProviderUnusable
   case deniedByPolicy
   case noAllowMatched
   case allowedByPolicy
@@ -72,8 +77,12 @@ public enum Reason: UInt8, Sendable, Hashable, CaseIterable {
     case .peerCertificateMissing: "peer-certificate-missing"
     case .peerIdentityTooLong: "peer-identity-too-long"
     case .policyUnusable: "policy-unusable"
+    case .unknownService: "unknown-service"
     case .mtlsRequired: "mtls-required"
     case .untrustedDomain: "untrusted-domain"
+    case .tokenRequired: "token-required"
+    case .tokenRejected: "token-rejected"
+    case .customProviderUnusable: "custom-provider-unusable"
     case .deniedByPolicy: "denied-by-policy"
     case .noAllowMatched: "no-allow-matched"
     case .allowedByPolicy: "allowed-by-policy"
@@ -108,9 +117,14 @@ public enum Reason: UInt8, Sendable, Hashable, CaseIterable {
     case .peerCertificateRejected: "the peer's certificate is malformed, untrusted or outside its validity"
     case .peerCertificateMissing: "the peer has no certificate, and one is demanded"
     case .peerIdentityTooLong: "an identity of the peer is longer than the limit, or there are too many"
+    case .unknownService: "a waypoint asks and does not say which service is addressed"
     case .policyUnusable: "a policy that could apply here is broken and has no last good version"
     case .mtlsRequired: "PeerAuthentication is STRICT and the peer has no verified identity"
     case .untrustedDomain: "the peer's trust domain is neither the mesh's nor one of its aliases"
+    case .tokenRequired: "a RequestAuthentication demands a token, and there is none"
+    case .tokenRejected: "no RequestAuthentication that applies accepts the token's issuer and audience"
+    case .customProviderUnusable:
+      "a CUSTOM rule matched, and its provider is missing or broken, or several providers apply: Istio denies then"
     case .deniedByPolicy: "a DENY rule matched"
     case .noAllowMatched: "ALLOW policies apply and no rule of theirs matched"
     case .allowedByPolicy: "an ALLOW rule matched"

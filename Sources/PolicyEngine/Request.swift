@@ -44,9 +44,25 @@ public struct Request: Sendable {
       case irregular
     }
 
+    /// What the name is in the certificate.
+    enum Kind: UInt8, Sendable {
+      case uri, dns, subject
+      /// The URI names as a waypoint sees them: one text.
+      case joined
+    }
+
     var slice: Slice
+    var kind: Kind
     var form: Form
     var workloadPath: Slice
+  }
+
+  /// Which of the peer's names rules are tested on.
+  enum NameView: UInt8, Sendable {
+    /// Each as it stands in the certificate (Envoy: `authenticated`).
+    case each
+    /// The URI names as one text (Istio: the filter state of proxies that terminate HBONE).
+    case joined
   }
 
   /// One header line.
@@ -70,6 +86,7 @@ public struct Request: Sendable {
   /// Whether the peer's identities are known; a known peer without identities is anonymous.
   var isPeerKnown = false
   var identities: [Identity] = []
+  var nameView = NameView.each
   var method = TextField(reason: .unknownMethod)
   var host = TextField(reason: .unknownHost)
   /// The host with ASCII letters in lower case; as known as `host`.
@@ -87,7 +104,13 @@ public struct Request: Sendable {
   var areHeadersKnown = false
   var headers: [HeaderLine] = []
   var areClaimsKnown = false
+  /// Whether rules see the claims: nobody knows when it is not known whether the proxy's JWT filter read the token at all.
+  var areClaimsHidden = false
+  /// Whether there was a token; it may hold no claim that is a string.
+  var hasToken = false
   var claims: [TreeEntry] = []
+  /// Whether only tokens count that an attached RequestAuthentication accepts; else they count as the proxy verified them.
+  public var honorsRequestAuthentication = false
   var isMetadataComplete = false
   var metadataFilters: [Slice] = []
   var metadata: [TreeEntry] = []
@@ -101,6 +124,7 @@ public struct Request: Sendable {
     isTCP = false
     isPeerKnown = false
     identities.removeAll(keepingCapacity: identities.capacity <= 1024)
+    nameView = .each
     method = TextField(reason: .unknownMethod)
     host = TextField(reason: .unknownHost)
     target = TextField(reason: .unknownPath)
@@ -113,7 +137,10 @@ public struct Request: Sendable {
     areHeadersKnown = false
     headers.removeAll(keepingCapacity: headers.capacity <= 1024)
     areClaimsKnown = false
+    areClaimsHidden = false
+    hasToken = false
     claims.removeAll(keepingCapacity: claims.capacity <= 1024)
+    honorsRequestAuthentication = false
     isMetadataComplete = false
     metadataFilters.removeAll(keepingCapacity: true)
     metadata.removeAll(keepingCapacity: metadata.capacity <= 1024)

@@ -5,26 +5,6 @@
 public import PolicyModel
 
 extension Request {
-  /// The peer is known and has no identity, unless `addIdentity` follows. Plaintext, or TLS without a client certificate.
-  public mutating func setPeerKnown() {
-    isPeerKnown = true
-  }
-
-  /// Adds one identity of the peer: every URI SAN, then every DNS SAN, then the subject, as Envoy's `authenticated` tests them.
-  public mutating func addIdentity(_ bytes: Span<UInt8>) {
-    isPeerKnown = true
-    let slice = append(bytes)
-    var identity = Identity(slice: slice, form: .plain, workloadPath: Slice())
-    if let start = Self.workloadPath(of: bytes) {
-      identity.form = .istio
-      identity.workloadPath = Slice(
-        start: slice.start + UInt32(truncatingIfNeeded: start), count: slice.count - UInt32(truncatingIfNeeded: start))
-    } else if Self.hasNamespaceMarker(bytes) {
-      identity.form = .irregular
-    }
-    identities.append(identity)
-  }
-
   /// The request's method.
   public mutating func setMethod(_ bytes: Span<UInt8>) {
     method.slice = append(bytes)
@@ -100,9 +80,15 @@ extension Request {
     headers.append(HeaderLine(name: nameSlice, value: append(value), isAmbiguous: isAmbiguous))
   }
 
-  /// The token's claims are known; without `addClaim` there was no token.
+  /// The token's claims are known; without `setToken` or `addClaim` there was no token.
   public mutating func setClaimsKnown() {
     areClaimsKnown = true
+  }
+
+  /// There is a token, even if none of its claims is a string.
+  public mutating func setToken() {
+    areClaimsKnown = true
+    hasToken = true
   }
 
   /// Adds a claim that is a string, or one string of a list; other values are never matched and need not be added (Envoy, [E] in
@@ -111,23 +97,32 @@ extension Request {
   /// are, as that filter leaves them (Envoy 1.40: a scope of one space matches `*`).
   public mutating func addClaim(path: Span<UInt8>, value: Span<UInt8>, isListElement: Bool) {
     areClaimsKnown = true
+    hasToken = true
     let pathSlice = append(path)
+    let valueSlice = append(value)
     guard !isListElement, Self.isSpaceDelimited(path) else {
-      claims.append(TreeEntry(path: pathSlice, value: append(value), isListElement: isListElement))
+      claims.append(TreeEntry(path: pathSlice, value: valueSlice, isListElement: isListElement))
       return
     }
-    var start = 0
+    appendWords(of: valueSlice, path: pathSlice)
+  }
+
+  /// Adds the words of a claim, or, where there is none, the claim as it is.
+  mutating func appendWords(of value: Slice, path: Slice) {
+    let end = Int(value.start) + Int(value.count)
+    var start = Int(value.start)
     var hasWords = false
-    while start <= value.count {
-      var end = start
-      while end < value.count, value[end] != UInt8(ascii: " ") { end += 1 }
-      if end > start {
+    while start < end {
+      var stop = start
+      while stop < end, storage[stop] != UInt8(ascii: " ") { stop += 1 }
+      if stop > start {
         hasWords = true
-        claims.append(TreeEntry(path: pathSlice, value: append(value.extracting(start..<end)), isListElement: true))
+        let word = Slice(start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: stop - start))
+        claims.append(TreeEntry(path: path, value: word, isListElement: true))
       }
-      start = end + 1
+      start = stop + 1
     }
-    if !hasWords { claims.append(TreeEntry(path: pathSlice, value: append(value), isListElement: false)) }
+    if !hasWords { claims.append(TreeEntry(path: path, value: value, isListElement: false)) }
   }
 
   /// All metadata of the proxy's filters is known: what is not added is absent.
@@ -156,7 +151,7 @@ extension Request {
   }
 
   /// Copies bytes into the buffer, ASCII letters in lower case.
-  private mutating func appendLowercased(_ bytes: Span<UInt8>) -> Slice {
+  mutating func appendLowercased(_ bytes: Span<UInt8>) -> Slice {
     let slice = append(bytes)
     let start = Int(slice.start)
     for index in start..<start + bytes.count { storage[index] = Self.lowercased(storage[index]) }
@@ -166,42 +161,6 @@ extension Request {
   static func lowercased(_ byte: UInt8) -> UInt8 {
     byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
   }
-
-  /// Where `N/sa/S` starts in `spiffe://TD/ns/N/sa/S`; `nil` for any other form, and when N or TD is `ns`, because then `/ns/` stands
-  /// twice (the scheme's last slash counts).
-  private static func workloadPath(of identity: Span<UInt8>) -> Int? {
-    guard hasPrefix(identity, marks.scheme.span) else { return nil }
-    let slash = UInt8(ascii: "/")
-    var starts = (0, 0, 0, 0)
-    var slashes = 0
-    for index in 9..<identity.count where identity[index] == slash {
-      switch slashes {
-      case 0: starts.0 = index
-      case 1: starts.1 = index
-      case 2: starts.2 = index
-      case 3: starts.3 = index
-      default: return nil
-      }
-      slashes += 1
-    }
-    guard slashes == 4, starts.0 > 9, starts.2 > starts.1 + 1, starts.3 < identity.count - 1,
-      equal(identity.extracting(starts.0..<starts.1 + 1), marks.namespace.span),
-      equal(identity.extracting(starts.2..<starts.3 + 1), marks.account.span),
-      !equal(identity.extracting(starts.1..<starts.2 + 1), marks.namespace.span),
-      !equal(identity.extracting(8..<starts.0 + 1), marks.namespace.span)
-    else { return nil }
-    return starts.1 + 1
-  }
-
-  private static func hasNamespaceMarker(_ identity: Span<UInt8>) -> Bool {
-    guard identity.count >= 4 else { return false }
-    for index in 0...(identity.count - 4) where identity[index] == UInt8(ascii: "/") {
-      if equal(identity.extracting(index..<index + 4), marks.namespace.span) { return true }
-    }
-    return false
-  }
-
-  private static let marks = (scheme: Array("spiffe://".utf8), namespace: Array("/ns/".utf8), account: Array("/sa/".utf8))
 
   private static func isSpaceDelimited(_ path: Span<UInt8>) -> Bool {
     equal(path, spaceDelimitedPaths.scope.span) || equal(path, spaceDelimitedPaths.permission.span)

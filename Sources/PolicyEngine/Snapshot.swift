@@ -4,7 +4,7 @@
 
 public import PolicyModel
 
-/// What is attached to one workload.
+/// What is attached to one workload's proxy.
 public struct Target: Sendable, Hashable {
   /// Groups of policies, ascending.
   let groups: [UInt32]
@@ -12,6 +12,12 @@ public struct Target: Sendable, Hashable {
   let isStrict: Bool
   /// The ports with the other server mode, ascending.
   let strictExceptions: [UInt16]
+  /// Whether the proxy is a waypoint.
+  let isWaypoint: Bool
+  /// Whether its CUSTOM policies name more than one provider, where Istio allows one.
+  let hasSeveralProviders: Bool
+  /// What its RequestAuthentications say.
+  let tokenRules: [TokenRule]
 }
 
 /// The result of looking for a workload.
@@ -30,6 +36,8 @@ public final class Snapshot: Sendable {
   let workloads: WorkloadIndex
   let attachments: AttachmentIndex
   let trustDomainPrefixes: [Literal]
+  let joinsHeaderLines: Bool
+  private let waypoints: WaypointNames
   /// The rules by number, for explanations.
   public let rules: [RuleOrigin]
   /// Their names as bytes, for replies.
@@ -49,6 +57,7 @@ public final class Snapshot: Sendable {
 
   /// Compiles. O(total size, n log n).
   public init(_ set: PolicySet, mesh: MeshSettings) {
+    let set = set.refusingUndecidable(mesh)
     let hash = ByteHash(seed: UInt64.random(in: .min ... .max))
     var compiler = RuleCompiler(mesh: mesh, hash: hash)
     let groups = GroupCompiler(set, mesh: mesh).compile(with: &compiler)
@@ -57,17 +66,20 @@ public final class Snapshot: Sendable {
     self.tables = tables
     rules = groups.origins
     ruleNames = groups.origins.map(\.name.bytes)
-    attachments = AttachmentIndex(groups: groups.keys, peerAuthentications: set.peerAuthentications, mesh: mesh)
+    let attachments = AttachmentIndex(groups, set, mesh: mesh)
     var numbers: [Target: Int] = [:]
     var targets: [Target] = []
-    workloads = WorkloadIndex(set.workloads, namespaces: set.namespaces, hash: hash) { [attachments] workload in
+    workloads = WorkloadIndex(set.workloads, namespaces: set.namespaces, hash: hash) { workload in
       let target = attachments.target(namespace: workload.metadata.key.namespace, labels: workload.labels)
       if let number = numbers[target] { return number }
       targets.append(target)
       numbers[target] = targets.count - 1
       return targets.count - 1
     }
+    self.attachments = attachments
     self.targets = targets
+    waypoints = WaypointNames(set)
+    joinsHeaderLines = mesh.olderBehaviors.contains(.joinedHeaderLines)
     unusableWorkloads = set.unusableWorkloads
     self.mesh = mesh
     contentHash = ContentHash.text(of: set, mesh: mesh)
@@ -78,6 +90,18 @@ public final class Snapshot: Sendable {
   /// What is attached to a workload with these labels. For labels that come with a request; O(labels, selectors that could match).
   public func target(namespace: ExactText, labels: [ExactText: ExactText]) -> Target {
     attachments.target(namespace: namespace, labels: labels)
+  }
+
+  /// What is attached to a waypoint with these labels, for traffic to a service; `nil` for traffic to a workload's own address.
+  public func target(waypointIn namespace: ExactText, labels: [ExactText: ExactText], service: ServiceName?) -> Target {
+    attachments.target(namespace: namespace, labels: labels, isWaypoint: true, service: service)
+  }
+
+  /// The same for the waypoint named `namespace/name` or `namespace/kind/name`: a workload with the label of its Gateway, or the Gateway.
+  /// `nil` when there is none of this name.
+  public func target(waypoint name: Span<UInt8>, service: ServiceName?) -> Target? {
+    guard let (namespace, labels) = waypoints.find(name) else { return nil }
+    return target(waypointIn: namespace, labels: labels, service: service)
   }
 
   /// Whether any loaded object is in this namespace, or is it. A name that nothing knows is more likely a slip than a namespace.

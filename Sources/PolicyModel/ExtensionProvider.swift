@@ -25,6 +25,14 @@ public struct ExtensionProvider: Sendable, Hashable {
     case extAuthzGRPC
     /// A provider for something else than authorization, or an entry that names no provider (empty): no CUSTOM policy can use it.
     case other(ExactText)
+
+    /// Whether CUSTOM policies can use it.
+    public var isAuthorization: Bool {
+      switch self {
+      case .extAuthzHTTP, .extAuthzGRPC: true
+      case .other: false
+      }
+    }
   }
 
   /// Makes a provider with the defaults of Istio's API.

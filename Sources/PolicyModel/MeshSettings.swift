@@ -15,6 +15,24 @@ public struct MeshSettings: Sendable, Hashable {
   /// `extensionProviders` by name; `nil` when nobody said which there are.
   public var extensionProviders: [ExactText: ExtensionProvider]?
 
+  /// Whether the CUSTOM policies of one workload may name several providers (Istio: the feature flag
+  /// `PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS`); otherwise all their rules deny.
+  public var allowsSeveralCustomProviders: Bool
+  /// What the mesh's proxies do as older releases of Istio and Envoy did.
+  public var olderBehaviors: Set<OlderBehavior>
+
+  /// Something that older releases did otherwise.
+  public enum OlderBehavior: String, Sendable, CaseIterable {
+    /// Repeated header lines were joined by commas before they were matched (before Envoy 1.34.13, 1.35.8, 1.36.5, 1.37.1; Istio
+    /// 1.27.8, 1.28.5, 1.29.1).
+    case joinedHeaderLines = "joined-header-lines"
+    /// Dots in namespaces, service accounts and principals that begin with a star matched any character (before Istio 1.28.10,
+    /// 1.29.5, 1.30.0).
+    case unquotedDots = "unquoted-dots"
+    /// `..;` and `.;` in paths were ordinary segments (seen resolved in Envoy 1.40; Istio's own tests expect them unchanged).
+    case literalDotParameters = "literal-dot-parameters"
+  }
+
   /// How the proxy normalizes request paths before policies see them (Istio: path normalization).
   public enum PathNormalization: String, Sendable, CaseIterable {
     /// As received.
@@ -34,7 +52,8 @@ public struct MeshSettings: Sendable, Hashable {
   public init(
     trustDomain: ExactText = "cluster.local", trustDomainAliases: [ExactText] = [], rootNamespace: ExactText = "istio-system",
     pathNormalization: PathNormalization = .base, delegatedProviders: Set<ExactText> = [],
-    extensionProviders: [ExactText: ExtensionProvider]? = nil
+    extensionProviders: [ExactText: ExtensionProvider]? = nil, allowsSeveralCustomProviders: Bool = false,
+    olderBehaviors: Set<OlderBehavior> = []
   ) {
     self.trustDomain = trustDomain
     self.trustDomainAliases = trustDomainAliases
@@ -42,5 +61,7 @@ public struct MeshSettings: Sendable, Hashable {
     self.pathNormalization = pathNormalization
     self.delegatedProviders = delegatedProviders
     self.extensionProviders = extensionProviders
+    self.allowsSeveralCustomProviders = allowsSeveralCustomProviders
+    self.olderBehaviors = olderBehaviors
   }
 }

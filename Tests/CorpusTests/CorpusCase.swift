@@ -119,19 +119,47 @@ struct CorpusCase: Sendable, CustomStringConvertible {
   private static func mesh(_ value: JSON) throws -> MeshSettings {
     var mesh = MeshSettings()
     for (key, value) in try value.members(
-      ["trust_domain", "trust_domain_aliases", "root_namespace", "path_normalization", "delegated_providers"])
+      [
+        "trust_domain", "trust_domain_aliases", "root_namespace", "path_normalization", "delegated_providers", "extension_providers",
+        "older_behaviors", "several_custom_providers",
+      ])
     {
       switch key {
       case "trust_domain": mesh.trustDomain = ExactText(try value.text())
       case "trust_domain_aliases": mesh.trustDomainAliases = try value.texts().map { ExactText($0) }
       case "root_namespace": mesh.rootNamespace = ExactText(try value.text())
       case "delegated_providers": mesh.delegatedProviders = Set(try value.texts().map { ExactText($0) })
+      case "extension_providers": mesh.extensionProviders = try providers(value)
+      case "several_custom_providers": mesh.allowsSeveralCustomProviders = try value.text() == "allowed"
+      case "older_behaviors":
+        mesh.olderBehaviors = Set(
+          try value.texts().map {
+            guard let behavior = MeshSettings.OlderBehavior(rawValue: $0) else { throw CorpusError("unknown behaviour \($0)") }
+            return behavior
+          })
       default:
         guard let mode = MeshSettings.PathNormalization(rawValue: try value.text()) else { throw CorpusError("unknown normalization") }
         mesh.pathNormalization = mode
       }
     }
     return mesh
+  }
+
+  /// `grpc`, `http`, `broken` or `other` by name.
+  private static func providers(_ value: JSON) throws -> [ExactText: ExtensionProvider] {
+    guard case .object(let members) = value else { throw CorpusError("no providers") }
+    var providers: [ExactText: ExtensionProvider] = [:]
+    for (name, kind) in members {
+      var provider = ExtensionProvider(kind: .extAuthzGRPC)
+      switch try kind.text() {
+      case "grpc": break
+      case "http": provider.kind = .extAuthzHTTP
+      case "broken": provider.isUsable = false
+      default: provider.kind = .other("zipkin")
+      }
+      providers[ExactText(name)] = provider
+    }
+    return providers
   }
 
   /// All cases of all files, in the order of the files' names.

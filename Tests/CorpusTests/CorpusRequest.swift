@@ -9,15 +9,21 @@ struct CorpusRequest {
   var namespace: ExactText = ""
   var labels: [ExactText: ExactText] = [:]
   var profile = Profile.sidecar
+  /// What a waypoint is asked for; `nil` for a workload's own address.
+  var service: ServiceName?
   /// Whether everything that an identity-based rule needs is known.
   var isPeerKnown = false
 
   init(_ value: JSON, mesh: MeshSettings) throws {
-    let root = try value.members(["source", "destination", "sni", "remote_ip", "http"])
+    let root = try value.members(["source", "destination", "sni", "remote_ip", "http", "jwt"])
     if let source = root["source"] { try fillSource(source) }
     try fillDestination(root["destination"] ?? .null)
     if let sni = root["sni"] { request.setSNI(Array(try sni.text().utf8).span) }
     if let remote = root["remote_ip"] { request.setRemoteIP(try Self.address(remote)) }
+    if let tokens = root["jwt"] {
+      guard try tokens.text() == "request-authentication" else { throw CorpusError("unknown `jwt`") }
+      request.honorsRequestAuthentication = true
+    }
     if let http = root["http"] { try fillHTTP(http, mesh) } else { request.isTCP = true }
   }
 
@@ -32,11 +38,18 @@ struct CorpusRequest {
     }
     guard let identities = try source["identities"]?.members(["uri", "dns", "subject"]) else { return }
     let names = try (identities["uri"]?.texts() ?? []) + (identities["dns"]?.texts() ?? []) + [identities["subject"]?.text() ?? ""]
-    for name in names { request.addIdentity(Array(name.utf8).span) }
+    let uriCount = try identities["uri"]?.texts().count ?? 0
+    for (index, name) in names.enumerated() { request.addIdentity(Array(name.utf8).span, kind: index < uriCount ? .uri : .dns) }
+  }
+
+  /// What is attached.
+  func target(in snapshot: Snapshot) -> Target {
+    profile == .waypoint
+      ? snapshot.target(waypointIn: namespace, labels: labels, service: service) : snapshot.target(namespace: namespace, labels: labels)
   }
 
   private mutating func fillDestination(_ value: JSON) throws {
-    let destination = try value.members(["namespace", "labels", "profile", "port", "address"])
+    let destination = try value.members(["namespace", "labels", "profile", "service", "port", "address"])
     namespace = ExactText(try (destination["namespace"] ?? .null).text())
     guard case .object(let pairs)? = destination["labels"] else { throw CorpusError("no labels") }
     for (key, value) in pairs { labels[ExactText(key)] = ExactText(try value.text()) }
@@ -44,6 +57,10 @@ struct CorpusRequest {
     if let port = try destination["port"]?.integer() {
       guard let number = UInt16(exactly: port) else { throw CorpusError("\(port) is not a port") }
       request.setPort(number)
+    }
+    if let name = try destination["service"]?.text() {
+      guard let known = ServiceName(name) else { throw CorpusError("\(name) is not a service") }
+      service = known
     }
     if let name = try destination["profile"]?.text() {
       guard let known = Profile.allCases.first(where: { "\($0.name)" == name }) else { return }
@@ -58,7 +75,7 @@ struct CorpusRequest {
     if case .null? = http["path"] {
       request.setPathAbsent()
     } else if let path = http["path"] {
-      if let normalized = mesh.pathNormalization.normalize(Array(try path.text().utf8)) {
+      if let normalized = mesh.normalize(Array(try path.text().utf8)) {
         request.setPath(normalized.span)
       } else {
         request.setPathUnknown(.pathNotNormalized)
@@ -74,6 +91,7 @@ struct CorpusRequest {
     }
     if let claims = http["claims"] {
       request.setClaimsKnown()
+      if case .object = claims { request.setToken() }
       Self.walk(claims, path: []) { request.addClaim(path: $0.span, value: $1.span, isListElement: $2) }
     }
     if let metadata = http["metadata"] {

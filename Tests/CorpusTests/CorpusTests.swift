@@ -18,7 +18,8 @@ import Testing
       let expected = Outcome(check)
       let place = "\(one), request \(number)"
       let finding = ReferenceEvaluator(policies: set, mesh: one.mesh)
-        .decide(door.request, namespace: door.namespace, labels: door.labels, profile: door.profile)
+        .decide(
+          door.request, namespace: door.namespace, labels: door.labels, profile: door.profile, service: door.service)
       let reference = Outcome(
         decision: "\(finding.verdict.name)", reason: "\(finding.reason.code)", policy: finding.rule.string,
         dryRun: finding.dryRun.map { "\($0.name)" })
@@ -29,9 +30,9 @@ import Testing
       #expect(Self.compiled(Self.crowded(set), one.mesh, door) == expected, "compiled among many rules, \(place)")
       if let audit = check.audit {
         let snapshot = Snapshot(set, mesh: one.mesh)
-        let target = snapshot.target(namespace: door.namespace, labels: door.labels)
-        #expect(
-          snapshot.name(of: snapshot.decide(door.request, on: target, profile: door.profile).audit).string == audit, "audit, \(place)")
+        var request = door.request
+        let decision = snapshot.decide(&request, on: door.target(in: snapshot), profile: door.profile)
+        #expect(snapshot.name(of: decision.audit).string == audit, "audit, \(place)")
       }
     }
   }
@@ -54,7 +55,7 @@ import Testing
       _ = try Self.policySet(one)
       for check in one.checks { _ = try CorpusRequest(check.request, mesh: one.mesh) }
     }
-    #expect(needs == ["ztunnel": 8, "waypoint": 5, "custom-providers": 3, "codec": 2, "jwt-filter": 1, "interception": 1])
+    #expect(needs == ["ztunnel": 8, "codec": 2, "interception": 1])
   }
 
   /// What is compared.
@@ -77,8 +78,8 @@ import Testing
 
   static func compiled(_ set: PolicySet, _ mesh: MeshSettings, _ door: CorpusRequest) -> Outcome {
     let snapshot = Snapshot(set, mesh: mesh)
-    let target = snapshot.target(namespace: door.namespace, labels: door.labels)
-    let decision = snapshot.decide(door.request, on: target, profile: door.profile)
+    var request = door.request
+    let decision = snapshot.decide(&request, on: door.target(in: snapshot), profile: door.profile)
     return Outcome(
       decision: "\(decision.verdict.name)", reason: "\(decision.reason.code)", policy: snapshot.name(of: decision.rule).string,
       dryRun: decision.dryRun.verdict.map { "\($0.name)" })

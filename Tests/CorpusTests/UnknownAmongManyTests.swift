@@ -32,7 +32,8 @@ import Testing
         })
     ]
     let snapshot = Snapshot(set, mesh: MeshSettings())
-    return snapshot.decide(request, on: snapshot.target(namespace: "foo", labels: [:]))
+    var request = request
+    return snapshot.decide(&request, on: snapshot.target(namespace: "foo", labels: [:]))
   }
 
   @Test(arguments: rows.indices) func `an attribute that is not known leaves a DENY undecided`(_ index: Int) {

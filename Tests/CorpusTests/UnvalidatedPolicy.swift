@@ -23,6 +23,7 @@ extension AuthorizationPolicy {
       guard let known = Action(rawValue: action) else { throw CorpusError("unknown action \(action)") }
       self.action = known
     }
+    if case .object(let provider)? = spec["provider"] { self.provider = try provider["name"].map { ExactText(try $0.text()) } }
     guard case .array(let rules)? = spec["rules"] else { return }
     self.rules = try rules.map { rule in
       guard case .object(let members) = rule else { return nil }

@@ -29,9 +29,9 @@ import Testing
         var labels: [ExactText: ExactText] = random.pick([[:], ["app": "a"], ["app": "a", "version": "v1"], ["app": "b"]])
         if random.chance(10) { labels[gatewayNameLabel] = random.pick(["gw", "x"]) }
         let profile = random.pick([Profile.sidecar, .sidecar, .gateway])
-        let (request, text) = random.request(unknown: random.pick([0, 0, 15]))
+        var (request, text) = random.request(unknown: random.pick([0, 0, 15]))
         let expected = reference.decide(request, namespace: namespace, labels: labels, profile: profile)
-        let decision = snapshot.decide(request, on: snapshot.target(namespace: namespace, labels: labels), profile: profile)
+        let decision = snapshot.decide(&request, on: snapshot.target(namespace: namespace, labels: labels), profile: profile)
         let isSame =
           decision.verdict == expected.verdict && decision.dryRun.verdict == expected.dryRun
           && (decision.verdict == .undecided || (decision.reason == expected.reason && snapshot.name(of: decision.rule) == expected.rule))

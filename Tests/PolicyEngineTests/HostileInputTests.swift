@@ -23,7 +23,7 @@ internal import Testing
       let identity = Array(("spiffe://c" + String(repeating: unit, count: 16_384 / unit.utf8.count)).utf8)
       var request = Request()
       request.addIdentity(identity.span)
-      #expect(snapshot.decide(request, on: snapshot.target(namespace: "a", labels: [:])).reason == .noAllowMatched)
+      #expect(snapshot.decide(&request, on: snapshot.target(namespace: "a", labels: [:])).reason == .noAllowMatched)
     }
   }
 
@@ -33,6 +33,6 @@ internal import Testing
     let identity = Array(("spiffe://c/ns/" + String(repeating: "a", count: 2000) + "/").utf8)
     var request = Request()
     request.addIdentity(identity.span)
-    #expect(snapshot.decide(request, on: snapshot.target(namespace: "a", labels: [:])).reason == .noAllowMatched)
+    #expect(snapshot.decide(&request, on: snapshot.target(namespace: "a", labels: [:])).reason == .noAllowMatched)
   }
 }

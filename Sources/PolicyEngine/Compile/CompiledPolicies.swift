@@ -17,9 +17,30 @@ struct RuleSet: Sendable {
   var tcpIndex: UInt32 = .max
 }
 
+/// How the provider of a CUSTOM policy is asked.
+enum CustomHandling: UInt8, Sendable, Hashable, CaseIterable {
+  /// By nobody here: what it would say is not known.
+  case unknown
+  /// By the proxy itself, or the provider is this server: the rule adds no denial.
+  case delegated
+  /// Not at all, because it is missing or broken: the rule denies (Istio).
+  case unusable
+  /// It is in dry run, which Istio enforces as DENY.
+  case dryRun
+}
+
+/// CUSTOM rules of one group that are handled alike.
+struct CustomSet: Sendable {
+  var rules: RuleSet
+  var handling: CustomHandling
+  /// Whether the provider speaks HTTP: on TCP chains these rules do not exist, unless they deny anyway (Istio).
+  var speaksHTTP: Bool
+}
+
 /// Policies that attach together: of one namespace, with one selector or one list of targets.
 struct Group: Sendable {
-  var custom = RuleSet()
+  /// In `customSets`.
+  var customs = Stretch()
   var deny = RuleSet()
   var allow = RuleSet()
   var audit = RuleSet()
@@ -61,6 +82,7 @@ struct CompiledPolicies: Sendable {
   var indexes: [RuleIndex] = []
   var dimensions: [IndexDimension] = []
   var groups: [Group] = []
+  var customSets: [CustomSet] = []
   /// Claim paths that `requestPrincipals` reads.
   var issuerPath = Literal()
   var subjectPath = Literal()
@@ -68,4 +90,6 @@ struct CompiledPolicies: Sendable {
   var schemeLiteral = Literal()
   var namespaceLiteral = Literal()
   var accountLiteral = Literal()
+  /// `:scheme`.
+  var schemeHeader = Literal()
 }

@@ -46,8 +46,12 @@ struct Pattern: Sendable {
     case between
     /// Stars of `first` are any run of bytes.
     case glob
+    /// The same, and dots of `first` are any byte.
+    case wildGlob
     /// `first` is the namespace, `second` the account.
     case serviceAccount
+    /// The same, and dots of both are any byte.
+    case wildServiceAccount
     /// Starts with `first`, and a slash follows somewhere.
     case domainPrefix
     /// `first` ends in a slash, and stands behind `spiffe://` and a run without slashes.
@@ -90,9 +94,10 @@ struct CompiledRule: Sendable {
   var sources: Stretch
   var operations: Stretch
   var conditions: Stretch
-  var isAllow: Bool
-  /// Whether any test needs HTTP: an ALLOW rule with one does not exist on TCP chains, another rule loses these tests.
+  /// Whether any test needs HTTP: other rules than those of ALLOW policies lose it on TCP chains.
   var needsHTTP: Bool
+  /// Whether the rule does not exist on TCP chains: one of an ALLOW policy that needs HTTP.
+  var isAbsentOnTCP: Bool
 }
 
 /// Where a rule stands in the policies, for explanations.

@@ -9,6 +9,16 @@ struct GroupKey: Hashable, Sendable {
   /// The namespace of the policies; `nil` reaches every workload (a policy whose namespace cannot be read).
   var namespace: ExactText?
   var attachment: AuthorizationPolicy.Attachment
+  /// Whether the group stands for policies that cannot be read; nobody knows whether they name a service.
+  var isUnusable = false
+
+  /// Whether it concerns a proxy.
+  func attaches(to scope: AttachmentScope) -> Bool {
+    guard let namespace else { return true }
+    guard isUnusable else { return attachment.attaches(from: namespace, to: scope) }
+    guard scope.namespaces.contains(namespace), case .selector(let selector) = attachment else { return false }
+    return scope.isWaypoint || selector.selects(scope.labels)
+  }
 }
 
 struct GroupCompiler {
@@ -16,32 +26,48 @@ struct GroupCompiler {
   private let mesh: MeshSettings
 
   init(_ set: PolicySet, mesh: MeshSettings) {
-    self.set = set.withCustomDryRunAsDeny
+    self.set = set
     self.mesh = mesh
+  }
+
+  /// What comes out: the key at an index is that of the group with this number.
+  struct Result {
+    var keys: [GroupKey] = []
+    /// The providers that the CUSTOM policies of each group name; an empty name for policies without one.
+    var providers: [Set<ExactText>] = []
+    var origins: [RuleOrigin] = []
+  }
+
+  private typealias Numbered = (number: UInt32, keys: RuleKeys)
+
+  private struct CustomKey: Hashable {
+    var handling: CustomHandling
+    var speaksHTTP: Bool
   }
 
   /// The rule sets of a group while they are collected.
   private struct Draft {
     var group = Group()
-    var custom: [(number: UInt32, keys: RuleKeys)] = []
-    var deny: [(number: UInt32, keys: RuleKeys)] = []
-    var allow: [(number: UInt32, keys: RuleKeys)] = []
-    var audit: [(number: UInt32, keys: RuleKeys)] = []
-    var dryRunDeny: [(number: UInt32, keys: RuleKeys)] = []
-    var dryRunAllow: [(number: UInt32, keys: RuleKeys)] = []
+    var customs: [CustomKey: [Numbered]] = [:]
+    var deny: [Numbered] = []
+    var allow: [Numbered] = []
+    var audit: [Numbered] = []
+    var dryRunDeny: [Numbered] = []
+    var dryRunAllow: [Numbered] = []
   }
 
-  /// Compiles all policies. The key at an index is that of the group with this number.
-  func compile(with compiler: inout RuleCompiler) -> (keys: [GroupKey], origins: [RuleOrigin]) {
+  /// Compiles all policies.
+  func compile(with compiler: inout RuleCompiler) -> Result {
     var numbers: [GroupKey: Int] = [:]
-    var keys: [GroupKey] = []
+    var result = Result()
     var drafts: [Draft] = []
     func draft(_ key: GroupKey) -> Int {
       if let number = numbers[key] { return number }
-      numbers[key] = keys.count
-      keys.append(key)
+      numbers[key] = drafts.count
+      result.keys.append(key)
+      result.providers.append([])
       drafts.append(Draft())
-      return keys.count - 1
+      return drafts.count - 1
     }
     // Groups exist for policies without rules, too: an ALLOW policy without rules denies.
     for policy in set.policies {
@@ -50,29 +76,29 @@ struct GroupCompiler {
       case (.allow, false): drafts[number].group.hasAllow = true
       case (.allow, true): drafts[number].group.hasDryRunAllow = true
       case (.deny, true): drafts[number].group.hasDryRunDeny = true
+      case (.custom, _): result.providers[number].insert(policy.provider ?? "")
       default: break
       }
     }
     for policy in set.unusable {
       let key =
         switch policy.reach {
-        case .everywhere: GroupKey(namespace: nil, attachment: .selector(LabelSelector()))
-        case .namespace(let namespace, let selector): GroupKey(namespace: namespace, attachment: .selector(selector))
+        case .everywhere: GroupKey(namespace: nil, attachment: .selector(LabelSelector()), isUnusable: true)
+        case .namespace(let namespace, let selector): GroupKey(namespace: namespace, attachment: .selector(selector), isUnusable: true)
         }
       drafts[draft(key)].group.isUnusable = true
     }
-    var origins: [RuleOrigin] = []
     for entry in sortedRules() {
       let policy = set.policies[entry.policy]
       guard let (rule, ruleKeys) = compiler.compile(entry.rule, of: policy) else { continue }
       let number = compiler.append(rule)
-      origins.append(
+      result.origins.append(
         RuleOrigin(
           name: entry.name, location: SourceLocation(file: policy.metadata.location.file, span: entry.rule.span), action: policy.action))
       let group = draft(GroupKey(namespace: policy.metadata.key.namespace, attachment: policy.attachment))
       let element = (number: number, keys: ruleKeys)
       switch (policy.action, policy.isDryRun) {
-      case (.custom, _): drafts[group].custom.append(element)
+      case (.custom, _): if let key = handling(of: policy) { drafts[group].customs[key, default: []].append(element) }
       case (.deny, false): drafts[group].deny.append(element)
       case (.deny, true): drafts[group].dryRunDeny.append(element)
       case (.allow, false): drafts[group].allow.append(element)
@@ -82,7 +108,7 @@ struct GroupCompiler {
     }
     for draft in drafts {
       var group = draft.group
-      group.custom = compiler.ruleSet(draft.custom)
+      group.customs = compiler.append(customs: draft.customs.map { ($0.key.handling, $0.key.speaksHTTP, $0.value) })
       group.deny = compiler.ruleSet(draft.deny)
       group.allow = compiler.ruleSet(draft.allow)
       group.audit = compiler.ruleSet(draft.audit)
@@ -90,14 +116,30 @@ struct GroupCompiler {
       group.dryRunAllow = compiler.ruleSet(draft.dryRunAllow)
       _ = compiler.append(group)
     }
-    return (keys, origins)
+    return result
+  }
+
+  /// How a CUSTOM policy's provider is asked (Istio, pilot/pkg/security/authz/builder: a provider that is missing or broken makes DENY
+  /// rules; dry run lands among the enforced rules); `nil` when the policy has no effect at all.
+  private func handling(of policy: AuthorizationPolicy) -> CustomKey? {
+    let name = policy.provider ?? ""
+    var speaksHTTP = false
+    if let providers = mesh.extensionProviders {
+      guard let provider = providers[name], provider.isUsable, provider.kind.isAuthorization else {
+        return policy.isDryRun ? nil : CustomKey(handling: .unusable, speaksHTTP: false)
+      }
+      speaksHTTP = provider.kind == .extAuthzHTTP
+    } else if name.isEmpty {
+      return policy.isDryRun ? nil : CustomKey(handling: .unusable, speaksHTTP: false)
+    }
+    if policy.isDryRun { return CustomKey(handling: .dryRun, speaksHTTP: speaksHTTP) }
+    return CustomKey(handling: mesh.delegatedProviders.contains(name) ? .delegated : .unknown, speaksHTTP: speaksHTTP)
   }
 
   /// All rules in the byte order of the names under which Envoy knows them, which is the order in which it reports the first match.
   private func sortedRules() -> [(name: ExactText, policy: Int, rule: AuthorizationPolicy.Rule)] {
     var named: [(name: ExactText, policy: Int, rule: AuthorizationPolicy.Rule)] = []
     for (number, policy) in set.policies.enumerated() {
-      if policy.action == .custom, let provider = policy.provider, mesh.delegatedProviders.contains(provider) { continue }
       let key = policy.metadata.key
       for (index, rule) in policy.rules.enumerated() {
         guard let rule else { continue }

@@ -13,12 +13,9 @@ struct IndexBuilder {
   private var always: [UInt32] = []
   private var chosen: [IndexKey: [UInt32]] = [:]
 
-  /// Chooses keys; on TCP chains ALLOW rules that need HTTP do not exist, and keys of HTTP texts cannot be used.
+  /// Chooses keys; on TCP chains some rules do not exist, and keys of HTTP texts cannot be used.
   init(_ rules: [(number: UInt32, keys: RuleKeys)], isTCP: Bool, tables: CompiledPolicies) {
-    self.rules = rules.filter { rule in
-      let compiled = tables.rules[Int(rule.number)]
-      return !(isTCP && compiled.isAllow && compiled.needsHTTP)
-    }
+    self.rules = rules.filter { !(isTCP && tables.rules[Int($0.number)].isAbsentOnTCP) }
     let usable = self.rules.map { ($0.number, isTCP ? Self.withoutHTTP($0.keys) : $0.keys) }
     var occurrences: [IndexKey: Int] = [:]
     for (_, keys) in usable {

@@ -34,6 +34,8 @@ struct PatternCompiler {
   var blocks: [AddressBlock] = []
   var templates: [PathTemplate] = []
 
+  private static let dot = UInt8(ascii: ".")
+
   /// One value, compiled: consecutive patterns, any of which satisfies it, and its index keys.
   struct Value {
     var patterns: [Pattern]
@@ -116,8 +118,13 @@ struct PatternCompiler {
         index = .always
       } else if text.first == UInt8(ascii: "*") {
         let suffix = Array(text.dropFirst())
-        patterns.append(Pattern(kind: .between, first: pool.intern(scheme), second: pool.intern(suffix)))
-        index = .suffix(suffix)
+        if mesh.hasWildDots {
+          patterns.append(Pattern(kind: .wildGlob, first: pool.intern(scheme + text)))
+          index = .suffix(Array(suffix.split(separator: Self.dot, omittingEmptySubsequences: false).last ?? []))
+        } else {
+          patterns.append(Pattern(kind: .between, first: pool.intern(scheme), second: pool.intern(suffix)))
+          index = .suffix(suffix)
+        }
       } else if text.last == UInt8(ascii: "*") {
         let prefix = scheme + text.dropLast()
         patterns.append(Pattern(kind: .prefix, first: pool.intern(prefix)))
@@ -147,8 +154,13 @@ struct PatternCompiler {
 
   /// Anything, `/ns/`, the value with its stars as runs, `/`, anything.
   private mutating func namespace(_ text: [UInt8]) -> Value {
-    let pattern = Pattern(kind: .glob, first: pool.intern(Array("*/ns/".utf8) + text + Array("/*".utf8)))
+    let pattern = Pattern(
+      kind: mesh.hasWildDots ? .wildGlob : .glob, first: pool.intern(Array("*/ns/".utf8) + text + Array("/*".utf8)))
     let slash = UInt8(ascii: "/")
+    if mesh.hasWildDots, text.contains(Self.dot) {
+      let head = text.prefix { $0 != Self.dot && $0 != UInt8(ascii: "*") }
+      return Value(patterns: [pattern], keys: [workloadKey(head.isEmpty ? .always : .prefix(Array(head)))], isExactKey: false)
+    }
     let star = text.firstIndex(of: UInt8(ascii: "*"))
     let head = Array(text[..<(star ?? text.count)])
     if star == nil { return Value(patterns: [pattern], keys: [workloadKey(.prefix(head + [slash]))], isExactKey: !head.contains(slash)) }
@@ -161,6 +173,10 @@ struct PatternCompiler {
     let parts = text.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
     let (namespace, name) = parts.count == 2 ? (parts[0], parts[1]) : (policyNamespace.bytes, text)
     guard parts.count <= 2, !namespace.isEmpty, !name.isEmpty else { return nil }
+    if mesh.hasWildDots, (namespace + name).contains(Self.dot) {
+      let pattern = Pattern(kind: .wildServiceAccount, first: pool.intern(namespace), second: pool.intern(name))
+      return Value(patterns: [pattern], keys: [workloadKey(.always)], isExactKey: false)
+    }
     let pattern = Pattern(kind: .serviceAccount, first: pool.intern(namespace), second: pool.intern(name))
     return Value(patterns: [pattern], keys: [workloadKey(.exact(namespace + Array("/sa/".utf8) + name))], isExactKey: true)
   }

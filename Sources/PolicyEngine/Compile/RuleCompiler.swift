@@ -29,6 +29,7 @@ struct RuleCompiler {
     tables.schemeLiteral = values.pool.intern(Array("spiffe://".utf8))
     tables.namespaceLiteral = values.pool.intern(Array("/ns/".utf8))
     tables.accountLiteral = values.pool.intern(Array("sa/".utf8))
+    tables.schemeHeader = values.pool.intern(Array(":scheme".utf8))
   }
 
   /// The finished tables.
@@ -47,7 +48,6 @@ struct RuleCompiler {
 
   /// Compiles one rule; `nil` when Istio's generator would drop it.
   mutating func compile(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy) -> (rule: CompiledRule, keys: RuleKeys)? {
-    let isAllow = policy.action == .allow
     var keys = RuleKeys()
     var needsHTTP = false
     var sources: [[Test]] = []
@@ -67,7 +67,8 @@ struct RuleCompiler {
     conditions = tests
     keys.conditions = conditionKeys
     let compiled = CompiledRule(
-      sources: append(sources), operations: append(operations), conditions: append(conditions), isAllow: isAllow, needsHTTP: needsHTTP)
+      sources: append(sources), operations: append(operations), conditions: append(conditions), needsHTTP: needsHTTP,
+      isAbsentOnTCP: needsHTTP && policy.action == .allow)
     return (compiled, keys)
   }
 
@@ -81,6 +82,15 @@ struct RuleCompiler {
   mutating func append(_ group: Group) -> UInt32 {
     tables.groups.append(group)
     return UInt32(truncatingIfNeeded: tables.groups.count - 1)
+  }
+
+  /// Stores the sets of CUSTOM rules of a group, in an order that does not depend on chance.
+  mutating func append(customs: [(CustomHandling, Bool, [(number: UInt32, keys: RuleKeys)])]) -> Stretch {
+    let sorted = customs.sorted { ($0.2.first?.number ?? 0) < ($1.2.first?.number ?? 0) }
+    let sets = sorted.map { CustomSet(rules: ruleSet($0.2), handling: $0.0, speaksHTTP: $0.1) }
+    let stretch = Stretch(start: UInt32(truncatingIfNeeded: tables.customSets.count), count: UInt32(truncatingIfNeeded: sets.count))
+    tables.customSets.append(contentsOf: sets)
+    return stretch
   }
 
   /// Stores the rule numbers of a set and, where they are many, an index over them.

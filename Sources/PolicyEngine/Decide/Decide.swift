@@ -1,54 +1,98 @@
 // The decision: the fast path, which must agree with the reference.
 // Enters: a request and what is attached to its workload. Leaves: a decision.
-// Order (Istio on Envoy): unusable policies, server mode, CUSTOM, DENY, ALLOW, default. A denial by any of them stands whatever is not known
-// elsewhere; an allow needs all of them to be known.
-// Never here: allocation, locks, text.
+// Order (Istio on Envoy): unusable policies, server mode, CUSTOM, token, DENY, ALLOW, default. A denial by any of them stands whatever is
+// not known elsewhere; an allow needs all of them to be known.
+// Never here: allocation (but for what stands in `Admission.swift` and `TokenRules.swift`), locks, text.
 
 internal import PolicyModel
 
 extension Snapshot {
   /// Decides one request. Safe on any thread; cost depends on the request and on the rules that could match, not on how many there are.
-  public func decide(_ request: borrowing Request, on target: Target, profile: Profile = .sidecar) -> Decision {
-    tables.decide(request, on: target, profile: profile, trustDomainPrefixes: trustDomainPrefixes)
+  /// The request is changed to what the proxy sees of it (names joined at a waypoint, claims split); deciding it again gives the same.
+  public func decide(_ request: inout Request, on target: Target, profile: Profile = .sidecar) -> Decision {
+    guard target.isWaypoint == (profile == .waypoint) else { return Decision(.deny, .unsupportedProfile) }
+    if profile == .waypoint { request.joinNames() } else { request.nameView = .each }
+    if joinsHeaderLines { request.joinHeaderLines() }
+    var token = Gate.open
+    if request.honorsRequestAuthentication || !target.tokenRules.isEmpty { token = request.read(target.tokenRules) }
+    return tables.decide(request, on: target, profile: profile, token: token, trustDomainPrefixes: trustDomainPrefixes)
   }
 }
 
 extension CompiledPolicies {
-  func decide(_ request: borrowing Request, on target: Target, profile: Profile, trustDomainPrefixes: [Literal]) -> Decision {
+  func decide(
+    _ request: borrowing Request, on target: Target, profile: Profile, token: Gate, trustDomainPrefixes: [Literal]
+  ) -> Decision {
     var hasAllow = false
-    var deny = MatchState()
-    var allow = MatchState()
-    var custom = MatchState()
-    var audit = MatchState()
+    var found = Matches()
     for number in target.groups {
       let group = groups[Int(number)]
       if group.isUnusable { return Decision(.deny, .policyUnusable) }
-      match(group.deny, request, &deny)
-      match(group.custom, request, &custom)
-      match(group.audit, request, &audit)
+      match(group.deny, request, &found.deny)
+      if !group.customs.isEmpty { match(customs: group.customs, request, target, &found) }
+      match(group.audit, request, &found.audit)
       hasAllow = hasAllow || group.hasAllow
     }
-    if hasAllow, !deny.isMatched {
-      for number in target.groups { match(groups[Int(number)].allow, request, &allow) }
+    if hasAllow, !found.deny.isMatched {
+      for number in target.groups { match(groups[Int(number)].allow, request, &found.allow) }
     }
-    let gate = profile == .sidecar ? peerGate(request, target, trustDomainPrefixes) : .open
-    var decision = combine(gate: gate, custom: custom, deny: deny, allow: allow, hasAllow: hasAllow)
-    decision.audit = RuleReference(number: audit.match)
+    let gate = peerGate(request, target, profile, trustDomainPrefixes)
+    var decision = combine(found, gate: gate, token: token, hasAllow: hasAllow)
+    decision.audit = RuleReference(number: found.audit.match)
     decision.dryRun = dryRun(request, on: target)
     return decision
   }
 
-  private func combine(gate: Gate, custom: MatchState, deny: MatchState, allow: MatchState, hasAllow: Bool) -> Decision {
+  /// What has been found, by what a match does.
+  private struct Matches {
+    var deny = MatchState()
+    var allow = MatchState()
+    /// CUSTOM rules whose provider's answer is not known here.
+    var custom = MatchState()
+    /// CUSTOM rules that deny, because their provider cannot be asked.
+    var customDeny = MatchState()
+    var audit = MatchState()
+  }
+
+  /// Several providers on one workload make DENY rules of all CUSTOM rules (Istio, unless a feature flag is set).
+  private func match(customs: Stretch, _ request: borrowing Request, _ target: Target, _ found: inout Matches) {
+    for index in customs.range {
+      let set = customSets[index]
+      if target.hasSeveralProviders {
+        if set.handling != .dryRun { match(set.rules, request, &found.customDeny) }
+        continue
+      }
+      if request.isTCP, set.speaksHTTP, set.handling != .unusable { continue }
+      switch set.handling {
+      case .unknown: match(set.rules, request, &found.custom)
+      case .unusable: match(set.rules, request, &found.customDeny)
+      case .dryRun: match(set.rules, request, &found.deny)
+      case .delegated: break
+      }
+    }
+  }
+
+  private func combine(_ found: Matches, gate: Gate, token: Gate, hasAllow: Bool) -> Decision {
     if case .closed(let reason) = gate { return Decision(.deny, reason) }
-    if deny.isMatched { return Decision(.deny, .deniedByPolicy, rule: RuleReference(number: deny.match)) }
-    if hasAllow, !allow.isMatched, !allow.isPossible { return Decision(.deny, .noAllowMatched) }
+    if found.customDeny.isMatched {
+      return Decision(.deny, .customProviderUnusable, rule: RuleReference(number: found.customDeny.match))
+    }
+    if case .closed(let reason) = token { return Decision(.deny, reason) }
+    if found.deny.isMatched { return Decision(.deny, .deniedByPolicy, rule: RuleReference(number: found.deny.match)) }
+    if hasAllow, !found.allow.isMatched, !found.allow.isPossible { return Decision(.deny, .noAllowMatched) }
     if case .unknown(let reason) = gate { return Decision(.undecided, reason) }
-    if custom.isMatched { return Decision(.undecided, .customProvider, rule: RuleReference(number: custom.match)) }
-    if custom.isPossible { return Decision(.undecided, custom.reason, rule: RuleReference(number: custom.possible)) }
-    if deny.isPossible { return Decision(.undecided, deny.reason, rule: RuleReference(number: deny.possible)) }
+    if found.custom.isMatched { return Decision(.undecided, .customProvider, rule: RuleReference(number: found.custom.match)) }
+    if found.customDeny.isPossible { return Self.undecided(found.customDeny) }
+    if found.custom.isPossible { return Self.undecided(found.custom) }
+    if case .unknown(let reason) = token { return Decision(.undecided, reason) }
+    if found.deny.isPossible { return Self.undecided(found.deny) }
     guard hasAllow else { return Decision(.allow, .allowedByDefault) }
-    guard allow.isMatched else { return Decision(.undecided, allow.reason, rule: RuleReference(number: allow.possible)) }
-    return Decision(.allow, .allowedByPolicy, rule: RuleReference(number: allow.match))
+    guard found.allow.isMatched else { return Self.undecided(found.allow) }
+    return Decision(.allow, .allowedByPolicy, rule: RuleReference(number: found.allow.match))
+  }
+
+  private static func undecided(_ state: MatchState) -> Decision {
+    Decision(.undecided, state.reason, rule: RuleReference(number: state.possible))
   }
 
   /// What the policies in dry run would have done.
@@ -78,18 +122,12 @@ extension CompiledPolicies {
     return result
   }
 
-  /// What the server mode says.
-  private enum Gate {
-    case open
-    case closed(Reason)
-    case unknown(Reason)
-  }
-
   /// Under STRICT the peer must have a SPIFFE identity in one of the mesh's trust domains (Istio: what the server does with a connection).
-  private func peerGate(_ request: borrowing Request, _ target: Target, _ trustDomainPrefixes: [Literal]) -> Gate {
-    var isStrict = target.isStrict
+  /// HBONE, which a waypoint terminates, is always so; a gateway's servers have settings of their own.
+  private func peerGate(_ request: borrowing Request, _ target: Target, _ profile: Profile, _ trustDomainPrefixes: [Literal]) -> Gate {
+    var isStrict = profile == .waypoint || (profile == .sidecar && target.isStrict)
     var isModeKnown = true
-    if !target.strictExceptions.isEmpty {
+    if profile == .sidecar, !target.strictExceptions.isEmpty {
       if !request.isPortKnown {
         isModeKnown = false
       } else if target.strictExceptions.contains(request.port) {
@@ -100,6 +138,7 @@ extension CompiledPolicies {
     guard request.isPeerKnown else { return .unknown(.unknownPeer) }
     var hasSPIFFE = false
     for index in request.identities.indices {
+      guard request.identities[index].kind == .uri else { continue }
       let identity = request.bytes(request.identities[index].slice)
       guard hasPrefix(identity, literal(schemeLiteral)) else { continue }
       hasSPIFFE = true

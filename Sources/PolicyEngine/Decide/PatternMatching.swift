@@ -43,8 +43,10 @@ extension CompiledPolicies {
     case .between:
       text.count >= Int(pattern.first.count) + Int(pattern.second.count) && hasPrefix(text, literal(pattern.first))
         && hasSuffix(text, literal(pattern.second))
-    case .glob: matchesGlob(literal(pattern.first), text)
-    case .serviceAccount: matchesServiceAccount(namespace: literal(pattern.first), account: literal(pattern.second), text)
+    case .glob: matchesGlob(literal(pattern.first), text, isWild: false)
+    case .wildGlob: matchesGlob(literal(pattern.first), text, isWild: true)
+    case .serviceAccount: matchesServiceAccount(pattern, text, isWild: false)
+    case .wildServiceAccount: matchesServiceAccount(pattern, text, isWild: true)
     case .domainPrefix: hasPrefix(text, literal(pattern.first)) && firstSlash(text, from: Int(pattern.first.count)) != nil
     case .domainSuffix: matchesDomainSuffix(literal(pattern.first), text)
     case .template: templates[Int(pattern.number)].matches(text)
@@ -52,9 +54,10 @@ extension CompiledPolicies {
     }
   }
 
-  /// Stars are any run of bytes; the classic two-pointer walk that returns to the last star.
-  private func matchesGlob(_ pattern: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
+  /// Stars are any run of bytes; the classic two-pointer walk that returns to the last star. Wild: dots are any byte.
+  private func matchesGlob(_ pattern: Span<UInt8>, _ text: Span<UInt8>, isWild: Bool) -> Bool {
     let star = UInt8(ascii: "*")
+    let dot = UInt8(ascii: ".")
     var at = 0
     var textAt = 0
     var lastStar = -1
@@ -64,7 +67,7 @@ extension CompiledPolicies {
         lastStar = at
         resumeAt = textAt
         at += 1
-      } else if at < pattern.count, pattern[at] == text[textAt] {
+      } else if at < pattern.count, pattern[at] == text[textAt] || (isWild && pattern[at] == dot) {
         at += 1
         textAt += 1
       } else if lastStar >= 0 {
@@ -81,14 +84,15 @@ extension CompiledPolicies {
 
   /// `spiffe://`, something, `/ns/NAMESPACE/`, optional segments, `sa/ACCOUNT`, then the end or a slash and more (Istio: serviceAccounts).
   /// Whatever fits behind a later `/ns/NAMESPACE/` also fits behind the first, so one pass is enough. O(n).
-  private func matchesServiceAccount(namespace: Span<UInt8>, account: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
+  private func matchesServiceAccount(_ pattern: Pattern, _ text: Span<UInt8>, isWild: Bool) -> Bool {
     let slash = UInt8(ascii: "/")
-    guard hasPrefix(text, literal(schemeLiteral)), let tail = endOfNamespace(namespace, text) else { return false }
+    let account = literal(pattern.second)
+    guard hasPrefix(text, literal(schemeLiteral)), let tail = endOfNamespace(literal(pattern.first), text, isWild) else { return false }
     var at = tail
     while at + 3 + account.count <= text.count {
       let end = at + 3 + account.count
       let mayStart = at == tail || (at >= tail + 2 && text[at - 1] == slash)
-      if mayStart, hasPrefix(text.extracting(at..<end), literal(accountLiteral)), equal(text.extracting(at + 3..<end), account),
+      if mayStart, hasPrefix(text.extracting(at..<end), literal(accountLiteral)), same(text.extracting(at + 3..<end), account, isWild),
         end == text.count || (text[end] == slash && end + 1 < text.count)
       {
         return true
@@ -99,19 +103,27 @@ extension CompiledPolicies {
   }
 
   /// Where the text goes on behind the first `/ns/NAMESPACE/` that has at least one byte between the scheme and itself.
-  private func endOfNamespace(_ namespace: Span<UInt8>, _ text: Span<UInt8>) -> Int? {
+  private func endOfNamespace(_ namespace: Span<UInt8>, _ text: Span<UInt8>, _ isWild: Bool) -> Int? {
     let slash = UInt8(ascii: "/")
     var start = 10
     while start + 5 + namespace.count <= text.count {
       let tail = start + 5 + namespace.count
       if text[start] == slash, text[tail - 1] == slash, hasPrefix(text.extracting(start..<tail), literal(namespaceLiteral)),
-        equal(text.extracting(start + 4..<tail - 1), namespace)
+        same(text.extracting(start + 4..<tail - 1), namespace, isWild)
       {
         return tail
       }
       start += 1
     }
     return nil
+  }
+
+  /// Whether a text is the wanted one, in which, if wild, dots are any byte.
+  private func same(_ text: Span<UInt8>, _ wanted: Span<UInt8>, _ isWild: Bool) -> Bool {
+    guard isWild else { return equal(text, wanted) }
+    guard text.count == wanted.count else { return false }
+    for index in text.indices where text[index] != wanted[index] && wanted[index] != UInt8(ascii: ".") { return false }
+    return true
   }
 
   /// The text's first slash behind the scheme is the pattern's first slash.

@@ -31,10 +31,12 @@ extension CompiledPolicies {
     switch dimension.dimension.text {
     case .identity:
       guard request.isPeerKnown else { return consider(dimension.rules, request, &state) }
-      for index in request.identities.indices { look(dimension, request.identities[index].slice, request, &state) }
+      for index in request.identities.indices where request.isTested(request.identities[index]) {
+        look(dimension, request.identities[index].slice, request, &state)
+      }
     case .workloadPath:
       guard request.isPeerKnown else { return consider(dimension.rules, request, &state) }
-      for index in request.identities.indices {
+      for index in request.identities.indices where request.isTested(request.identities[index]) {
         let identity = request.identities[index]
         switch identity.form {
         case .plain: break
@@ -54,7 +56,7 @@ extension CompiledPolicies {
     case .sni: look(dimension, request.sni, request, &state)
     case .header: header(dimension, request, &state)
     case .claim:
-      guard request.areClaimsKnown else { return consider(dimension.rules, request, &state) }
+      guard request.areClaimsKnown, !request.areClaimsHidden else { return consider(dimension.rules, request, &state) }
       entries(request.claims, dimension, request, &state)
     case .metadata:
       guard request.isMetadataComplete else { return consider(dimension.rules, request, &state) }
@@ -101,15 +103,18 @@ extension CompiledPolicies {
 
   private func header(_ dimension: IndexDimension, _ request: borrowing Request, _ state: inout MatchState) {
     guard request.areHeadersKnown else { return consider(dimension.rules, request, &state) }
+    var isThere = false
     for index in request.headers.indices {
       let line = request.headers[index]
       guard equal(request.bytes(line.name), literal(dimension.dimension.name)) else { continue }
+      isThere = true
       if line.isAmbiguous {
         consider(dimension.rules, request, &state)
       } else {
         look(dimension, line.value, request, &state)
       }
     }
+    if !isThere, dimension.dimension.name == schemeHeader { consider(dimension.rules, request, &state) }
   }
 
   private func entries(_ entries: [Request.TreeEntry], _ dimension: IndexDimension, _ request: borrowing Request, _ state: inout MatchState)
@@ -140,7 +145,7 @@ extension CompiledPolicies {
   /// One of the sources, one of the operations, all conditions.
   private func evaluate(rules number: UInt32, _ request: borrowing Request) -> Outcome {
     let rule = rules[Int(number)]
-    if request.isTCP, rule.needsHTTP, rule.isAllow { return .no }
+    if request.isTCP, rule.isAbsentOnTCP { return .no }
     let source = any(rule.sources, request)
     if source == .no { return .no }
     let operation = any(rule.operations, request)

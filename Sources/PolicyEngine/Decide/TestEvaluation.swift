@@ -32,7 +32,7 @@ extension CompiledPolicies {
     switch test.subject {
     case .principal, .namespace, .serviceAccount, .trustDomain:
       guard request.isPeerKnown else { return .unknown(.unknownPeer) }
-      for identity in request.identities where matches(test, identity, request) { return .yes }
+      for identity in request.identities where request.isTested(identity) && matches(test, identity, request) { return .yes }
       return .no
     case .sourceIP: return address(test, request.sourceIP)
     case .remoteIP: return address(test, request.remoteIP)
@@ -89,6 +89,7 @@ extension CompiledPolicies {
   private func header(_ test: Test, _ request: borrowing Request) -> Outcome {
     guard request.areHeadersKnown else { return .unknown(.unknownHeaders) }
     var isAmbiguous = false
+    var isThere = false
     for index in request.headers.indices {
       let line = request.headers[index]
       guard equal(request.bytes(line.name), literal(test.name)) else { continue }
@@ -98,12 +99,15 @@ extension CompiledPolicies {
       } else if matchesAny(test, request.bytes(line.value)) {
         return .yes
       }
+      isThere = true
     }
+    // Every HTTP request has a scheme; a proxy that did not send it withheld it.
+    if !isThere, test.name == schemeHeader { return .unknown(.unknownHeaders) }
     return isAmbiguous ? .unknown(.ambiguousHeader) : .no
   }
 
   private func claim(_ test: Test, _ request: borrowing Request) -> Outcome {
-    guard request.areClaimsKnown else { return .unknown(.unknownClaims) }
+    guard request.areClaimsKnown, !request.areClaimsHidden else { return .unknown(.unknownClaims) }
     for index in request.claims.indices {
       let entry = request.claims[index]
       if equal(request.bytes(entry.path), literal(test.name)), matchesAny(test, request.bytes(entry.value)) { return .yes }
@@ -112,7 +116,7 @@ extension CompiledPolicies {
   }
 
   private func requestPrincipal(_ test: Test, _ request: borrowing Request) -> Outcome {
-    guard request.areClaimsKnown else { return .unknown(.unknownClaims) }
+    guard request.areClaimsKnown, !request.areClaimsHidden else { return .unknown(.unknownClaims) }
     for index in test.patterns.range {
       let number = Int(patterns[index].number)
       if hasClaim(issuerPath, patterns[number], request), hasClaim(subjectPath, patterns[number + 1], request) { return .yes }

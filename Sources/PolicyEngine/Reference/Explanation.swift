@@ -72,29 +72,31 @@ public struct Explanation: Sendable {
 extension ReferenceEvaluator {
   /// Explains the decision about one request. O(all policies).
   public func explain(
-    _ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar
+    _ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar, service: ServiceName? = nil
   ) -> Explanation {
+    let scope = AttachmentScope(
+      namespace: namespace, labels: labels, isWaypoint: profile == .waypoint, service: service, root: mesh.rootNamespace)
     let order: [AuthorizationPolicy.Action] = [.custom, .audit, .deny, .allow]
     let attached = policies.policies.filter {
-      $0.attachment.attaches(from: $0.metadata.key.namespace, to: namespace, labels: labels, root: mesh.rootNamespace)
+      $0.attachment.attaches(from: $0.metadata.key.namespace, to: scope)
     }.sorted {
       let (left, right) = (order.firstIndex(of: $0.action) ?? 0, order.firstIndex(of: $1.action) ?? 0)
       return left != right ? left < right : $0.metadata.key < $1.metadata.key
     }
     return Explanation(
-      finding: decide(request, namespace: namespace, labels: labels, profile: profile),
-      serverMode: serverMode(request, namespace: namespace, labels: labels, profile: profile),
+      finding: decide(request, namespace: namespace, labels: labels, profile: profile, service: service),
+      serverMode: serverMode(request, scope, profile),
       policies: attached.map { policy in
         Explanation.Policy(
           key: policy.metadata.key, action: policy.action, isDryRun: policy.isDryRun, isDelegated: isDelegated(policy),
-          location: policy.metadata.location, rules: rules(of: policy, request))
+          location: policy.metadata.location, rules: rules(of: policy, seen(request, by: profile)))
       },
       unattachedCount: policies.policies.count - attached.count)
   }
 
-  private func serverMode(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile) -> String {
-    guard profile == .sidecar else { return "PeerAuthentication does not apply to a gateway's servers" }
-    let gate = peerGate(request, namespace: namespace, labels: labels)
+  private func serverMode(_ request: Request, _ scope: AttachmentScope, _ profile: Profile) -> String {
+    guard profile != .gateway else { return "PeerAuthentication does not apply to a gateway's servers" }
+    let gate = peerGate(request, scope, profile)
     return switch gate.truth {
     case .yes: "\(gate.reason.explanation)"
     case .no: "PeerAuthentication lets the peer pass"

@@ -55,36 +55,50 @@ public struct ReferenceEvaluator: Sendable {
 
   /// Evaluates these policies under these settings.
   public init(policies: PolicySet, mesh: MeshSettings) {
-    self.policies = policies.withCustomDryRunAsDeny
+    self.policies = policies.refusingUndecidable(mesh)
     self.mesh = mesh
   }
 
-  /// Decides one request to a workload. O(all policies).
-  public func decide(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar) -> Finding {
-    if policies.unusable.contains(where: { reaches($0.reach, namespace, labels) }) { return finding(.deny, .policyUnusable) }
-    let attached = policies.policies.filter {
-      $0.attachment.attaches(from: $0.metadata.key.namespace, to: namespace, labels: labels, root: mesh.rootNamespace)
-    }
+  /// Decides one request to a workload; at a waypoint, to a service behind it (`nil`: to a workload's own address). O(all policies).
+  public func decide(
+    _ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar, service: ServiceName? = nil
+  ) -> Finding {
+    let scope = AttachmentScope(
+      namespace: namespace, labels: labels, isWaypoint: profile == .waypoint, service: service, root: mesh.rootNamespace)
+    if policies.unusable.contains(where: { reaches($0.reach, scope) }) { return finding(.deny, .policyUnusable) }
+    let attached = policies.policies.filter { $0.attachment.attaches(from: $0.metadata.key.namespace, to: scope) }
     let enforced = attached.filter { !$0.isDryRun }
-    let gate = profile == .sidecar ? peerGate(request, namespace: namespace, labels: labels) : (.no, .mtlsRequired)
-    let custom = first(.custom, of: enforced, request)
-    let denied = first(.deny, of: enforced, request)
-    let allowed = first(.allow, of: enforced, request)
+    let gate = peerGate(request, scope, profile)
+    let token = token(
+      seen(request, by: profile),
+      policies.requestAuthentications.filter { $0.attachment.attaches(from: $0.metadata.key.namespace, to: scope) })
+    let seen = token.request
+    let custom = custom(attached.filter { $0.action == .custom }, seen)
+    let denied = first(enforced.filter { $0.action == .deny } + custom.enforcedDryRun, seen)
+    let allowed = first(enforced.filter { $0.action == .allow }, seen)
     let hasAllow = enforced.contains { $0.action == .allow }
 
     var result: Finding
     if case .yes = gate.truth {
       result = finding(.deny, gate.reason)
+    } else if case .yes = custom.denied.truth {
+      result = finding(.deny, .customProviderUnusable, custom.denied.rule)
+    } else if case .no = token.gate {
+      result = finding(.deny, token.reason)
     } else if case .yes = denied.truth {
       result = finding(.deny, .deniedByPolicy, denied.rule)
     } else if hasAllow, case .no = allowed.truth {
       result = finding(.deny, .noAllowMatched)
     } else if case .unknown(let reason) = gate.truth {
       result = finding(.undecided, reason)
-    } else if case .yes = custom.truth {
-      result = finding(.undecided, .customProvider, custom.rule)
-    } else if case .unknown(let reason) = custom.truth {
-      result = finding(.undecided, reason, custom.rule)
+    } else if case .yes = custom.asked.truth {
+      result = finding(.undecided, .customProvider, custom.asked.rule)
+    } else if case .unknown(let reason) = custom.denied.truth {
+      result = finding(.undecided, reason, custom.denied.rule)
+    } else if case .unknown(let reason) = custom.asked.truth {
+      result = finding(.undecided, reason, custom.asked.rule)
+    } else if case .unknown(let reason) = token.gate {
+      result = finding(.undecided, reason)
     } else if case .unknown(let reason) = denied.truth {
       result = finding(.undecided, reason, denied.rule)
     } else if case .unknown(let reason) = allowed.truth {
@@ -92,7 +106,7 @@ public struct ReferenceEvaluator: Sendable {
     } else {
       result = hasAllow ? finding(.allow, .allowedByPolicy, allowed.rule) : finding(.allow, .allowedByDefault)
     }
-    result.dryRun = dryRun(attached.filter(\.isDryRun), request)
+    result.dryRun = dryRun(attached.filter(\.isDryRun), seen)
     return result
   }
 
@@ -101,9 +115,9 @@ public struct ReferenceEvaluator: Sendable {
   }
 
   private func dryRun(_ policies: [AuthorizationPolicy], _ request: Request) -> Verdict? {
-    let denied = first(.deny, of: policies, request).truth
+    let denied = first(policies.filter { $0.action == .deny }, request).truth
     let hasAllow = policies.contains { $0.action == .allow }
-    let allowed = hasAllow ? first(.allow, of: policies, request).truth : .yes
+    let allowed = hasAllow ? first(policies.filter { $0.action == .allow }, request).truth : .yes
     guard hasAllow || policies.contains(where: { $0.action == .deny }) else { return nil }
     switch (denied, allowed) {
     case (.yes, _), (_, .no): return .deny
@@ -112,12 +126,10 @@ public struct ReferenceEvaluator: Sendable {
     }
   }
 
-  /// The first rule of an action that matches, in the byte order of rule names; else the first that may match.
-  private func first(
-    _ action: AuthorizationPolicy.Action, of policies: [AuthorizationPolicy], _ request: Request
-  ) -> (truth: Truth, rule: ExactText) {
+  /// The first rule of these policies that matches, in the byte order of rule names; else the first that may match.
+  private func first(_ policies: [AuthorizationPolicy], _ request: Request) -> (truth: Truth, rule: ExactText) {
     var named: [(ExactText, Truth)] = []
-    for policy in policies where policy.action == action && !isDelegated(policy) {
+    for policy in policies {
       for (index, rule) in policy.rules.enumerated() {
         guard let rule else { continue }
         let key = policy.metadata.key
@@ -130,9 +142,42 @@ public struct ReferenceEvaluator: Sendable {
     return (.no, "none")
   }
 
+  /// What CUSTOM policies do: those whose provider somebody must ask, those that deny because it cannot be asked, and those in dry run, which
+  /// Istio puts among the enforced DENY rules (Istio: CUSTOM details).
+  private func custom(
+    _ policies: [AuthorizationPolicy], _ request: Request
+  ) -> (asked: (truth: Truth, rule: ExactText), denied: (truth: Truth, rule: ExactText), enforcedDryRun: [AuthorizationPolicy]) {
+    let hasSeveral = Set(policies.map { $0.provider ?? "" }).count > 1 && !mesh.allowsSeveralCustomProviders
+    if hasSeveral { return ((.no, "none"), first(policies.filter { !$0.isDryRun }, request), []) }
+    var enforcedDryRun: [AuthorizationPolicy] = []
+    var asked: [AuthorizationPolicy] = []
+    var denying: [AuthorizationPolicy] = []
+    for policy in policies {
+      if !isProviderUsable(policy) {
+        if !policy.isDryRun { denying.append(policy) }
+      } else if request.isTCP, provider(of: policy)?.kind == .extAuthzHTTP {
+        continue
+      } else if policy.isDryRun {
+        enforcedDryRun.append(policy)
+      } else if !isDelegated(policy) {
+        asked.append(policy)
+      }
+    }
+    return (first(asked, request), first(denying, request), enforcedDryRun)
+  }
+
+  private func provider(of policy: AuthorizationPolicy) -> ExtensionProvider? {
+    policy.provider.flatMap { mesh.extensionProviders?[$0] }
+  }
+
+  /// Whether the policy's provider can be asked; when nobody said which there are, any that has a name.
+  func isProviderUsable(_ policy: AuthorizationPolicy) -> Bool {
+    guard mesh.extensionProviders != nil else { return policy.provider.map { !$0.isEmpty } ?? false }
+    return provider(of: policy).map { $0.isUsable && $0.kind.isAuthorization } ?? false
+  }
+
   func isDelegated(_ policy: AuthorizationPolicy) -> Bool {
-    guard policy.action == .custom, let provider = policy.provider else { return false }
-    return mesh.delegatedProviders.contains(provider)
+    policy.action == .custom && policy.provider.map { mesh.delegatedProviders.contains($0) } ?? false
   }
 
   /// One of the sources, one of the operations, all conditions (Istio: combination inside a rule).
@@ -171,21 +216,31 @@ public struct ReferenceEvaluator: Sendable {
     return .all([positive, negative])
   }
 
-  func reaches(_ reach: UnusablePolicy.Reach, _ namespace: ExactText, _ labels: [ExactText: ExactText]) -> Bool {
+  func reaches(_ reach: UnusablePolicy.Reach, _ proxy: AttachmentScope) -> Bool {
     switch reach {
     case .everywhere: true
-    case .namespace(let scope, let selector): (scope == mesh.rootNamespace || scope == namespace) && selector.selects(labels)
+    case .namespace(let scope, let selector):
+      proxy.isWaypoint ? proxy.namespaces.contains(scope) : reachesWorkload(scope, selector, proxy)
     }
   }
 
-  /// Under STRICT the peer must have a SPIFFE identity in one of the mesh's trust domains.
-  func peerGate(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText]) -> (truth: Truth, reason: Reason) {
-    let strictness = strict(request, namespace: namespace, labels: labels)
+  private func reachesWorkload(_ namespace: ExactText, _ selector: LabelSelector, _ proxy: AttachmentScope) -> Bool {
+    (namespace == mesh.rootNamespace || namespace == proxy.namespace) && selector.selects(proxy.labels)
+  }
+
+  /// Under STRICT, and at a waypoint, the peer must have a SPIFFE identity in one of the mesh's trust domains.
+  func peerGate(_ request: Request, _ scope: AttachmentScope, _ profile: Profile) -> (truth: Truth, reason: Reason) {
+    let strictness: Truth =
+      switch profile {
+      case .sidecar: strict(request, namespace: scope.namespace, labels: scope.labels)
+      case .gateway: .no
+      case .waypoint: .yes
+      }
     guard strictness != .no else { return (.no, .mtlsRequired) }
     guard request.isPeerKnown else { return (.unknown(.unknownPeer), .unknownPeer) }
-    let identities = request.identities.map { ExactText(String(decoding: request.copy($0.slice), as: UTF8.self)) }
-    let spiffe = identities.filter { $0.string.utf8.starts(with: "spiffe://".utf8) }
-    if spiffe.contains(where: { id in mesh.allTrustDomains.contains { id.string.utf8.starts(with: "spiffe://\($0)/".utf8) } }) {
+    let uris = names(request).filter { $0.kind == .uri }.map(\.text)
+    let spiffe = uris.filter { $0.starts(with: "spiffe://".utf8) }
+    if spiffe.contains(where: { id in mesh.allTrustDomains.contains { id.starts(with: "spiffe://\($0)/".utf8) } }) {
       return (.no, .mtlsRequired)
     }
     return (strictness, spiffe.isEmpty ? .mtlsRequired : .untrustedDomain)

@@ -15,7 +15,7 @@ struct ReferenceMatching {
     case .sourcePrincipal:
       return identity(request) { id in mesh.expandingPrincipal(value).contains { principal($0.bytes, id) } }
     case .sourceNamespace:
-      return identity(request) { glob(ascii("*/ns/") + bytes + ascii("/*"), $0) }
+      return identity(request) { glob(ascii("*/ns/") + bytes + ascii("/*"), $0, isWild: mesh.hasWildDots) }
     case .sourceServiceAccount:
       return identity(request) { serviceAccount(bytes, $0) }
     case .sourceTrustDomain:
@@ -68,15 +68,16 @@ struct ReferenceMatching {
     return value == text
   }
 
-  /// Every star is any run of bytes, all else is literal, and the whole text must match.
-  func glob(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
+  /// Every star is any run of bytes, all else is literal (wild: a dot is any byte), and the whole text must match.
+  func glob(_ pattern: [UInt8], _ text: [UInt8], isWild: Bool) -> Bool {
     var reachable: Set<Int> = [0]
     for byte in pattern {
       if byte == UInt8(ascii: "*") {
         guard let least = reachable.min() else { return false }
         reachable = Set(least...text.count)
       } else {
-        reachable = Set(reachable.filter { $0 < text.count && text[$0] == byte }.map { $0 + 1 })
+        let isAny = isWild && byte == UInt8(ascii: ".")
+        reachable = Set(reachable.filter { $0 < text.count && (isAny || text[$0] == byte) }.map { $0 + 1 })
       }
     }
     return reachable.contains(text.count)
@@ -93,6 +94,7 @@ struct ReferenceMatching {
     let scheme = ascii("spiffe://")
     if value == ascii("*") { return !id.isEmpty }
     if value.first == UInt8(ascii: "*") {
+      if mesh.hasWildDots { return glob(scheme + value, id, isWild: true) }
       return id.starts(with: scheme) && Array(id.dropFirst(scheme.count)).hasSuffix(Array(value.dropFirst()))
     }
     if value.last == UInt8(ascii: "*") { return id.starts(with: scheme + value.dropLast()) }
@@ -106,11 +108,15 @@ struct ReferenceMatching {
     let rest = Array(id.dropFirst(9))
     let marker = ascii("/ns/") + namespace + ascii("/")
     let account = ascii("sa/") + name
-    for start in rest.indices.dropFirst() where rest[start...].starts(with: marker) {
+    func begins(_ text: ArraySlice<UInt8>, with wanted: [UInt8]) -> Bool {
+      text.count >= wanted.count
+        && zip(text, wanted).allSatisfy { $0 == $1 || (mesh.hasWildDots && $1 == UInt8(ascii: ".")) }
+    }
+    for start in rest.indices.dropFirst() where begins(rest[start...], with: marker) {
       let tail = Array(rest[(start + marker.count)...])
       for at in tail.indices where at == 0 || (at >= 2 && tail[at - 1] == UInt8(ascii: "/")) {
         let after = tail[at...].dropFirst(account.count)
-        if tail[at...].starts(with: account), after.isEmpty || (after.first == UInt8(ascii: "/") && after.count > 1) { return true }
+        if begins(tail[at...], with: account), after.isEmpty || (after.first == UInt8(ascii: "/") && after.count > 1) { return true }
       }
     }
     return false
@@ -155,8 +161,11 @@ struct ReferenceMatching {
     case ascii(":authority"), ascii("host"): return text(request.host, request) { string(value, $0, star: .present) }
     case let name:
       guard request.areHeadersKnown else { return .unknown(.unknownHeaders) }
+      let lines = request.headers.filter { request.copy($0.name) == name }
+      // Every request has a scheme; without it, it was withheld.
+      if lines.isEmpty, name == ascii(":scheme") { return .unknown(.unknownHeaders) }
       return .any(
-        request.headers.filter { request.copy($0.name) == name }.map { line in
+        lines.map { line in
           if line.isAmbiguous, value != ascii("*") { return .unknown(.ambiguousHeader) }
           return string(value, request.copy(line.value), star: .present) ? .yes : .no
         })

@@ -1,0 +1,36 @@
+// From a waypoint's name to the pod that is meant.
+// Enters: the inventory, once. Leaves: the namespace and labels of the waypoint's pods.
+// Never here: pods without the label of a Gateway; whatever they are, policies do not treat them as waypoints (Istio: attachment).
+
+internal import PolicyModel
+
+struct WaypointNames: Sendable {
+  private struct Pods: Sendable {
+    var namespace: ExactText
+    var labels: [ExactText: ExactText]
+  }
+
+  /// By `namespace/name` and `namespace/kind/name`; workloads before Gateways, whose pods Istio makes under the Gateway's name.
+  private let pods: [[UInt8]: Pods]
+
+  init(_ set: PolicySet) {
+    var pods: [[UInt8]: Pods] = [:]
+    func add(_ key: ObjectKey, _ labels: [ExactText: ExactText]) {
+      for kind in ["", "\(key.kind)/", "\(key.kind.string.lowercased())/"] {
+        let name = Array("\(key.namespace)/\(kind)\(key.name)".utf8)
+        if pods[name] == nil { pods[name] = Pods(namespace: key.namespace, labels: labels) }
+      }
+    }
+    for workload in set.workloads where workload.labels[gatewayNameLabel] != nil { add(workload.metadata.key, workload.labels) }
+    for object in set.inventory where object.metadata.key.kind == "Gateway" {
+      add(object.metadata.key, [gatewayNameLabel: object.metadata.key.name])
+    }
+    self.pods = pods
+  }
+
+  func find(_ name: Span<UInt8>) -> (namespace: ExactText, labels: [ExactText: ExactText])? {
+    var key: [UInt8] = []
+    for index in name.indices { key.append(name[index]) }
+    return pods[key].map { ($0.namespace, $0.labels) }
+  }
+}
