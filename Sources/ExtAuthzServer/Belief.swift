@@ -42,6 +42,9 @@ public struct Belief: Sendable {
   public enum Tokens: String, Sendable, CaseIterable {
     /// The metadata of the proxy's JWT filter; when it is absent there was no token.
     case trustProxy = "trust-proxy"
+    /// The same, and only tokens count that an attached RequestAuthentication accepts: without one there are no claims; a token of another
+    /// issuer or audience is denied, as Istio's proxy answers 401.
+    case requestAuthentication = "request-authentication"
     /// Claims are never known.
     case unavailable
   }

@@ -43,15 +43,14 @@ final class CheckWorker: @unchecked Sendable {
 
   private func decide(_ wire: UnsafePointer<extauthz_request>, _ snapshot: Snapshot) -> Decision {
     guard let hints = unsafe Hints(wire) else { return Decision(.deny, .badHint) }
-    if hints.isProfileUnsupported { return Decision(.deny, .unsupportedProfile) }
     let target: Target
     switch unsafe resolver.resolve(hints, wire, snapshot) {
     case .denied(let reason): return Decision(.deny, reason)
     case .target(let found): target = found
     }
     request.reset()
-    if let reason = unsafe peers.read(wire, bundles.value, into: &request) { return Decision(.deny, reason) }
-    unsafe reader.read(wire, hints, snapshot.mesh.pathNormalization, into: &request)
-    return snapshot.decide(request, on: target, profile: hints.profile ?? .sidecar)
+    if let reason = unsafe peers.read(wire, hints, bundles.value, into: &request) { return Decision(.deny, reason) }
+    unsafe reader.read(wire, hints, snapshot.mesh, into: &request)
+    return snapshot.decide(&request, on: target, profile: hints.profile ?? .sidecar)
   }
 }

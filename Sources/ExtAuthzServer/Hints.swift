@@ -6,6 +6,13 @@ internal import CExtAuthz
 internal import PolicyEngine
 internal import PolicyModel
 
+/// What traffic through a waypoint is addressed to.
+enum ServiceHint: Equatable {
+  /// A workload's own address.
+  case none
+  case named(ServiceName)
+}
+
 /// The hints of one request.
 @safe struct Hints {
   var workload = unsafe extauthz_bytes()
@@ -13,9 +20,11 @@ internal import PolicyModel
   var labels = unsafe extauthz_bytes()
   var port: UInt16?
   var profile: Profile?
-  /// The profile that the proxy asked for exists in the mesh, but not here.
-  var isProfileUnsupported = false
+  /// What a waypoint is asked for; `nil` when the hint is not there.
+  var service: ServiceHint?
   var remoteIP: IPAddress?
+  /// The peer's names as a waypoint keeps them: its own connection has none, because HBONE ends at another listener of the proxy.
+  var peer = unsafe extauthz_bytes()
 
   /// Reads all hints; `nil` when one of them cannot be believed.
   init?(_ request: UnsafePointer<extauthz_request>) {
@@ -34,8 +43,9 @@ internal import PolicyModel
         guard unsafe read(pair, keyOffset: 13) else { return nil }
       }
     }
-    // A namespace names a workload only together with labels.
+    // A namespace names a workload only together with labels; only waypoints stand before services.
     guard unsafe namespace.isEmpty == labels.isEmpty else { return nil }
+    if profile != .waypoint, unsafe service != nil || !peer.isEmpty { return nil }
   }
 
   private mutating func read(_ pair: extauthz_pair, keyOffset: Int) -> Bool {
@@ -50,6 +60,8 @@ internal import PolicyModel
       return true
     }
     if unsafe key.equals("profile") { return unsafe setProfile(pair.value) }
+    if unsafe key.equals("peer") { return unsafe Self.set(&peer, pair.value) }
+    if unsafe key.equals("service") { return unsafe setService(pair.value) }
     if unsafe key.equals("remote-ip") {
       guard let address = unsafe IPAddress(pair.value.span), remoteIP == nil || remoteIP == address else { return false }
       remoteIP = address
@@ -59,17 +71,27 @@ internal import PolicyModel
   }
 
   private mutating func setProfile(_ value: extauthz_bytes) -> Bool {
-    if unsafe value.equals("waypoint") {
-      guard profile == nil else { return false }
-      isProfileUnsupported = true
-      return true
-    }
-    for candidate in Profile.allCases where unsafe value.equals(candidate.name) {
-      guard !isProfileUnsupported, profile == nil || profile == candidate else { return false }
+    // A ztunnel asks nobody.
+    for candidate in [Profile.sidecar, .gateway, .waypoint] where unsafe value.equals(candidate.name) {
+      guard profile == nil || profile == candidate else { return false }
       profile = candidate
       return true
     }
     return false
+  }
+
+  /// `namespace/name`, `namespace/kind/name`, or `none` for traffic to a workload's own address.
+  private mutating func setService(_ value: extauthz_bytes) -> Bool {
+    let hint: ServiceHint
+    if unsafe value.equals("none") {
+      hint = .none
+    } else {
+      guard let name = unsafe ServiceName(String(decoding: value.copy, as: UTF8.self)) else { return false }
+      hint = .named(name)
+    }
+    guard service == nil || service == hint else { return false }
+    service = hint
+    return true
   }
 
   private static func set(_ hint: inout extauthz_bytes, _ value: extauthz_bytes) -> Bool {

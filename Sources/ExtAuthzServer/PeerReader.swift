@@ -25,7 +25,9 @@ struct PeerReader: ~Copyable {
   var missCount: UInt64 { cache.missCount }
 
   /// Fills the peer; a reason is a denial before any policy.
-  mutating func read(_ wire: UnsafePointer<extauthz_request>, _ bundles: TrustBundles, into request: inout Request) -> Reason? {
+  mutating func read(
+    _ wire: UnsafePointer<extauthz_request>, _ hints: borrowing Hints, _ bundles: TrustBundles, into request: inout Request
+  ) -> Reason? {
     let certificate = unsafe wire.pointee.source.certificate
     if unsafe !certificate.isEmpty {
       switch unsafe cache.resolve(certificate.span, bundles: bundles, now: Int64(time(nil))) {
@@ -37,15 +39,20 @@ struct PeerReader: ~Copyable {
             isTooLong = true
             return
           }
-          for range in resolved.ranges {
+          for index in resolved.ranges.indices {
+            let range = resolved.ranges[index]
             if range.count > Self.longestIdentity { isTooLong = true }
-            request.addIdentity(resolved.bytes.span.extracting(range))
+            let kind: Request.NameKind =
+              index < resolved.uriCount ? .uri : index < resolved.uriCount + resolved.dnsCount ? .dns : .subject
+            request.addIdentity(resolved.bytes.span.extracting(range), kind: kind)
           }
         }
         return isLent ? (isTooLong ? .peerIdentityTooLong : nil) : .internalError
       }
     }
-    let principal = unsafe wire.pointee.source.principal
+    // At a waypoint the hint stands for the connection that ended at another listener; a dash says that it had no URI name.
+    let isHinted = unsafe !hints.peer.isEmpty
+    let principal = unsafe isHinted ? (hints.peer.equals("-") ? extauthz_bytes() : hints.peer) : wire.pointee.source.principal
     if unsafe principal.isEmpty {
       if mode == .certificate { return .peerCertificateMissing }
       request.setPeerKnown()
@@ -53,7 +60,8 @@ struct PeerReader: ~Copyable {
     }
     if mode == .certificate || bundles.verifies { return .peerCertificateMissing }
     if unsafe principal.size > Self.longestIdentity { return .peerIdentityTooLong }
-    unsafe request.addIdentity(principal.span)
+    // Envoy fills in the first name that there is, so a text that is no URI name is a DNS name or a subject.
+    unsafe request.addIdentity(principal.span, kind: principal.hasPrefix("spiffe://") ? .uri : .dns)
     return nil
   }
 }

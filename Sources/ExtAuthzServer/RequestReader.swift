@@ -20,10 +20,10 @@ struct RequestReader {
 
   /// Fills everything but the peer.
   mutating func read(
-    _ wire: UnsafePointer<extauthz_request>, _ hints: borrowing Hints, _ normalization: MeshSettings.PathNormalization,
-    into request: inout Request
+    _ wire: UnsafePointer<extauthz_request>, _ hints: borrowing Hints, _ mesh: MeshSettings, into request: inout Request
   ) {
     request.isTCP = unsafe !wire.pointee.has_http
+    request.honorsRequestAuthentication = belief.tokens == .requestAuthentication
     let source = unsafe wire.pointee.source.address
     let destination = unsafe wire.pointee.destination.address
     if let address = unsafe Self.address(source) { request.setSourceIP(address) }
@@ -34,13 +34,13 @@ struct RequestReader {
       request.setPort(port)
     }
     if unsafe wire.pointee.has_tls_session { unsafe request.setSNI(wire.pointee.sni.span) }
-    if unsafe wire.pointee.has_http { unsafe readHTTP(wire, normalization, into: &request) }
+    if unsafe wire.pointee.has_http { unsafe readHTTP(wire, mesh, into: &request) }
     unsafe readRemoteIP(wire, hints, into: &request)
     unsafe readMetadata(wire, into: &request)
   }
 
   private func readHTTP(
-    _ wire: UnsafePointer<extauthz_request>, _ normalization: MeshSettings.PathNormalization, into request: inout Request
+    _ wire: UnsafePointer<extauthz_request>, _ mesh: MeshSettings, into request: inout Request
   ) {
     if unsafe !wire.pointee.method.isEmpty { unsafe request.setMethod(wire.pointee.method.span) }
     if unsafe !wire.pointee.host.isEmpty { unsafe request.setHost(wire.pointee.host.span) }
@@ -48,7 +48,7 @@ struct RequestReader {
     if unsafe path.isEmpty {
       // Only CONNECT has no path; anything else was withheld.
       if unsafe wire.pointee.method.equals("CONNECT") { request.setPathAbsent() }
-    } else if unsafe belief.trustsNormalization || normalization.isFixedPoint(path.span) {
+    } else if unsafe belief.trustsNormalization || mesh.isNormalized(path.span) {
       unsafe request.setPath(path.span)
     } else {
       request.setPathUnknown(.pathNotNormalized)
@@ -148,7 +148,7 @@ struct RequestReader {
   private mutating func readMetadata(_ wire: UnsafePointer<extauthz_request>, into request: inout Request) {
     guard unsafe wire.pointee.has_metadata_context else { return }
     // Without a payload there was no token. A payload that is no object is something that we do not understand.
-    var areClaimsKnown = belief.tokens == .trustProxy
+    var areClaimsKnown = belief.tokens != .unavailable
     defer { if areClaimsKnown { request.setClaimsKnown() } }
     guard let nodes = unsafe wire.pointee.metadata else { return }
     let count = unsafe wire.pointee.metadata_count
@@ -157,7 +157,7 @@ struct RequestReader {
       let node = unsafe nodes[filter]
       let end = unsafe min(Int(node.end), count)
       unsafe request.setMetadataKnown(filter: node.key.span)
-      let isTokens = unsafe node.key.equals("envoy.filters.http.jwt_authn") && belief.tokens == .trustProxy
+      let isTokens = unsafe node.key.equals("envoy.filters.http.jwt_authn") && belief.tokens != .unavailable
       var child = filter + 1
       while child < end {
         let entry = unsafe nodes[child]
@@ -169,6 +169,7 @@ struct RequestReader {
         }
         if isTokens, unsafe entry.key.equals("payload") {
           if unsafe entry.kind == EXTAUTHZ_METADATA_STRUCT {
+            request.setToken()
             unsafe readClaims(nodes, child, count, into: &request)
           } else {
             areClaimsKnown = false

@@ -38,6 +38,7 @@ struct WorkloadResolver {
   }
 
   mutating func resolve(_ hints: borrowing Hints, _ request: UnsafePointer<extauthz_request>, _ snapshot: Snapshot) -> Resolution {
+    if hints.profile == .waypoint { return waypoint(hints, snapshot) }
     let named = unsafe namedTarget(hints, request, snapshot)
     guard let pin else { return named ?? .denied(.unknownWorkload) }
     return checkPin(pin, named, hints, snapshot)
@@ -63,15 +64,20 @@ struct WorkloadResolver {
   }
 
   /// The target of `portcullis.namespace` and `portcullis.labels`; `nil` when the labels are malformed.
-  private mutating func hintedTarget(_ hints: borrowing Hints, _ snapshot: Snapshot) -> Target? {
+  private mutating func hintedTarget(_ hints: borrowing Hints, _ snapshot: Snapshot, service: ServiceName? = nil) -> Target? {
+    let isWaypoint = hints.profile == .waypoint
     key.removeAll(keepingCapacity: true)
-    key.append(0)
+    key.append(isWaypoint ? 3 : 0)
+    if isWaypoint { Self.append(service, to: &key) }
     unsafe Self.append(hints.namespace, to: &key)
     unsafe Self.append(hints.labels, to: &key)
     if let known = byLabels[key] { return known }
     guard let labels = unsafe Self.labels(hints.labels.copy) else { return nil }
     let namespace = unsafe ExactText(String(decoding: hints.namespace.copy, as: UTF8.self))
-    return remember(snapshot.target(namespace: namespace, labels: labels))
+    return remember(
+      isWaypoint
+        ? snapshot.target(waypointIn: namespace, labels: labels, service: service)
+        : snapshot.target(namespace: namespace, labels: labels))
   }
 
   /// The target of `destination.labels`; `nil` when the destination's principal names no namespace.
@@ -121,6 +127,48 @@ struct WorkloadResolver {
     guard snapshot.isInventoryComplete(namespace: nil) else { return .denied(.ambiguousWorkload) }
     guard case .target(let first) = byAccount, case .target(let second) = byAddress, first != second else { return byAccount ?? byAddress }
     return .denied(.ambiguousWorkload)
+  }
+
+  // MARK: Waypoints
+
+  /// The target of a waypoint: it names itself, and says what is addressed. Its own destination is a service, so nothing else names it.
+  private mutating func waypoint(_ hints: borrowing Hints, _ snapshot: Snapshot) -> Resolution {
+    guard let hint = hints.service else { return .denied(.unknownService) }
+    var service: ServiceName?
+    if case .named(let name) = hint {
+      let namespace = name.namespace.bytes
+      guard snapshot.knows(namespace: namespace.span) else { return .denied(.unknownService) }
+      service = name
+    }
+    if let pin {
+      if unsafe !hints.workload.isEmpty, unsafe !Self.isSameWorkload(pin, hints.workload.copy) { return .denied(.wrongWorkload) }
+      if unsafe !hints.namespace.isEmpty, unsafe Self.namespace(of: pin) != hints.namespace.copy { return .denied(.wrongWorkload) }
+    }
+    if unsafe !hints.namespace.isEmpty, unsafe !snapshot.knows(namespace: hints.namespace.span) { return .denied(.unknownWorkload) }
+    guard let name = unsafe hints.workload.isEmpty ? pin : hints.workload.copy else {
+      if unsafe hints.namespace.isEmpty { return .denied(.unknownWorkload) }
+      return hintedTarget(hints, snapshot, service: service).map { .target($0) } ?? .denied(.badHint)
+    }
+    key.removeAll(keepingCapacity: true)
+    key.append(2)
+    Request.appendPathComponent(name.span, to: &key)
+    Self.append(service, to: &key)
+    let isNamedOnce = unsafe hints.namespace.isEmpty
+    if isNamedOnce, let known = byLabels[key] { return .target(known) }
+    guard let target = snapshot.target(waypoint: name.span, service: service) else { return .denied(.unknownWorkload) }
+    if isNamedOnce { return .target(remember(target)) }
+    // Both forms of hint: they must mean the same.
+    let isSameNamespace = unsafe Self.namespace(of: name) == hints.namespace.copy
+    guard isSameNamespace, let other = hintedTarget(hints, snapshot, service: service), other == target else { return .denied(.badHint) }
+    return .target(target)
+  }
+
+  private static func append(_ service: ServiceName?, to key: inout [UInt8]) {
+    guard let service else { return key.append(0) }
+    key.append(service.kind == .service ? 1 : 2)
+    let (namespace, name) = (service.namespace.bytes, service.name.bytes)
+    Request.appendPathComponent(namespace.span, to: &key)
+    Request.appendPathComponent(name.span, to: &key)
   }
 
   // MARK: A pinned server

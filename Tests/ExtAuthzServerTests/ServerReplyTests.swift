@@ -20,6 +20,7 @@ internal import Testing
     + authorization("allow", app: "allow", "action: ALLOW, rules: [{to: [{operation: {methods: [\"GET\"]}}]}]")
     + deployment("shop", "custom")
     + authorization("custom", app: "custom", "action: CUSTOM, provider: {name: other}, rules: [{}]")
+    + deployment("shop", "unasked") + authorization("unasked", app: "unasked", "action: CUSTOM, provider: {name: broken}, rules: [{}]")
     + when("port", "destination.port", "80") + when("source", "source.ip", "10.0.0.1") + when("remote", "remote.ip", "10.0.0.1")
     + when("own", "destination.ip", "10.0.0.1") + when("sni", "connection.sni", "a") + when("header", "request.headers[x-a]", "a")
     + when("claim", "request.auth.claims[a]", "a") + when("metadata", "experimental.envoy.filters.a[b]", "c") + deployment("shop", "path")
@@ -45,14 +46,14 @@ internal import Testing
     return [
       (.badHint, "none", to("open") { $0.extensions.append(("portcullis.x", "y")) }), (.unknownWorkload, "none", CheckMessage()),
       (.ambiguousWorkload, "none", CheckMessage().with { $0.destinationPrincipal = spiffe("shop", "shared") }),
-      (.unsupportedProfile, "none", to("open") { $0.extensions.append(("portcullis.profile", "waypoint")) }),
+      (.unknownService, "none", to("open") { $0.extensions.append(("portcullis.profile", "waypoint")) }),
       (.peerCertificateRejected, "none", to("open") { $0.certificate = "x" }),
       (.peerIdentityTooLong, "none", to("open") { $0.principal = String(repeating: "x", count: 9000) }),
       (.policyUnusable, "none", to("unusable")), (.mtlsRequired, "none", to("bank/strict")),
       (.untrustedDomain, "none", to("bank/strict") { $0.principal = "spiffe://elsewhere/ns/a/sa/b" }),
       (.deniedByPolicy, rule("two"), to("two")), (.noAllowMatched, "none", to("allow") { $0.http = .init(method: "PUT") }),
       (.allowedByPolicy, rule("allow"), to("allow")), (.allowedByDefault, "none", to("open")),
-      (.customProvider, rule("custom"), to("custom")),
+      (.customProvider, rule("custom"), to("custom")), (.customProviderUnusable, rule("unasked"), to("unasked")),
       (.unknownPort, rule("port"), to("port") { $0.destination = .none }),
       (.unknownSourceIP, rule("source"), to("source") { $0.source = .none }),
       (.unknownRemoteIP, rule("remote"), to("remote") { $0.source = .none }),
@@ -69,7 +70,8 @@ internal import Testing
 
   @Test func `name their reason and their rule, for every reason that a request can bring about`() throws {
     let set = try Self.set()
-    let snapshot = Snapshot(set, mesh: .init())
+    let providers = ["other": ExtensionProvider(kind: .extAuthzGRPC)] as [ExactText: ExtensionProvider]
+    let snapshot = Snapshot(set, mesh: MeshSettings(extensionProviders: providers))
     var belief = Belief()
     belief.infersWorkload = true
     let server = try TestServer(snapshot, belief)
@@ -91,8 +93,10 @@ internal import Testing
     #expect(try pinned.reason(CheckMessage(to: "shop/two")) == "wrong-workload")
     #expect(try pinned.reason(CheckMessage(to: "shop/open", from: "x")) == "peer-certificate-missing")
     seen.formUnion([.wrongWorkload, .peerCertificateMissing])
-    // A defect of ours, and a peer of whom not even anonymity is known: no request brings these about.
-    #expect(Set(Reason.allCases).subtracting(seen) == [.internalError, .unknownPeer])
+    // A defect of ours, a peer of whom not even anonymity is known, a profile that no hint names: no request brings these about. Tokens
+    // count only where that is asked for (`ServerTokenTests.swift`).
+    #expect(
+      Set(Reason.allCases).subtracting(seen) == [.internalError, .unknownPeer, .unsupportedProfile, .tokenRequired, .tokenRejected])
   }
 
   @Test func `allow for the verdict allow alone, and are never empty, whatever was decided`() throws {

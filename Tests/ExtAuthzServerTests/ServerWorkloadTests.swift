@@ -206,7 +206,7 @@ internal import Testing
     }
   }
 
-  @Test func `behind a gateway has no PeerAuthentication, and behind a waypoint nothing is decided`() throws {
+  @Test func `behind a gateway has no PeerAuthentication, and a waypoint must say what is addressed`() throws {
     let server = try server()
     let ask = { (profile: String?) in
       try server.reason(CheckMessage(to: "bank/vault").with { if let profile { $0.extensions.append(("portcullis.profile", profile)) } })
@@ -214,7 +214,7 @@ internal import Testing
     #expect(try ask(nil) == "mtls-required")
     #expect(try ask("sidecar") == "mtls-required")
     #expect(try ask("gateway") == "allowed-by-policy")
-    #expect(try ask("waypoint") == "unsupported-profile")
+    #expect(try ask("waypoint") == "unknown-service")
   }
 }
 

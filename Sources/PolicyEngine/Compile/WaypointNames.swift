@@ -15,15 +15,18 @@ struct WaypointNames: Sendable {
 
   init(_ set: PolicySet) {
     var pods: [[UInt8]: Pods] = [:]
-    func add(_ key: ObjectKey, _ labels: [ExactText: ExactText]) {
-      for kind in ["", "\(key.kind)/", "\(key.kind.string.lowercased())/"] {
+    func add(_ key: ObjectKey, kind: ExactText, _ labels: [ExactText: ExactText]) {
+      for kind in ["", "\(kind)/", "\(kind.string.lowercased())/"] {
         let name = Array("\(key.namespace)/\(kind)\(key.name)".utf8)
         if pods[name] == nil { pods[name] = Pods(namespace: key.namespace, labels: labels) }
       }
     }
-    for workload in set.workloads where workload.labels[gatewayNameLabel] != nil { add(workload.metadata.key, workload.labels) }
-    for object in set.inventory where object.metadata.key.kind == "Gateway" {
-      add(object.metadata.key, [gatewayNameLabel: object.metadata.key.name])
+    for workload in set.workloads where workload.labels[gatewayNameLabel] != nil {
+      add(workload.metadata.key, kind: workload.metadata.key.kind, workload.labels)
+    }
+    // The kind of Istio's own `Gateway` has no group in its key.
+    for object in set.inventory where object.metadata.key.kind == "Gateway.gateway.networking.k8s.io" {
+      add(object.metadata.key, kind: "Gateway", [gatewayNameLabel: object.metadata.key.name])
     }
     self.pods = pods
   }
