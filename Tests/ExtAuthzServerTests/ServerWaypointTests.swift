@@ -98,7 +98,9 @@ internal import Testing
     for service in ["web", "shop/", "/web", "shop/pod/web", "shop/service/web/x", "", "shop//web"] {
       #expect(try server.reason(asking("/web", wp, ("service", service))) == "bad-hint", "\(service)")
     }
-    #expect(try server.reason(asking("/web", wp, ("service", "shop/web"), ("service", "shop/db"))) == "bad-hint")
+    let named = asking("/web", wp, ("service", "shop/web"))
+    #expect(try server.reason(named, metadata: [("x-portcullis-service", "shop/db")]) == "bad-hint")
+    #expect(try server.reason(named, metadata: [("x-portcullis-service", "shop/service/web")]) == "denied-by-policy")
     #expect(try server.reason(asking("/web", ("workload", "infra/plain"), ("service", "none"))) == "unknown-workload")
     #expect(try server.reason(asking("/web", ("service", "none"))) == "unknown-workload")
     let sidecar = CheckMessage(to: "infra/plain")
