@@ -65,7 +65,7 @@ internal import PolicyModel
       return true
     }
     // Nobody asks on behalf of ztunnel: it has no ext_authz.
-    for candidate in Profile.allCases where candidate.dataPlane == .envoy && unsafe value.equals(candidate.name) {
+    for candidate in Profile.allCases where unsafe value.equals(candidate.name) && candidate.dataPlane == .envoy {
       guard !isProfileUnsupported, profile == nil || profile == candidate else { return false }
       profile = candidate
       return true
