@@ -22,6 +22,7 @@ extension ZtunnelReference {
       },
       unattachedCount: policies.policies.count - attached.count)
     explanation.withheld = withheld(namespace: namespace, labels: labels)
+    explanation.unattachedCount -= explanation.withheld.count
     return explanation
   }
 
@@ -54,11 +55,12 @@ extension ZtunnelReference {
     _ rule: AuthorizationPolicy.Rule?, of policy: AuthorizationPolicy, _ index: Int, _ request: Request
   ) -> Explanation.Rule {
     let (key, file) = (policy.metadata.key, policy.metadata.location.file)
+    let result = rule.map { outcome($0, of: policy, index, request) } ?? .dropped("the rule is null")
+    let isDropped = if case .dropped = result { true } else { false }
     return Explanation.Rule(
       name: ExactText("ns[\(key.namespace)]-policy[\(key.name)]-rule[\(index)]"),
       location: SourceLocation(file: file, span: rule?.span ?? policy.metadata.location.span),
-      outcome: rule.map { outcome($0, of: policy, index, request) } ?? .dropped("the rule is null"),
-      notes: rule.map { notes($0, of: policy) } ?? [])
+      outcome: result, notes: isDropped ? [] : rule.map { notes($0, of: policy, index) } ?? [])
   }
 
   private func outcome(
@@ -80,10 +82,11 @@ extension ZtunnelReference {
   }
 
   /// What ztunnel leaves out of a rule that it is given.
-  private func notes(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy) -> [String] {
-    guard policy.action != .allow || Self.unseen(rule).isEmpty else { return [] }
-    var notes = Self.unseen(rule).map {
-      "\($0.clause): ztunnel does not see `\($0.constraint.attribute.description)`; without it the rule is another one"
+  private func notes(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy, _ index: Int) -> [String] {
+    let empty = (sent(rule, of: policy, index)?.clauses.joined() ?? []).filter(\.fields.isEmpty).map(\.name)
+    var notes = Self.unseen(rule).map { clause, constraint in
+      "\(clause): ztunnel does not see `\(constraint.attribute.description)`, "
+        + (empty.contains(clause) ? "and what is left is empty and never matches" : "so the rule is wider than written")
     }
     for constraint in (rule.sources + rule.operations).flatMap(\.constraints) + rule.conditions {
       for value in (constraint.values + constraint.notValues).map(\.value) {
@@ -101,13 +104,9 @@ extension ZtunnelReference {
 
   /// The first failure of each match, unless one of them can hold.
   private func failures(_ clause: [Match], file: ExactText, _ request: Request) -> [Explanation.Failure] {
-    let found = clause.map { match -> Explanation.Failure? in
-      guard let field = match.fields.first(where: { holds($0, request) == .no }) else {
-        guard match.fields.isEmpty else { return nil }
-        return Explanation.Failure(
-          clause: match.name, attribute: "it", demand: "more than what ztunnel sees of it", actual: "empty",
-          location: SourceLocation(file: file, span: .nowhere))
-      }
+    let failing = clause.compactMap { match in match.fields.first { holds($0, request) == .no }.map { (match.name, $0) } }
+    guard failing.count == clause.filter({ !$0.fields.isEmpty }).count else { return [] }
+    return failing.map { name, field in
       func list(_ values: [ExactText]) -> String {
         values.prefix(8).map { "`\($0)`" }.joined(separator: ", ") + (values.count > 8 ? ", …" : "")
       }
@@ -115,10 +114,9 @@ extension ZtunnelReference {
       if !field.values.isEmpty { demands.append("one of \(list(field.values))") }
       if !field.notValues.isEmpty { demands.append("none of \(list(field.notValues))") }
       return Explanation.Failure(
-        clause: match.name, attribute: field.constraint?.attribute.description ?? "", demand: demands.joined(separator: " and "),
+        clause: name, attribute: field.constraint?.attribute.description ?? "", demand: demands.joined(separator: " and "),
         actual: actual(field.field, request), location: SourceLocation(file: file, span: field.constraint?.span ?? .nowhere))
     }
-    return found.contains { $0 == nil } ? [] : found.compactMap { $0 }
   }
 
   private func actual(_ field: Field, _ request: Request) -> String {
