@@ -83,7 +83,8 @@ extension ZtunnelReference {
 
   /// What ztunnel leaves out of a rule that it is given.
   private func notes(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy, _ index: Int) -> [String] {
-    let empty = (sent(rule, of: policy, index)?.clauses.joined() ?? []).filter(\.fields.isEmpty).map(\.name)
+    let matches = sent(rule, of: policy, index).map { $0.clauses.flatMap { $0 } } ?? []
+    let empty = matches.filter(\.fields.isEmpty).map(\.name)
     var notes = Self.unseen(rule).map { clause, constraint in
       "\(clause): ztunnel does not see `\(constraint.attribute.description)`, "
         + (empty.contains(clause) ? "and what is left is empty and never matches" : "so the rule is wider than written")
