@@ -12,6 +12,8 @@ public enum Profile: UInt8, Sendable, Hashable, CaseIterable {
   case gateway
   /// A waypoint: it terminates HBONE for the service that is addressed.
   case waypoint
+  /// ztunnel, the node's proxy in ambient mode: it decides connections, by less than Envoy sees. Never asked for over the wire.
+  case ztunnel
 
   /// The word in hints and on the command line.
   public var name: StaticString {
@@ -19,6 +21,7 @@ public enum Profile: UInt8, Sendable, Hashable, CaseIterable {
     case .sidecar: "sidecar"
     case .gateway: "gateway"
     case .waypoint: "waypoint"
+    case .ztunnel: "ztunnel"
     }
   }
 }

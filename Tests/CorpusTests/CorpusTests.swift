@@ -29,7 +29,7 @@ import Testing
       guard door.isPeerKnown else { continue }
       #expect(Self.compiled(Self.crowded(set), one.mesh, door) == expected, "compiled among many rules, \(place)")
       if let audit = check.audit {
-        let snapshot = Snapshot(set, mesh: one.mesh)
+        let snapshot = Snapshot(set, mesh: one.mesh, dataPlane: door.profile.dataPlane)
         var request = door.request
         let decision = snapshot.decide(&request, on: door.target(in: snapshot), profile: door.profile)
         #expect(snapshot.name(of: decision.audit).string == audit, "audit, \(place)")
@@ -55,7 +55,7 @@ import Testing
       _ = try Self.policySet(one)
       for check in one.checks { _ = try CorpusRequest(check.request, mesh: one.mesh) }
     }
-    #expect(needs == ["ztunnel": 8, "codec": 2, "interception": 1])
+    #expect(needs == ["codec": 2, "interception": 1])
   }
 
   /// What is compared.
@@ -77,7 +77,7 @@ import Testing
   }
 
   static func compiled(_ set: PolicySet, _ mesh: MeshSettings, _ door: CorpusRequest) -> Outcome {
-    let snapshot = Snapshot(set, mesh: mesh)
+    let snapshot = Snapshot(set, mesh: mesh, dataPlane: door.profile.dataPlane)
     var request = door.request
     let decision = snapshot.decide(&request, on: door.target(in: snapshot), profile: door.profile)
     return Outcome(

@@ -23,17 +23,22 @@ struct AttachmentIndex: Sendable {
   private let scopes: [ExactText: Scope]
   /// Groups that reach every workload.
   private let everywhere: [Int]
-  private let mesh: MeshSettings
+  let mesh: MeshSettings
+  private let dataPlane: DataPlane
+  /// The mesh's root namespace.
+  var root: ExactText { mesh.rootNamespace }
   /// Oldest first (Istio: creation time, then name, then namespace).
-  private let peerAuthentications: [ExactText: [PeerAuthentication]]
+  let peerAuthentications: [ExactText: [PeerAuthentication]]
 
-  init(_ groups: GroupCompiler.Result, _ set: PolicySet, mesh: MeshSettings) {
-    let tokens = set.requestAuthentications.filter { !$0.jwtRules.isEmpty }
+  init(_ groups: GroupCompiler.Result, _ set: PolicySet, mesh: MeshSettings, dataPlane: DataPlane) {
+    // ztunnel reads no tokens.
+    let tokens = dataPlane == .envoy ? set.requestAuthentications.filter { !$0.jwtRules.isEmpty } : []
     keys = groups.keys + tokens.map { GroupKey(namespace: $0.metadata.key.namespace, attachment: $0.attachment) }
     groupCount = groups.keys.count
     tokenRules = tokens.map { $0.jwtRules.map { TokenRule($0) } }
     providers = groups.providers
     self.mesh = mesh
+    self.dataPlane = dataPlane
     var scopes: [ExactText: Scope] = [:]
     var everywhere: [Int] = []
     for (number, key) in keys.enumerated() {
@@ -74,11 +79,15 @@ struct AttachmentIndex: Sendable {
       var candidates = here.unselected
       for (key, value) in scope.labels { candidates += here.byLabel[LabelSelector.Pair(key: key, value: value)] ?? [] }
       for reference in scope.references { candidates += here.byTarget[reference] ?? [] }
-      numbers += Set(candidates).filter { keys[$0].attaches(to: scope) }
+      numbers += Set(candidates).filter {
+        dataPlane == .ztunnel ? keys[$0].attachment.selectsForZtunnel(labels) : keys[$0].attaches(to: scope)
+      }
     }
     numbers.sort()
     let groups = numbers.filter { $0 < groupCount }
-    let (isStrict, exceptions) = serverMode(namespace: scope.namespace, labels: scope.labels)
+    let (isStrict, exceptions) =
+      dataPlane == .ztunnel
+      ? ztunnelServerMode(namespace: namespace, labels: labels) : serverMode(namespace: namespace, labels: labels)
     var named: Set<ExactText> = []
     for group in groups { named.formUnion(providers[group]) }
     return Target(

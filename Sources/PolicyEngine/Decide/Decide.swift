@@ -10,7 +10,9 @@ extension Snapshot {
   /// Decides one request. Safe on any thread; cost depends on the request and on the rules that could match, not on how many there are.
   /// The request is changed to what the proxy sees of it (names joined at a waypoint, claims split); deciding it again gives the same.
   public func decide(_ request: inout Request, on target: Target, profile: Profile = .sidecar) -> Decision {
-    guard target.isWaypoint == (profile == .waypoint) else { return Decision(.deny, .unsupportedProfile) }
+    guard profile.dataPlane == dataPlane, target.isWaypoint == (profile == .waypoint) else {
+      return Decision(.deny, .unsupportedProfile)
+    }
     if profile == .waypoint { request.joinNames() } else { request.nameView = .each }
     if joinsHeaderLines { request.joinHeaderLines() }
     var token = Gate.open
@@ -36,7 +38,9 @@ extension CompiledPolicies {
     if hasAllow, !found.deny.isMatched {
       for number in target.groups { match(groups[Int(number)].allow, request, &found.allow) }
     }
-    let gate = peerGate(request, target, profile, trustDomainPrefixes)
+    let gate =
+      profile == .ztunnel
+      ? ztunnelGate(request, target, trustDomainPrefixes) : peerGate(request, target, profile, trustDomainPrefixes)
     var decision = combine(found, gate: gate, token: token, hasAllow: hasAllow)
     decision.audit = RuleReference(number: found.audit.match)
     decision.dryRun = dryRun(request, on: target)

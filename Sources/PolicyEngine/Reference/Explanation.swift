@@ -15,6 +15,18 @@ public struct Explanation: Sendable {
   public var policies: [Policy]
   /// How many policies there are that are not attached.
   public var unattachedCount: Int
+  /// Policies that would apply to the workload were it behind Envoy, and that ztunnel is never given or attaches to nothing.
+  public var withheld: [Withheld] = []
+
+  /// A policy that ztunnel does not enforce.
+  public struct Withheld: Sendable {
+    /// Namespace and name.
+    public var key: ObjectKey
+    /// Where it is written.
+    public var location: SourceLocation
+    /// Why, in one sentence.
+    public var reason: String
+  }
 
   /// One attached policy.
   public struct Policy: Sendable {
@@ -40,6 +52,8 @@ public struct Explanation: Sendable {
     public var location: SourceLocation
     /// What became of it.
     public var outcome: Outcome
+    /// What the data plane leaves out of it, one sentence each.
+    public var notes: [String] = []
   }
 
   /// What became of a rule.
@@ -74,6 +88,9 @@ extension ReferenceEvaluator {
   public func explain(
     _ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar, service: ServiceName? = nil
   ) -> Explanation {
+    if profile == .ztunnel {
+      return ZtunnelReference(policies: written, mesh: mesh).explain(request, namespace: namespace, labels: labels)
+    }
     let scope = AttachmentScope(
       namespace: namespace, labels: labels, isWaypoint: profile == .waypoint, service: service, root: mesh.rootNamespace)
     let order: [AuthorizationPolicy.Action] = [.custom, .audit, .deny, .allow]

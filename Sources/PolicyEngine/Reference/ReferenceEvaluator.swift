@@ -39,6 +39,8 @@ enum Truth: Equatable {
 /// Decides by walking every policy.
 public struct ReferenceEvaluator: Sendable {
   let policies: PolicySet
+  /// The same as they were given.
+  let written: PolicySet
   let mesh: MeshSettings
 
   /// What the reference finds: the decision, with the rule by name.
@@ -56,6 +58,7 @@ public struct ReferenceEvaluator: Sendable {
   /// Evaluates these policies under these settings.
   public init(policies: PolicySet, mesh: MeshSettings) {
     self.policies = policies.refusingUndecidable(mesh)
+    written = policies
     self.mesh = mesh
   }
 
@@ -63,6 +66,9 @@ public struct ReferenceEvaluator: Sendable {
   public func decide(
     _ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar, service: ServiceName? = nil
   ) -> Finding {
+    if profile == .ztunnel {
+      return ZtunnelReference(policies: written, mesh: mesh).decide(request, namespace: namespace, labels: labels)
+    }
     let scope = AttachmentScope(
       namespace: namespace, labels: labels, isWaypoint: profile == .waypoint, service: service, root: mesh.rootNamespace)
     if policies.unusable.contains(where: { reaches($0.reach, scope) }) { return finding(.deny, .policyUnusable) }
@@ -233,7 +239,7 @@ public struct ReferenceEvaluator: Sendable {
     let strictness: Truth =
       switch profile {
       case .sidecar: strict(request, namespace: scope.namespace, labels: scope.labels)
-      case .gateway: .no
+      case .gateway, .ztunnel: .no
       case .waypoint: .yes
       }
     guard strictness != .no else { return (.no, .mtlsRequired) }

@@ -23,7 +23,8 @@ struct ExplainCommand: ParsableCommand {
     do {
       let loaded = try policies.load()
       let mesh = try policies.meshSettings()
-      let snapshot = Snapshot(loaded.policies, mesh: mesh)
+      let profile = arguments.profile?.profile ?? .sidecar
+      let snapshot = Snapshot(loaded.policies, mesh: mesh, dataPlane: profile.dataPlane)
       let question = try arguments.question(for: snapshot)
       let workload = try arguments.workload(in: loaded.policies)
       let report = DecisionReport(snapshot.decide(question.request, on: question.target, profile: question.profile), snapshot)
@@ -59,6 +60,9 @@ private struct ExplanationText {
       if policy.rules.isEmpty { lines.append("  no rules: never matches") }
       for (index, rule) in policy.rules.enumerated() { lines += self.lines(rule, index) }
     }
+    for policy in explanation.withheld {
+      lines.append("not enforced: \(policy.key.namespace)/\(policy.key.name): \(policy.reason)  \(policy.location.description)")
+    }
     if !explanation.policies.isEmpty, explanation.unattachedCount > 0 {
       lines.append(
         "\(explanation.unattachedCount) more \(explanation.unattachedCount == 1 ? "policy applies" : "policies apply") elsewhere")
@@ -67,6 +71,10 @@ private struct ExplanationText {
   }
 
   private func lines(_ rule: Explanation.Rule, _ index: Int) -> [String] {
+    outcome(rule, index) + rule.notes.map { "    note: \($0)" }
+  }
+
+  private func outcome(_ rule: Explanation.Rule, _ index: Int) -> [String] {
     switch rule.outcome {
     case .matches: return ["  rule \(index) MATCHES  \(rule.location.description)"]
     case .unknown(let reason): return ["  rule \(index) depends on what is not known: \(reason.explanation)"]

@@ -138,7 +138,9 @@ struct DecisionRun {
   func round(passes: Int) throws -> Result {
     let snapshot = compiled.snapshot
     let target = compiled.target
-    let (requests, verdicts) = (requests.span, verdicts.span)
+    let verdicts = verdicts.span
+    // Deciding may change a request, so that each round has its own, made before the clock runs.
+    var requests = requests.map { $0 }
     var batches: [Double] = []
     batches.reserveCapacity(passes * (requests.count / Self.batch + 1))
     var wrong: Int?
@@ -151,7 +153,7 @@ struct DecisionRun {
         let end = min(index + Self.batch, requests.count)
         let count = end - index
         while index < end {
-          if snapshot.decide(requests[index], on: target).verdict != verdicts[index] { wrong = index }
+          if snapshot.decide(&requests[index], on: target).verdict != verdicts[index] { wrong = index }
           index += 1
         }
         let now = bench_now()
@@ -162,7 +164,7 @@ struct DecisionRun {
     let seconds = Double(last - start) / 1e9
     let allocated = bench_allocations() - allocations
     if let wrong {
-      let decision = snapshot.decide(self.requests[wrong], on: target)
+      let decision = snapshot.decide(&requests[wrong], on: target)
       throw BenchError(
         "\(name), \(compiled.policyCount) policies: wrong answer \(decision.verdict.name) (\(decision.reason.code)) for \(cases[wrong])")
     }
