@@ -191,8 +191,10 @@ public struct ReferenceEvaluator: Sendable {
     return (strictness, spiffe.isEmpty ? .mtlsRequired : .untrustedDomain)
   }
 
-  /// Whether the effective server mode is STRICT (Istio: mesh, then namespace, then workload, then port; the oldest object of a scope).
-  private func strict(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText]) -> Truth {
+  /// The objects that set the server mode: of the mesh, the namespace and the workload, each the oldest of its scope (Istio).
+  func peerAuthentications(
+    namespace: ExactText, labels: [ExactText: ExactText]
+  ) -> (meshWide: PeerAuthentication?, namespaceWide: PeerAuthentication?, workload: PeerAuthentication?) {
     let objects = policies.peerAuthentications.sorted {
       ($0.metadata.creationTime, $0.metadata.key.name, $0.metadata.key.namespace)
         < ($1.metadata.creationTime, $1.metadata.key.name, $1.metadata.key.namespace)
@@ -203,6 +205,12 @@ public struct ReferenceEvaluator: Sendable {
     let workload = objects.first {
       $0.metadata.key.namespace == namespace && namespace != root && !$0.selector.isEmpty && $0.selector.selects(labels)
     }
+    return (meshWide, namespaceWide, workload)
+  }
+
+  /// Whether the effective server mode is STRICT (Istio: mesh, then namespace, then workload, then port).
+  private func strict(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText]) -> Truth {
+    let (meshWide, namespaceWide, workload) = peerAuthentications(namespace: namespace, labels: labels)
     let mode = workload?.mode ?? namespaceWide?.mode ?? meshWide?.mode ?? .permissive
     let portModes = (workload?.portModes ?? [:]).mapValues { ($0 ?? mode) == .strict }
     if request.isPortKnown { return (portModes[request.port] ?? (mode == .strict)) ? .yes : .no }

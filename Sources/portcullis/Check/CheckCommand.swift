@@ -43,7 +43,7 @@ struct CheckCommand: ParsableCommand {
     let question = try arguments.question(for: snapshot)
     let decision = snapshot.decide(question.request, on: question.target, profile: question.profile)
     let report = DecisionReport(decision, snapshot)
-    print(output == .json ? try report.json() : report.text(question: question.title))
+    print(output == .json ? report.json() : report.text(question: question.title))
     return report.answer
   }
 
@@ -54,27 +54,14 @@ struct CheckCommand: ParsableCommand {
     var worst: Answer?
     while let line = try lines.next() {
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { continue }
-      let question = try question(line, at: "\(Printable.text(path)):\(lines.number)", snapshot)
+      let question = try Question(line: line, at: "\(Printable.text(path)):\(lines.number)", snapshot)
       let report = DecisionReport(snapshot.decide(question.request, on: question.target, profile: question.profile), snapshot)
-      print(output == .json ? try report.json() : report.line(question: question.title))
+      print(output == .json ? report.json() : report.line(question: question.title))
       if !lines.hasLine { fflush(nil) }
       worst = max(worst ?? .yes, report.answer)
     }
     guard let worst else { throw CommandProblem("`\(Printable.text(path))` holds no request", help: "write one JSON object a line") }
     return worst
-  }
-
-  private func question(_ line: [UInt8], at place: String, _ snapshot: Snapshot) throws -> Question {
-    let help = "docs/request-json.md shows the shape of a request"
-    do {
-      return try RequestDocument(line: line).question(for: snapshot)
-    } catch let error as JSONError {
-      throw CommandProblem("not JSON: \(error.problem)", help: help, at: "\(place):\(error.column)")
-    } catch let error as RequestDocumentError {
-      throw CommandProblem(error.description, help: help, at: place)
-    } catch let problem as CommandProblem {
-      throw CommandProblem(problem.problem, help: problem.help, at: place)
-    }
   }
 }
 
@@ -84,4 +71,45 @@ struct Question {
   let request: Request
   let target: Target
   let profile: Profile
+  let destination: Destination
+
+  /// The workload that is called, as it was written.
+  enum Destination {
+    /// `namespace/[kind/]name`.
+    case workload(String)
+    /// Any workload with these labels.
+    case labels(ExactText, [ExactText: ExactText])
+  }
+}
+
+extension Question {
+  /// The request that a line of JSON describes; `place` is the line's file and number.
+  init(line: [UInt8], at place: String, _ snapshot: Snapshot) throws {
+    let help = "docs/request-json.md shows the shape of a request"
+    do {
+      self = try RequestDocument(line: line).question(for: snapshot)
+    } catch let error as JSONError {
+      throw CommandProblem("not JSON: \(error.problem)", help: help, at: "\(place):\(error.column)")
+    } catch let error as RequestDocumentError {
+      throw CommandProblem(error.description, help: help, at: place)
+    } catch let problem as CommandProblem {
+      throw CommandProblem(problem.problem, help: problem.help, at: place)
+    }
+  }
+
+  /// Namespace and labels of the workload that is called; of several with the same policies the first.
+  func workload(in policies: PolicySet) throws -> (namespace: ExactText, labels: [ExactText: ExactText]) {
+    switch destination {
+    case .labels(let namespace, let labels): return (namespace, labels)
+    case .workload(let name):
+      let parts = name.split(separator: "/").map { ExactText(String($0)) }
+      let found = policies.workloads.first { workload in
+        let key = workload.metadata.key
+        let isKind = parts.count < 3 || ExactText(key.kind.string.lowercased()) == ExactText(parts[1].string.lowercased())
+        return parts.count >= 2 && key.namespace == parts[0] && key.name == parts[parts.count - 1] && isKind
+      }
+      guard let found else { throw CommandProblem("no workload `\(Printable.text(name))` in the given files") }
+      return (found.metadata.key.namespace, found.labels)
+    }
+  }
 }

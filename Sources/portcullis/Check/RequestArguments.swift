@@ -81,18 +81,6 @@ struct RequestArguments: ParsableArguments {
   /// The name of the workload that is called, with its namespace.
   private var workloadName: String { (to ?? "").contains("/") ? to ?? "" : "\(namespace ?? "default")/\(to ?? "")" }
 
-  /// The workload that is called; of several with the same policies the first.
-  func workload(in policies: PolicySet) throws -> Workload {
-    let parts = workloadName.split(separator: "/").map { ExactText(String($0)) }
-    let found = policies.workloads.first { workload in
-      let key = workload.metadata.key
-      let isKind = parts.count < 3 || ExactText(key.kind.string.lowercased()) == ExactText(parts[1].string.lowercased())
-      return parts.count >= 2 && key.namespace == parts[0] && key.name == parts[parts.count - 1] && isKind
-    }
-    guard let found else { throw CommandProblem("no workload `\(workloadName)` in the given files") }
-    return found
-  }
-
   /// The request and what is attached to its workload.
   func question(for snapshot: Snapshot) throws -> Question {
     let workload = workloadName
@@ -124,7 +112,7 @@ struct RequestArguments: ParsableArguments {
     try fillClaims(into: &request)
     return Question(
       title: Printable.text("\(from ?? "?") -> \(workload)"), request: request, target: target,
-      profile: (profile ?? .sidecar).profile)
+      profile: (profile ?? .sidecar).profile, destination: .workload(workload))
   }
 
   private func fillPeer(_ from: String, _ mesh: MeshSettings, into request: inout Request) throws {

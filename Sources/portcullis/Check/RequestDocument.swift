@@ -44,7 +44,7 @@ struct RequestDocument {
     let source = try root["source"].map { try Members($0, "source", ["principal", "identities", "address"]) }
     let from = try source.map { try fillSource($0, into: &request) } ?? "?"
     guard let destination = root["destination"] else { throw RequestDocumentError("`destination` is missing") }
-    let (to, target, profile) = try fillDestination(destination, snapshot, into: &request)
+    let (to, target, profile, workload) = try fillDestination(destination, snapshot, into: &request)
     if let sni = root["sni"] { RequestFilling.setSNI(try Self.bytes(sni, "sni"), in: &request) }
     if let http = root["http"] {
       try fillHTTP(http, snapshot.mesh, into: &request)
@@ -56,7 +56,7 @@ struct RequestDocument {
     } else if request.isTCP, let peer = source?["address"] {
       request.setRemoteIP(try Self.address(peer, "source.address"))
     }
-    return Question(title: Printable.text("\(from) -> \(to)"), request: request, target: target, profile: profile)
+    return Question(title: Printable.text("\(from) -> \(to)"), request: request, target: target, profile: profile, destination: workload)
   }
 
   private func fillSource(_ source: Members, into request: inout Request) throws -> String {
@@ -89,7 +89,7 @@ struct RequestDocument {
 
   private func fillDestination(
     _ value: JSONValue, _ snapshot: Snapshot, into request: inout Request
-  ) throws -> (String, Target, Profile) {
+  ) throws -> (String, Target, Profile, Question.Destination) {
     let destination = try Members(value, "destination", ["workload", "namespace", "labels", "profile", "port", "address"])
     if let address = destination["address"] { request.setDestinationIP(try Self.address(address, "destination.address")) }
     if let value = destination["port"] {
@@ -110,7 +110,7 @@ struct RequestDocument {
         throw RequestDocumentError("`destination` has both `workload` and `labels` or `namespace`")
       }
       let name = String(decoding: try Self.bytes(value, "destination.workload"), as: UTF8.self)
-      return (name, try WorkloadName.target(name, in: snapshot), profile)
+      return (name, try WorkloadName.target(name, in: snapshot), profile, .workload(name))
     }
     guard let namespace = destination["namespace"], let value = destination["labels"] else {
       throw RequestDocumentError("`destination` needs `workload`, or `namespace` and `labels`")
@@ -120,7 +120,7 @@ struct RequestDocument {
     for (key, value) in pairs { labels[key] = try Self.text(value, "destination.labels.\(Printable.text(key.string))") }
     let name = try Self.text(namespace, "destination.namespace")
     guard !name.isEmpty else { throw RequestDocumentError("`destination.namespace` is empty") }
-    return (name.string, snapshot.target(namespace: name, labels: labels), profile)
+    return (name.string, snapshot.target(namespace: name, labels: labels), profile, .labels(name, labels))
   }
 
   private func fillHTTP(_ value: JSONValue, _ mesh: MeshSettings, into request: inout Request) throws {

@@ -1,0 +1,153 @@
+// An explanation for people who have never seen the policy.
+// Enters: findings. Leaves: lines of at most 100 columns, unless a name or a value is longer by itself. Foreign text stays on its line.
+// Never here: a finding; whatever is said here is in the explanation.
+
+internal import PolicyEngine
+internal import PolicyModel
+
+extension ExplanationReport {
+  /// The decision as `check` prints it, then what it rests on.
+  func text(question: String) -> String {
+    var page = Page()
+    page.lines = decision.text(question: question).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    page.add(2, "checked   " + (differences.isEmpty ? "the reference evaluator says the same" : "THE REFERENCE EVALUATOR SAYS OTHERWISE"))
+    page.addBlank()
+    peer(on: &page)
+    serverMode(on: &page)
+    for policy in explanation.unusable {
+      page.add(
+        0, "UNUSABLE  \(policy.key.description): it cannot be read, so nobody knows what it denies, and everything is denied",
+        policy.location)
+    }
+    for action in [AuthorizationPolicy.Action.custom, .audit, .deny, .allow] {
+      let policies = explanation.policies.filter { $0.action == action }
+      if let first = policies.first { section(action, policies, reach: first.reach, on: &page) }
+    }
+    elsewhere(on: &page)
+    return page.lines.joined(separator: "\n")
+  }
+
+  private func peer(on page: inout Page) {
+    switch explanation.peer {
+    case nil: page.add(0, "peer      not known")
+    case .some(let names) where names.isEmpty: page.add(0, "peer      anonymous")
+    case .some(let names):
+      for (index, name) in names.enumerated() { page.add(0, (index == 0 ? "peer      " : "   and as ") + Page.quoted(name)) }
+    }
+  }
+
+  private func serverMode(on page: inout Page) {
+    let mode = explanation.serverMode
+    let name = mode.mode.map(\.rawValue) ?? "depends on the port"
+    let outcome =
+      switch mode.outcome {
+      case .passes: mode.mode == .strict ? "the peer has an identity of the mesh and passes" : "any peer passes"
+      case .denied(let reason): "the peer is denied before any policy (\(reason.code)): \(reason.explanation)"
+      case .unknown(let reason): "whether the peer passes is not known (\(reason.code)): \(reason.explanation)"
+      case .doesNotApply: "does not apply: PeerAuthentication does not bind a gateway's servers"
+      }
+    if case .doesNotApply = mode.outcome { return page.add(0, "mTLS      \(outcome)") }
+    guard let origin = mode.origin else { return page.add(0, "mTLS      \(name) by default: \(outcome)") }
+    page.add(0, "mTLS      \(name): \(outcome)")
+    page.add(10, "set by \(origin.key.description)", origin.location)
+  }
+
+  private func section(
+    _ action: AuthorizationPolicy.Action, _ policies: [Explanation.Policy], reach: Explanation.Reach, on page: inout Page
+  ) {
+    page.addBlank()
+    page.add(0, "\(action.rawValue) policies: \(action.meaning)")
+    switch reach {
+    case .yes: break
+    case .no: page.add(2, "(the proxy never comes to these: \(blocker(of: action)))")
+    case .depends: page.add(2, "(whether the proxy comes to these depends on what is not known)")
+    }
+    for policy in policies {
+      let key = policy.key
+      page.add(2, "\(key.namespace)/\(key.name)\(notes(policy))", policy.location)
+      if policy.reach != reach { page.add(4, "(not tried: a rule before it \(policy.reach == .no ? "matched" : "may match"))") }
+      if policy.rules.isEmpty { page.add(4, "no rules: it never matches") }
+      for rule in policy.rules { self.rule(rule, of: policy, on: &page) }
+    }
+  }
+
+  private func notes(_ policy: Explanation.Policy) -> String {
+    var notes = policy.isDryRun ? " (dry run: evaluated, not enforced)" : ""
+    if let provider = policy.provider { notes += " (provider `\(Printable.text(provider.string))`)" }
+    if policy.isDelegated { notes += " (delegated: the proxy asks it, it adds nothing here)" }
+    return notes
+  }
+
+  /// What keeps the proxy from the policies of an action.
+  private func blocker(of action: AuthorizationPolicy.Action) -> String {
+    if !explanation.unusable.isEmpty { return "a policy is unusable" }
+    if case .denied = explanation.serverMode.outcome { return "PeerAuthentication denies the peer" }
+    return "a DENY rule matches"
+  }
+
+  private func rule(_ rule: Explanation.Rule, of policy: Explanation.Policy, on page: inout Page) {
+    let name = "rule \(rule.index)"
+    if rule.reach != policy.reach, rule.reach == .no, case .matches = rule.outcome {
+      return page.add(4, "\(name) would match, but one before it does", rule.location)
+    }
+    switch rule.outcome {
+    case .matches: page.add(4, "\(name) \(matchText(rule, of: policy))", rule.location)
+    case .dropped(let omission):
+      page.add(4, "\(name) is not there: \(omission.text(isRule: true))", omission.location)
+    case .unknown(let reason, let questions):
+      page.add(4, "\(name) is open: \(reason.explanation)", rule.location)
+      for question in questions {
+        page.add(
+          6, "\(question.part.name) \(question.attribute.field(in: question.part, isNegative: false)): \(question.reason.code)",
+          question.location)
+      }
+    case .fails(let failures):
+      page.add(4, "\(name) does not match", rule.location)
+      for failure in failures { self.failure(failure, on: &page) }
+    }
+    for omission in rule.ignored { page.add(6, "wider than written: \(omission.text(isRule: false))", omission.location) }
+  }
+
+  private func matchText(_ rule: Explanation.Rule, of policy: Explanation.Policy) -> String {
+    if policy.isDryRun { return "would match: \(policy.action == .deny ? "it would deny" : "it would allow")" }
+    if rule.reach == .no { return "would match" }
+    if rule.name == explanation.finding.rule { return "MATCHES, and decides" }
+    return policy.action == .audit ? "MATCHES: the request is recorded" : "matches"
+  }
+
+  private func failure(_ failure: Explanation.Failure, on page: inout Page) {
+    page.add(6, "\(failure.part.name) \(failure.attribute.field(in: failure.part, isNegative: failure.isNegative))", failure.location)
+    if failure.actual.isEmpty { page.add(8, "is      \(failure.absence?.text ?? "not known")") }
+    let shown = failure.actual.prefix(Page.mostValues)
+    for (index, value) in shown.enumerated() {
+      page.add(8, (index == 0 ? "is      " : "   and  ") + Page.quoted(failure.attribute.asWritten(value)))
+    }
+    if failure.actual.count > shown.count { page.add(8, "   and  \(failure.actual.count - shown.count) more") }
+    // What is near, or matched, must not be among those that are left out.
+    let telling = failure.wanted.filter { $0.isMatched || $0.nearMiss != nil }
+    let others = failure.wanted.filter { !$0.isMatched && $0.nearMiss == nil }
+    let wanted = failure.isNegative ? telling : (telling + others)
+    for (index, value) in wanted.prefix(Page.mostValues).enumerated() {
+      let word = index > 0 ? "    or  " : failure.isNegative ? "not     " : "wanted  "
+      page.add(8, word + Page.quoted(value.value.bytes), value.location.span.line == failure.location.span.line ? nil : value.location)
+      if let near = value.nearMiss {
+        let which = failure.actual.count > 1 ? value.nearest.map { " from \(Page.quoted(failure.attribute.asWritten($0)))" } ?? "" : ""
+        page.add(8, "        ^ near miss\(which): \(near.text)")
+      }
+    }
+    if wanted.count > Page.mostValues { page.add(8, "    or  \(wanted.count - Page.mostValues) more") }
+  }
+
+  private func elsewhere(on page: inout Page) {
+    let count = explanation.unattachedCount
+    page.addBlank()
+    let others = "\(count) \(count == 1 ? "policy applies" : "policies apply") elsewhere"
+    if explanation.policies.isEmpty {
+      page.add(0, "no policy applies to this workload" + (count > 0 ? "; \(others)" : ""))
+    } else if count > 0 {
+      page.add(0, "\(others), not to this workload")
+    } else {
+      page.lines.removeLast()
+    }
+  }
+}
