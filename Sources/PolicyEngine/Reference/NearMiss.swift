@@ -81,7 +81,7 @@ extension ReferenceMatching {
     if admits(lowercased(value), lowercased(text)) { return .letterCase }
     if admits(trimmed(value), trimmed(text)) { return .whiteSpace }
     if value.last == slash, admits(value.dropLast(), text) { return .trailingSlash }
-    if !isIdentity, admits(value, text.last == slash ? text.dropLast() : text + [slash]) { return .trailingSlash }
+    if !isIdentity, admits(value, togglingSlash(text)) { return .trailingSlash }
     if attribute == .host, admits(withoutPort(value), withoutPort(text)) { return .hostPort }
     if attribute == .path, let query = value.firstIndex(of: UInt8(ascii: "?")), admits(Array(value[..<query]), text) { return .query }
     if let difference = spelling(value, text) { return difference }
@@ -98,8 +98,28 @@ extension ReferenceMatching {
     case .sourceTrustDomain: return mesh.expandingTrustDomain(written).contains { trustDomain($0.bytes, text) }
     case .host: return string(lowercased(value), lowercased(text), star: .present)
     case .path where written.string.contains("{*}") || written.string.contains("{**}"): return template(value[...], text[...])
+    case .requestPrincipal:
+      let (issuer, subject) = issuerAndSubject(text)
+      var request = Request()
+      request.addClaim(path: encoded(["iss"]).span, value: issuer.span, isListElement: false)
+      request.addClaim(path: encoded(["sub"]).span, value: subject.span, isListElement: false)
+      return requestPrincipal(value, request) == .yes
     default: return string(value, text, star: .nonEmpty)
     }
+  }
+
+  /// The parts of what `actual` shows of a token: `ISSUER/SUBJECT`.
+  private func issuerAndSubject(_ text: [UInt8]) -> (issuer: [UInt8], subject: [UInt8]) {
+    guard let slash = text.lastIndex(of: UInt8(ascii: "/")) else { return (text, []) }
+    return (Array(text[..<slash]), Array(text[(slash + 1)...]))
+  }
+
+  /// The text without the slash at its end, or with one where it has none; of a token's principal the issuer.
+  private func togglingSlash(_ text: [UInt8]) -> [UInt8] {
+    let slash = UInt8(ascii: "/")
+    guard attribute == .requestPrincipal else { return text.last == slash ? text.dropLast() : text + [slash] }
+    let (issuer, subject) = issuerAndSubject(text)
+    return (issuer.last == slash ? issuer.dropLast() : issuer + [slash]) + [slash] + subject
   }
 
   private func withoutPort(_ host: [UInt8]) -> [UInt8] {

@@ -9,7 +9,10 @@ extension ExplanationReport {
   /// The decision as `check` prints it, then what it rests on.
   func text(question: String) -> String {
     var page = Page()
-    page.lines = decision.text(question: question).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    for line in decision.text(question: question).split(separator: "\n") {
+      let indent = line.prefix { $0 == " " }.count
+      page.add(indent, String(line.dropFirst(indent)))
+    }
     page.add(2, "checked   " + (differences.isEmpty ? "the reference evaluator says the same" : "THE REFERENCE EVALUATOR SAYS OTHERWISE"))
     page.addBlank()
     peer(on: &page)
@@ -42,8 +45,8 @@ extension ExplanationReport {
     let outcome =
       switch mode.outcome {
       case .passes: mode.mode == .strict ? "the peer has an identity of the mesh and passes" : "any peer passes"
-      case .denied(let reason): "the peer is denied before any policy (\(reason.code)): \(reason.explanation)"
-      case .unknown(let reason): "whether the peer passes is not known (\(reason.code)): \(reason.explanation)"
+      case .denied(let reason): "the peer is denied before any policy (\(reason.code))"
+      case .unknown(let reason): "whether the peer passes is not known (\(reason.code))"
       case .doesNotApply: "does not apply: PeerAuthentication does not bind a gateway's servers"
       }
     if case .doesNotApply = mode.outcome { return page.add(0, "mTLS      \(outcome)") }
@@ -60,8 +63,11 @@ extension ExplanationReport {
     switch reach {
     case .yes: break
     case .no: page.add(2, "(the proxy never comes to these: \(blocker(of: action)))")
-    case .depends: page.add(2, "(whether the proxy comes to these depends on what is not known)")
+    case .depends:
+      let what = isProviderAsked ? "the answer of a CUSTOM policy's provider" : "what is not known"
+      page.add(2, "(whether the proxy comes to these depends on \(what))")
     }
+    if action == .allow, policies.allSatisfy(\.isDryRun) { page.add(2, "(none is enforced, so they close nothing)") }
     for policy in policies {
       let key = policy.key
       page.add(2, "\(key.namespace)/\(key.name)\(notes(policy))", policy.location)
@@ -76,6 +82,14 @@ extension ExplanationReport {
     if let provider = policy.provider { notes += " (provider `\(Printable.text(provider.string))`)" }
     if policy.isDelegated { notes += " (delegated: the proxy asks it, it adds nothing here)" }
     return notes
+  }
+
+  /// Whether a CUSTOM rule matches whose provider somebody must ask.
+  private var isProviderAsked: Bool {
+    explanation.policies.contains { policy in
+      policy.action == .custom && !policy.isDelegated
+        && policy.rules.contains { if case .matches = $0.outcome { true } else { false } }
+    }
   }
 
   /// What keeps the proxy from the policies of an action.
@@ -95,7 +109,7 @@ extension ExplanationReport {
     case .dropped(let omission):
       page.add(4, "\(name) is not there: \(omission.text(isRule: true))", omission.location)
     case .unknown(let reason, let questions):
-      page.add(4, "\(name) is open: \(reason.explanation)", rule.location)
+      page.add(4, "\(name) is undecided: \(reason.explanation)", rule.location)
       for question in questions {
         page.add(
           6, "\(question.part.name) \(question.attribute.field(in: question.part, isNegative: false)): \(question.reason.code)",
@@ -111,8 +125,12 @@ extension ExplanationReport {
   private func matchText(_ rule: Explanation.Rule, of policy: Explanation.Policy) -> String {
     if policy.isDryRun { return "would match: \(policy.action == .deny ? "it would deny" : "it would allow")" }
     if rule.reach == .no { return "would match" }
-    if rule.name == explanation.finding.rule { return "MATCHES, and decides" }
-    return policy.action == .audit ? "MATCHES: the request is recorded" : "matches"
+    if policy.isDelegated { return "matches" }
+    switch policy.action {
+    case .audit: return rule.reach == .yes ? "MATCHES: the request is recorded" : "would match: the request would be recorded"
+    case .custom: return "MATCHES: the provider is asked"
+    case .allow, .deny: return rule.name == explanation.finding.rule ? "MATCHES, and decides" : "would match"
+    }
   }
 
   private func failure(_ failure: Explanation.Failure, on page: inout Page) {
@@ -120,7 +138,7 @@ extension ExplanationReport {
     if failure.actual.isEmpty { page.add(8, "is      \(failure.absence?.text ?? "not known")") }
     let shown = failure.actual.prefix(Page.mostValues)
     for (index, value) in shown.enumerated() {
-      page.add(8, (index == 0 ? "is      " : "   and  ") + Page.quoted(failure.attribute.asWritten(value)))
+      page.add(8, (index == 0 ? "is      " : "   and  ") + Page.quoted(failure.attribute.asWritten(value)), isWhole: true)
     }
     if failure.actual.count > shown.count { page.add(8, "   and  \(failure.actual.count - shown.count) more") }
     // What is near, or matched, must not be among those that are left out.
@@ -129,7 +147,9 @@ extension ExplanationReport {
     let wanted = failure.isNegative ? telling : (telling + others)
     for (index, value) in wanted.prefix(Page.mostValues).enumerated() {
       let word = index > 0 ? "    or  " : failure.isNegative ? "not     " : "wanted  "
-      page.add(8, word + Page.quoted(value.value.bytes), value.location.span.line == failure.location.span.line ? nil : value.location)
+      page.add(
+        8, word + Page.quoted(value.value.bytes), value.location.span.line == failure.location.span.line ? nil : value.location,
+        isWhole: true)
       if let near = value.nearMiss {
         let which = failure.actual.count > 1 ? value.nearest.map { " from \(Page.quoted(failure.attribute.asWritten($0)))" } ?? "" : ""
         page.add(8, "        ^ near miss\(which): \(near.text)")

@@ -20,14 +20,16 @@ struct Page {
     if lines.last?.isEmpty == false { lines.append("") }
   }
 
-  /// Adds a text, and a place behind it if that fits, else on a line of its own. What follows the first line is indented by four more.
-  mutating func add(_ indent: Int, _ text: String, _ location: SourceLocation? = nil) {
+  /// Adds a text, and a place behind it if that fits, else on a line of its own. What follows the first line is indented by four more;
+  /// a text that `isWhole` is never broken.
+  mutating func add(_ indent: Int, _ text: String, _ location: SourceLocation? = nil, isWhole: Bool = false) {
+    let text = Printable.text(text)
     var line = String(repeating: " ", count: indent)
     let start = text.prefix { $0 == " " }
     line += start
     var isFirstWord = true
     for word in Self.words(text.dropFirst(start.count)) {
-      if !isFirstWord, line.unicodeScalars.count + word.trimmed.unicodeScalars.count > Self.width {
+      if !isFirstWord, !isWhole, line.unicodeScalars.count + word.trimmed.unicodeScalars.count > Self.width {
         lines.append(String(line.reversed().drop { $0 == " " }.reversed()))
         line = String(repeating: " ", count: indent + 4)
       }
