@@ -653,10 +653,11 @@ extension Run {
       let run = try sandbox.explain("token", "--requests token.jsonl --output json")
       #expect(run.code == 3 && run.lines.count == 2, "\(run.errors)")
       let binary = try sandbox.write(
-        #"{"source": {"principal": {"base64": "/w=="}}, "destination": {"workload": "shop/db"}, "http": {}}"#, to: "binary.jsonl")
+        #"{"source": {"identities": {"uri": [{"base64": "/w=="}, "spiffe://cluster.local/a"]}}, "destination": {"workload": "shop/db"}, "http": {}}"#,
+        to: "binary.jsonl")
       let answer = try sandbox.portcullis("explain", "--policies", Sandbox.shop, "--requests", binary, "--output", "json")
-      #expect(answer.code == 1 && answer.output.contains(#""peer":[{"base64":"/w=="}]"#), "\(answer.output)")
-      #expect(answer.output.contains(#""actual":[{"base64":"/w=="}]"#))
+      #expect(answer.code == 1 && answer.output.contains(#""peer":[{"base64":"/w=="},"spiffe://cluster.local/a"]"#), "\(answer.output)")
+      #expect(answer.output.contains(#""actual":[{"base64":"/w=="},"spiffe://cluster.local/a"]"#))
     }
   }
 }

@@ -71,6 +71,12 @@ struct RequestDocument {
       }
       let bytes = try Self.bytes(principal, "source.principal")
       guard !bytes.isEmpty else { throw RequestDocumentError("`source.principal` is empty; write `null` for an anonymous peer") }
+      // Any other text would be a peer whom no rule names, and a DENY rule would let it pass.
+      guard bytes.starts(with: "spiffe://".utf8) else {
+        throw RequestDocumentError(
+          "`source.principal` `\(Printable.text(bytes))` is no SPIFFE URI; write `spiffe://…`, or other names of a certificate as "
+            + "`source.identities`")
+      }
       request.addIdentity(bytes.span)
       return String(decoding: bytes, as: UTF8.self)
     }
@@ -120,6 +126,12 @@ struct RequestDocument {
     for (key, value) in pairs { labels[key] = try Self.text(value, "destination.labels.\(Printable.text(key.string))") }
     let name = try Self.text(namespace, "destination.namespace")
     guard !name.isEmpty else { throw RequestDocumentError("`destination.namespace` is empty") }
+    // Where no policy is, everything is allowed: a slip in the name must not look like that.
+    guard snapshot.knows(namespace: name.bytes.span) else {
+      throw CommandProblem(
+        "no object in the given files is in the namespace `\(Printable.text(name.string))`",
+        help: "correct the name, or add a manifest of the Namespace to `--policies`")
+    }
     return (name.string, snapshot.target(namespace: name, labels: labels), profile, .labels(name, labels))
   }
 
