@@ -64,7 +64,8 @@ internal import PolicyModel
       isProfileUnsupported = true
       return true
     }
-    for candidate in Profile.allCases where unsafe value.equals(candidate.name) {
+    // Nobody asks on behalf of ztunnel: it has no ext_authz.
+    for candidate in Profile.allCases where unsafe value.equals(candidate.name) && candidate.dataPlane == .envoy {
       guard !isProfileUnsupported, profile == nil || profile == candidate else { return false }
       profile = candidate
       return true

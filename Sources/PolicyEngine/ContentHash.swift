@@ -56,6 +56,7 @@ struct ContentHash {
 
   private mutating func add(_ selector: LabelSelector) {
     add(selector.matchLabels.count)
+    if selector.isEmpty, selector.form != .absent { add(selector.form.rawValue) }
     for pair in selector.matchLabels {
       add(pair.key)
       add(pair.value)

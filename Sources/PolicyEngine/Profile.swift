@@ -8,12 +8,15 @@ public enum Profile: UInt8, Sendable, Hashable, CaseIterable {
   case sidecar
   /// A gateway; PeerAuthentication does not apply to its servers.
   case gateway
+  /// ztunnel, the node's proxy in ambient mode: it decides connections, by less than Envoy sees. Never asked for over the wire.
+  case ztunnel
 
   /// The word in hints and on the command line.
   public var name: StaticString {
     switch self {
     case .sidecar: "sidecar"
     case .gateway: "gateway"
+    case .ztunnel: "ztunnel"
     }
   }
 }

@@ -38,6 +38,8 @@ public final class Snapshot: Sendable {
   public let targets: [Target]
   /// The workloads that exist and cannot be used: what is inferred from the others might be one of them.
   private let unusableWorkloads: [UnusableWorkload]
+  /// Whose reading of the policies it holds; profiles of another are refused.
+  public let dataPlane: DataPlane
   /// The settings it was compiled under.
   public let mesh: MeshSettings
   /// A hash of the policies and settings, 16 hexadecimal digits; the same in every replica that has loaded the same.
@@ -47,17 +49,18 @@ public final class Snapshot: Sendable {
   /// How many AuthorizationPolicies it holds.
   public let policyCount: Int
 
-  /// Compiles. O(total size, n log n).
-  public init(_ set: PolicySet, mesh: MeshSettings) {
+  /// Compiles the policies as this data plane reads them. O(total size, n log n).
+  public init(_ set: PolicySet, mesh: MeshSettings, dataPlane: DataPlane = .envoy) {
+    self.dataPlane = dataPlane
     let hash = ByteHash(seed: UInt64.random(in: .min ... .max))
-    var compiler = RuleCompiler(mesh: mesh, hash: hash)
-    let groups = GroupCompiler(set, mesh: mesh).compile(with: &compiler)
-    trustDomainPrefixes = mesh.allTrustDomains.map { compiler.intern(Array("spiffe://\($0)/".utf8)) }
+    var compiler = RuleCompiler(mesh: mesh, dataPlane: dataPlane, hash: hash)
+    let groups = GroupCompiler(set, mesh: mesh, dataPlane: dataPlane).compile(with: &compiler)
+    trustDomainPrefixes = dataPlane.trustDomains(of: mesh).map { compiler.intern(Array("spiffe://\($0)/".utf8)) }
     let (tables, _) = compiler.finish()
     self.tables = tables
     rules = groups.origins
     ruleNames = groups.origins.map(\.name.bytes)
-    attachments = AttachmentIndex(groups: groups.keys, peerAuthentications: set.peerAuthentications, mesh: mesh)
+    attachments = AttachmentIndex(groups: groups.keys, peerAuthentications: set.peerAuthentications, mesh: mesh, dataPlane: dataPlane)
     var numbers: [Target: Int] = [:]
     var targets: [Target] = []
     workloads = WorkloadIndex(set.workloads, namespaces: set.namespaces, hash: hash) { [attachments] workload in

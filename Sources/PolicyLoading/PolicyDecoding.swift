@@ -138,7 +138,7 @@ extension NodeReader {
     guard let labelsEntry = entry(mapping, "matchLabels") else {
       if document.entry(mapping, "matchLabels") != nil { return nil }
       report(.selectorEmpty(), at: span(selectorEntry))
-      return LabelSelector()
+      return LabelSelector(form: .empty)
     }
     let labelsPath = path + ".matchLabels"
     guard let labels = texts(labelsEntry, path: labelsPath) else { return nil }
@@ -152,6 +152,6 @@ extension NodeReader {
       if value.utf8.contains(UInt8(ascii: "*")) { report(.labelStar(value), at: span(item)) }
       if value.utf8.count > 63 { report(.labelValueLong(value), at: span(item)) }
     }
-    return LabelSelector(matchLabels: labels.mapValues(\.value))
+    return LabelSelector(matchLabels: labels.mapValues(\.value), form: .labels)
   }
 }

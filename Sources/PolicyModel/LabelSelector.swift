@@ -4,6 +4,19 @@
 public struct LabelSelector: Sendable, Hashable {
   /// The demanded labels, sorted by key.
   public private(set) var matchLabels: [Pair]
+  /// How much of the selector was written.
+  public private(set) var form: Form
+
+  /// How much of a selector was written. Without labels a sidecar selects everything in every form; ztunnel tells the forms apart
+  /// (Istio, pilot/pkg/serviceregistry/ambient).
+  public enum Form: UInt8, Sendable, Hashable {
+    /// No `selector`.
+    case absent
+    /// `selector: {}`.
+    case empty
+    /// A selector with `matchLabels`, which may be empty.
+    case labels
+  }
 
   /// One demanded label.
   public struct Pair: Sendable, Hashable, Comparable {
@@ -24,9 +37,10 @@ public struct LabelSelector: Sendable, Hashable {
     }
   }
 
-  /// Makes a selector from labels in any order.
-  public init(matchLabels: [ExactText: ExactText] = [:]) {
+  /// Makes a selector from labels in any order; without labels and form it is absent.
+  public init(matchLabels: [ExactText: ExactText] = [:], form: Form? = nil) {
     self.matchLabels = matchLabels.map { Pair(key: $0.key, value: $0.value) }.sorted()
+    self.form = form ?? (matchLabels.isEmpty ? .absent : .labels)
   }
 
   /// Whether it demands nothing.

@@ -28,7 +28,7 @@ import Testing
       guard door.isPeerKnown else { continue }
       #expect(Self.compiled(Self.crowded(set), one.mesh, door) == expected, "compiled among many rules, \(place)")
       if let audit = check.audit {
-        let snapshot = Snapshot(set, mesh: one.mesh)
+        let snapshot = Snapshot(set, mesh: one.mesh, dataPlane: door.profile.dataPlane)
         let target = snapshot.target(namespace: door.namespace, labels: door.labels)
         #expect(
           snapshot.name(of: snapshot.decide(door.request, on: target, profile: door.profile).audit).string == audit, "audit, \(place)")
@@ -54,7 +54,7 @@ import Testing
       _ = try Self.policySet(one)
       for check in one.checks { _ = try CorpusRequest(check.request, mesh: one.mesh) }
     }
-    #expect(needs == ["ztunnel": 8, "waypoint": 5, "custom-providers": 3, "codec": 2, "jwt-filter": 1, "interception": 1])
+    #expect(needs == ["waypoint": 5, "custom-providers": 3, "codec": 2, "jwt-filter": 1, "interception": 1])
   }
 
   /// What is compared.
@@ -76,7 +76,7 @@ import Testing
   }
 
   static func compiled(_ set: PolicySet, _ mesh: MeshSettings, _ door: CorpusRequest) -> Outcome {
-    let snapshot = Snapshot(set, mesh: mesh)
+    let snapshot = Snapshot(set, mesh: mesh, dataPlane: door.profile.dataPlane)
     let target = snapshot.target(namespace: door.namespace, labels: door.labels)
     let decision = snapshot.decide(door.request, on: target, profile: door.profile)
     return Outcome(

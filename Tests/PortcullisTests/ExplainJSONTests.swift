@@ -25,7 +25,7 @@ extension Run {
         try run.isObject(
           #"""
           {
-            "agrees": true, "at": null, "audit": [], "decision": "deny", "dry_run": [],
+            "agrees": true, "at": null, "audit": [], "decision": "deny", "dry_run": [], "not_enforced": [],
             "peer": ["spiffe://cluster.local/ns/shop/sa/frontend-sa"],
             "policies": [
               {
@@ -77,7 +77,7 @@ extension Run {
           #"""
           {
             "agrees": true, "at": {"column": 5, "file": "tcp.yaml", "line": 16}, "audit": [], "decision": "deny", "dry_run": [],
-            "peer": ["spiffe://cluster.local/ns/shop/sa/frontend-sa"],
+            "not_enforced": [], "peer": ["spiffe://cluster.local/ns/shop/sa/frontend-sa"],
             "policies": [
               {
                 "action": "DENY", "at": {"column": 18, "file": "tcp.yaml", "line": 11}, "delegated": false, "dry_run": false,
@@ -98,7 +98,12 @@ extension Run {
                   },
                   {
                     "at": {"column": 5, "file": "tcp.yaml", "line": 16}, "depends_on": [], "dropped": null, "failures": [], "index": 1,
-                    "not_tested": [{"at": {"column": 23, "file": "tcp.yaml", "line": 16}, "attribute": "paths", "cause": "needs-http", "values": []}],
+                    "not_tested": [
+                      {
+                        "at": {"column": 23, "file": "tcp.yaml", "line": 16}, "attribute": "paths", "cause": "needs-http",
+                        "part": {"clause": "to", "index": 0}, "values": []
+                      }
+                    ],
                     "outcome": "match", "reached": "yes", "reason": null, "rule": "ns[shop]-policy[deny-admin]-rule[1]"
                   }
                 ]
@@ -109,7 +114,10 @@ extension Run {
                 "rules": [
                   {
                     "at": {"column": 5, "file": "tcp.yaml", "line": 7}, "depends_on": [],
-                    "dropped": {"at": {"column": 23, "file": "tcp.yaml", "line": 7}, "attribute": "methods", "cause": "needs-http", "values": []},
+                    "dropped": {
+                      "at": {"column": 23, "file": "tcp.yaml", "line": 7}, "attribute": "methods", "cause": "needs-http",
+                      "part": {"clause": "to", "index": 0}, "values": []
+                    },
                     "failures": [], "index": 0, "not_tested": [], "outcome": "dropped", "reached": "no", "reason": null,
                     "rule": "ns[shop]-policy[allow-get]-rule[0]"
                   }
@@ -133,7 +141,7 @@ extension Run {
           #"""
           {
             "agrees": true, "at": {"column": 5, "file": "dry.yaml", "line": 33}, "audit": ["ns[shop]-policy[watch-writes]-rule[1]"],
-            "decision": "undecided", "dry_run": [{"decision": "deny", "policy": "ns[shop]-policy[no-web]-rule[0]"}],
+            "decision": "undecided", "dry_run": [{"decision": "deny", "policy": "ns[shop]-policy[no-web]-rule[0]"}], "not_enforced": [],
             "peer": ["spiffe://cluster.local/ns/web/sa/site"],
             "policies": [
               {

@@ -100,7 +100,7 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
     (#"{"destination": {"namespace": "shop", "labels": {"app": 1}}}"#, "`destination.labels.app` is not a string"),
     (#"{"destination": {"workload": "db"}}"#, "`db` is not a workload"),
     (#"{"destination": {"workload": "shop/nobody"}}"#, "no workload `shop/nobody` in the given files"),
-    (#"{"destination": {"workload": "shop/db", "profile": "mesh"}}"#, "`destination.profile` is not `sidecar` or `gateway`"),
+    (#"{"destination": {"workload": "shop/db", "profile": "mesh"}}"#, "`destination.profile` is not `sidecar`, `gateway` or `ztunnel`"),
     (#"{"http": {}}"#, "`destination` is missing"),
     (#"{"destination": {"workload": "shop/db"}, "http": null}"#, "`http` is not an object"),
     (#"{"destination": {"workload": "shop/db"}, "http": {"headers": {"a": "b"}}}"#, "`http.headers` is not a list"),

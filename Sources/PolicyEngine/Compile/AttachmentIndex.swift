@@ -17,12 +17,14 @@ struct AttachmentIndex: Sendable {
   private let scopes: [ExactText: Scope]
   /// Groups that reach every workload.
   private let everywhere: [Int]
-  private let root: ExactText
+  let root: ExactText
+  private let dataPlane: DataPlane
   /// Oldest first (Istio: creation time, then name, then namespace).
-  private let peerAuthentications: [ExactText: [PeerAuthentication]]
+  let peerAuthentications: [ExactText: [PeerAuthentication]]
 
-  init(groups keys: [GroupKey], peerAuthentications: [PeerAuthentication], mesh: MeshSettings) {
+  init(groups keys: [GroupKey], peerAuthentications: [PeerAuthentication], mesh: MeshSettings, dataPlane: DataPlane) {
     self.keys = keys
+    self.dataPlane = dataPlane
     root = mesh.rootNamespace
     var scopes: [ExactText: Scope] = [:]
     var everywhere: [Int] = []
@@ -53,9 +55,15 @@ struct AttachmentIndex: Sendable {
       guard let scope = scopes[name] else { continue }
       var candidates = scope.unselected
       for (key, value) in labels { candidates += scope.byLabel[LabelSelector.Pair(key: key, value: value)] ?? [] }
-      groups += candidates.filter { keys[$0].attachment.attaches(from: name, to: namespace, labels: labels, root: root) }
+      groups += candidates.filter {
+        dataPlane == .ztunnel
+          ? keys[$0].attachment.selectsForZtunnel(labels)
+          : keys[$0].attachment.attaches(from: name, to: namespace, labels: labels, root: root)
+      }
     }
-    let (isStrict, exceptions) = serverMode(namespace: namespace, labels: labels)
+    let (isStrict, exceptions) =
+      dataPlane == .ztunnel
+      ? ztunnelServerMode(namespace: namespace, labels: labels) : serverMode(namespace: namespace, labels: labels)
     return Target(groups: groups.sorted().map { UInt32(truncatingIfNeeded: $0) }, isStrict: isStrict, strictExceptions: exceptions)
   }
 

@@ -11,6 +11,8 @@ public import PolicyModel
 /// What a test compares.
 enum Subject: UInt8, Sendable, Hashable {
   case principal, namespace, serviceAccount, trustDomain
+  /// The same of the one identity that ztunnel reads from a certificate.
+  case ztunnelPrincipal, ztunnelNamespace, ztunnelServiceAccount
   case sourceIP, remoteIP, destinationIP, port
   case host, method, path, sni
   /// `request.headers[:path]`: the path with its query.

@@ -15,8 +15,8 @@ struct GroupCompiler {
   private let set: PolicySet
   private let mesh: MeshSettings
 
-  init(_ set: PolicySet, mesh: MeshSettings) {
-    self.set = set.withCustomDryRunAsDeny
+  init(_ set: PolicySet, mesh: MeshSettings, dataPlane: DataPlane) {
+    self.set = dataPlane == .ztunnel ? set.attachedByZtunnel : set.withCustomDryRunAsDeny
     self.mesh = mesh
   }
 

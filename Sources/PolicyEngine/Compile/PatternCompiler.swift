@@ -54,6 +54,8 @@ struct PatternCompiler {
     case .namespace: return namespace(text)
     case .serviceAccount: return serviceAccount(text, policyNamespace: policyNamespace)
     case .trustDomain: return trustDomain(value)
+    case .ztunnelPrincipal, .ztunnelNamespace, .ztunnelServiceAccount:
+      return ztunnelValue(text, subject: subject, policyNamespace: policyNamespace)
     case .sourceIP: return block(value, .sourceIP)
     case .remoteIP: return block(value, .remoteIP)
     case .destinationIP: return block(value, .destinationIP)
@@ -89,7 +91,7 @@ struct PatternCompiler {
       isExactKey: star == .present || index != .always)
   }
 
-  private mutating func stringPattern(_ text: [UInt8], star: Pattern.Kind) -> (Pattern, IndexPattern) {
+  mutating func stringPattern(_ text: [UInt8], star: Pattern.Kind) -> (Pattern, IndexPattern) {
     let asterisk = UInt8(ascii: "*")
     if text == [asterisk] { return (Pattern(kind: star), .always) }
     if text.first == asterisk {
@@ -137,11 +139,11 @@ struct PatternCompiler {
     return Value(patterns: patterns, keys: keys, isExactKey: isExact)
   }
 
-  private func identityKey(_ pattern: IndexPattern) -> IndexKey {
+  func identityKey(_ pattern: IndexPattern) -> IndexKey {
     IndexKey(dimension: Dimension(text: .identity, name: Literal()), pattern: pattern)
   }
 
-  private func workloadKey(_ pattern: IndexPattern) -> IndexKey {
+  func workloadKey(_ pattern: IndexPattern) -> IndexKey {
     IndexKey(dimension: Dimension(text: .workloadPath, name: Literal()), pattern: pattern)
   }
 

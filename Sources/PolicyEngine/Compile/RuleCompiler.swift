@@ -16,12 +16,14 @@ struct RuleKeys {
 
 struct RuleCompiler {
   private(set) var tables = CompiledPolicies()
-  private var values: PatternCompiler
+  var values: PatternCompiler
+  private let dataPlane: DataPlane
   private let hash: ByteHash
   /// A test with more patterns than this looks them up.
   private static let lookupThreshold = 8
 
-  init(mesh: MeshSettings, hash: ByteHash) {
+  init(mesh: MeshSettings, dataPlane: DataPlane, hash: ByteHash) {
+    self.dataPlane = dataPlane
     values = PatternCompiler(mesh: mesh)
     self.hash = hash
     tables.issuerPath = values.claimPath(["iss"])
@@ -47,6 +49,7 @@ struct RuleCompiler {
 
   /// Compiles one rule; `nil` when Istio's generator would drop it.
   mutating func compile(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy) -> (rule: CompiledRule, keys: RuleKeys)? {
+    if dataPlane == .ztunnel { return compileForZtunnel(rule, of: policy) }
     let isAllow = policy.action == .allow
     var keys = RuleKeys()
     var needsHTTP = false
@@ -95,14 +98,14 @@ struct RuleCompiler {
     return set
   }
 
-  private mutating func append(_ clauses: [[Test]]) -> Stretch {
+  mutating func append(_ clauses: [[Test]]) -> Stretch {
     let stretch = Stretch(start: UInt32(truncatingIfNeeded: tables.clauses.count), count: UInt32(truncatingIfNeeded: clauses.count))
     // Clauses first, so that they stand together; their tests follow in `tests`.
     for tests in clauses { tables.clauses.append(CompiledClause(tests: append(tests))) }
     return stretch
   }
 
-  private mutating func append(_ tests: [Test]) -> Stretch {
+  mutating func append(_ tests: [Test]) -> Stretch {
     let stretch = Stretch(start: UInt32(truncatingIfNeeded: tables.tests.count), count: UInt32(truncatingIfNeeded: tests.count))
     tables.tests.append(contentsOf: tests)
     return stretch
@@ -141,7 +144,7 @@ struct RuleCompiler {
     return (tests, keys)
   }
 
-  private mutating func test(_ compiled: [PatternCompiler.Value], subject: Subject, name: Literal, isNegated: Bool) -> Test {
+  mutating func test(_ compiled: [PatternCompiler.Value], subject: Subject, name: Literal, isNegated: Bool) -> Test {
     let count = compiled.reduce(0) { $0 + $1.patterns.count }
     let usesLookup = count > Self.lookupThreshold && compiled.contains(where: \.isExactKey)
     // What a lookup does not cover comes first.

@@ -9,7 +9,8 @@ internal import PolicyModel
 extension Snapshot {
   /// Decides one request. Safe on any thread; cost depends on the request and on the rules that could match, not on how many there are.
   public func decide(_ request: borrowing Request, on target: Target, profile: Profile = .sidecar) -> Decision {
-    tables.decide(request, on: target, profile: profile, trustDomainPrefixes: trustDomainPrefixes)
+    guard profile.dataPlane == dataPlane else { return Decision(.deny, .unsupportedProfile) }
+    return tables.decide(request, on: target, profile: profile, trustDomainPrefixes: trustDomainPrefixes)
   }
 }
 
@@ -31,7 +32,12 @@ extension CompiledPolicies {
     if hasAllow, !deny.isMatched {
       for number in target.groups { match(groups[Int(number)].allow, request, &allow) }
     }
-    let gate = profile == .sidecar ? peerGate(request, target, trustDomainPrefixes) : .open
+    let gate =
+      switch profile {
+      case .sidecar: peerGate(request, target, trustDomainPrefixes)
+      case .gateway: Gate.open
+      case .ztunnel: ztunnelGate(request, target, trustDomainPrefixes)
+      }
     var decision = combine(gate: gate, custom: custom, deny: deny, allow: allow, hasAllow: hasAllow)
     decision.audit = RuleReference(number: audit.match)
     decision.dryRun = dryRun(request, on: target)
@@ -79,7 +85,7 @@ extension CompiledPolicies {
   }
 
   /// What the server mode says.
-  private enum Gate {
+  enum Gate {
     case open
     case closed(Reason)
     case unknown(Reason)

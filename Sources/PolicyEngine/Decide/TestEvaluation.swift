@@ -34,6 +34,7 @@ extension CompiledPolicies {
       guard request.isPeerKnown else { return .unknown(.unknownPeer) }
       for identity in request.identities where matches(test, identity, request) { return .yes }
       return .no
+    case .ztunnelPrincipal, .ztunnelNamespace, .ztunnelServiceAccount: return ztunnelPeer(test, request)
     case .sourceIP: return address(test, request.sourceIP)
     case .remoteIP: return address(test, request.remoteIP)
     case .destinationIP: return address(test, request.destinationIP)

@@ -10,6 +10,9 @@ extension ReferenceEvaluator {
   public func explain(
     _ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar
   ) -> Explanation {
+    if profile == .ztunnel {
+      return ZtunnelReference(policies: written, mesh: mesh).explain(request, namespace: namespace, labels: labels)
+    }
     let attached = policies.policies.filter {
       $0.attachment.attaches(from: $0.metadata.key.namespace, to: namespace, labels: labels, root: mesh.rootNamespace)
     }
@@ -27,8 +30,9 @@ extension ReferenceEvaluator {
     default: break
     }
     for action in [AuthorizationPolicy.Action.custom, .audit, .deny, .allow] {
-      let ofAction = attached.filter { $0.action == action }.sorted { ruleName($0, "") < ruleName($1, "") }
-      let (found, outcome) = explain(ofAction, reach: reach, request)
+      let (found, outcome) = Explanation.walk(
+        attached.filter { $0.action == action }, reach: reach, isDelegated: isDelegated
+      ) { rule, policy, _ in explain(rule, of: policy, request) }
       explanation.policies += found
       switch (action, outcome) {
       case (.deny, .yes): reach = .no
@@ -41,47 +45,6 @@ extension ReferenceEvaluator {
       explanation.auditRule = explanation.policies.first(.audit) { _ in true } ?? "none"
     }
     return explanation
-  }
-
-  /// The policies of one action in order, and whether an enforced one matches. Envoy tries rules until one matches, the enforced and those
-  /// in dry run each for themselves.
-  private func explain(
-    _ policies: [AuthorizationPolicy], reach: Explanation.Reach, _ request: Request
-  ) -> (policies: [Explanation.Policy], outcome: Truth) {
-    var reaches = [true: reach, false: reach]
-    var outcome = Truth.no
-    let found = policies.map { policy in
-      let isDelegated = isDelegated(policy)
-      var result = Explanation.Policy(
-        key: policy.metadata.key, action: policy.action, isDryRun: policy.isDryRun, provider: policy.provider, isDelegated: isDelegated,
-        reach: reaches[policy.isDryRun] ?? reach, location: policy.metadata.location, rules: [])
-      let rules = policy.rules.enumerated().map { (name: ruleName(policy, "\($0)]"), index: $0, rule: $1) }.sorted { $0.name < $1.name }
-      for (name, index, rule) in rules {
-        let (ruleOutcome, ignored) = explain(rule, of: policy, request)
-        result.rules.append(
-          Explanation.Rule(
-            name: name, index: index, reach: reaches[policy.isDryRun] ?? reach,
-            location: SourceLocation(file: policy.metadata.location.file, span: rule?.span ?? policy.metadata.location.span),
-            outcome: ruleOutcome, ignored: ignored))
-        if isDelegated { continue }
-        switch ruleOutcome {
-        case .matches:
-          reaches[policy.isDryRun] = .no
-          if !policy.isDryRun { outcome = .yes }
-        case .unknown(let reason, _):
-          if reaches[policy.isDryRun] == .yes { reaches[policy.isDryRun] = .depends }
-          if !policy.isDryRun, outcome == .no { outcome = .unknown(reason) }
-        case .fails, .dropped: break
-        }
-      }
-      return result
-    }
-    return (found, outcome)
-  }
-
-  /// The name under which Envoy knows a rule, up to `rule[`, and what follows.
-  private func ruleName(_ policy: AuthorizationPolicy, _ rest: String) -> ExactText {
-    ExactText("ns[\(policy.metadata.key.namespace)]-policy[\(policy.metadata.key.name)]-rule[\(rest)")
   }
 
   private func dryRunRule(_ explanation: Explanation) -> ExactText {
@@ -122,11 +85,9 @@ extension ReferenceEvaluator {
     _ rule: AuthorizationPolicy.Rule?, of policy: AuthorizationPolicy, _ request: Request
   ) -> (outcome: Explanation.Outcome, ignored: [Explanation.Omission]) {
     guard let rule else {
-      return (.dropped(.init(cause: .nullRule, attribute: nil, values: [], location: policy.metadata.location)), [])
+      return (.dropped(.init(cause: .nullRule, values: [], location: policy.metadata.location)), [])
     }
-    let omissions = ((rule.sources + rule.operations).flatMap(\.constraints) + rule.conditions).compactMap {
-      omission($0, of: policy, request)
-    }
+    let omissions = rule.constraints.compactMap { omission($0.constraint, $0.part, of: policy, request) }
     if let unknown = omissions.first(where: { $0.cause == .unknownKey }) { return (.dropped(unknown), []) }
     if policy.action == .allow, let first = omissions.first { return (.dropped(first), []) }
     switch matches(rule, of: policy, request) {
@@ -143,7 +104,9 @@ extension ReferenceEvaluator {
   }
 
   /// What of a constraint the proxy does not have.
-  private func omission(_ constraint: Constraint, of policy: AuthorizationPolicy, _ request: Request) -> Explanation.Omission? {
+  private func omission(
+    _ constraint: Constraint, _ part: Explanation.Part, of policy: AuthorizationPolicy, _ request: Request
+  ) -> Explanation.Omission? {
     let unusable = (constraint.values + constraint.notValues).map(\.value).filter {
       !ReferenceMatching.isExpressible($0, constraint.attribute)
     }
@@ -157,7 +120,7 @@ extension ReferenceEvaluator {
       cause = .unusableValue
     }
     return Explanation.Omission(
-      cause: cause, attribute: constraint.attribute, values: cause == .unusableValue ? unusable : [],
+      cause: cause, part: part, attribute: constraint.attribute, values: cause == .unusableValue ? unusable : [],
       location: location(constraint.span, policy))
   }
 
@@ -221,10 +184,67 @@ extension ReferenceEvaluator {
 
 extension [Explanation.Policy] {
   /// The first rule of an action that matches.
-  fileprivate func first(_ action: AuthorizationPolicy.Action, where isMeant: (Explanation.Policy) -> Bool) -> ExactText? {
+  func first(_ action: AuthorizationPolicy.Action, where isMeant: (Explanation.Policy) -> Bool) -> ExactText? {
     for policy in self where policy.action == action && isMeant(policy) {
       for rule in policy.rules { if case .matches = rule.outcome { return rule.name } }
     }
     return nil
+  }
+}
+
+extension Explanation {
+  /// The policies of one action in order, and whether an enforced one matches. Envoy tries rules until one matches, the enforced and those
+  /// in dry run each for themselves.
+  static func walk(
+    _ policies: [AuthorizationPolicy], reach: Explanation.Reach, isDelegated: (AuthorizationPolicy) -> Bool = { _ in false },
+    explain: (AuthorizationPolicy.Rule?, AuthorizationPolicy, Int) -> (outcome: Explanation.Outcome, ignored: [Explanation.Omission])
+  ) -> (policies: [Explanation.Policy], outcome: Truth) {
+    var reaches = [true: reach, false: reach]
+    var outcome = Truth.no
+    let found = policies.sorted { ruleName($0, "") < ruleName($1, "") }.map { policy in
+      let isDelegated = isDelegated(policy)
+      var result = Explanation.Policy(
+        key: policy.metadata.key, action: policy.action, isDryRun: policy.isDryRun, provider: policy.provider, isDelegated: isDelegated,
+        reach: reaches[policy.isDryRun] ?? reach, location: policy.metadata.location, rules: [])
+      let rules = policy.rules.enumerated().map { (name: ruleName(policy, "\($0)]"), index: $0, rule: $1) }.sorted { $0.name < $1.name }
+      for (name, index, rule) in rules {
+        let (ruleOutcome, ignored) = explain(rule, policy, index)
+        result.rules.append(
+          Explanation.Rule(
+            name: name, index: index, reach: reaches[policy.isDryRun] ?? reach,
+            location: SourceLocation(file: policy.metadata.location.file, span: rule?.span ?? policy.metadata.location.span),
+            outcome: ruleOutcome, ignored: ignored))
+        if isDelegated { continue }
+        switch ruleOutcome {
+        case .matches:
+          reaches[policy.isDryRun] = .no
+          if !policy.isDryRun { outcome = .yes }
+        case .unknown(let reason, _):
+          if reaches[policy.isDryRun] == .yes { reaches[policy.isDryRun] = .depends }
+          if !policy.isDryRun, outcome == .no { outcome = .unknown(reason) }
+        case .fails, .dropped: break
+        }
+      }
+      return result
+    }
+    return (found, outcome)
+  }
+
+  /// The name under which Envoy knows a rule, up to `rule[`, and what follows.
+  private static func ruleName(_ policy: AuthorizationPolicy, _ rest: String) -> ExactText {
+    ExactText("ns[\(policy.metadata.key.namespace)]-policy[\(policy.metadata.key.name)]-rule[\(rest)")
+  }
+}
+
+extension AuthorizationPolicy.Rule {
+  /// All constraints, each with its part of the rule.
+  var constraints: [(part: Explanation.Part, constraint: Constraint)] {
+    func all(_ clauses: [AuthorizationPolicy.Clause], _ part: (Int) -> Explanation.Part) -> [(
+      part: Explanation.Part, constraint: Constraint
+    )] {
+      clauses.enumerated().flatMap { index, clause in clause.constraints.map { (part(index), $0) } }
+    }
+    return all(sources, Explanation.Part.from) + all(operations, Explanation.Part.to)
+      + conditions.enumerated().map { (.when($0), $1) }
   }
 }

@@ -23,10 +23,34 @@ public struct Explanation: Sendable {
   public var policies: [Policy]
   /// How many policies there are that are not attached.
   public var unattachedCount: Int
+  /// Policies that would apply to the workload were it behind Envoy, and that ztunnel is never given or attaches to nothing.
+  public var withheld: [Withheld] = []
+
+  /// A policy that ztunnel does not enforce.
+  public struct Withheld: Sendable {
+    /// Namespace and name.
+    public var key: ObjectKey
+    /// Where it is written.
+    public var location: SourceLocation
+    /// Why.
+    public var cause: Cause
+
+    /// Why ztunnel does not enforce a policy.
+    public enum Cause: String, Sendable {
+      /// Its references are for gateways and waypoints.
+      case targetReferences = "target-references"
+      /// `selector: {}` attaches to nothing.
+      case emptySelector = "empty-selector"
+      /// ztunnel knows neither CUSTOM nor AUDIT.
+      case action
+      /// Policies in dry run are not sent.
+      case dryRun = "dry-run"
+    }
+  }
 
   /// The gate in front of the policies.
   public struct ServerMode: Sendable {
-    /// The mode at the request's port; nil when it depends on the port and that is not known.
+    /// The mode at the request's port; nil when it depends on the port and that is not known, and for ztunnel, which is given rules instead.
     public var mode: PeerAuthentication.Mode?
     /// The object that sets the mode; nil for Istio's default.
     public var origin: ObjectMetadata?
@@ -118,7 +142,9 @@ public struct Explanation: Sendable {
   public struct Omission: Sendable {
     /// Why.
     public var cause: Cause
-    /// The attribute; nil for a rule that is null.
+    /// Which part of the rule; nil for a rule that is null.
+    public var part: Part?
+    /// The attribute; nil for a rule that is null, and where no attribute is left.
     public var attribute: Attribute?
     /// The values that cannot be used; empty when the whole constraint is meant.
     public var values: [ExactText]
@@ -137,6 +163,10 @@ public struct Explanation: Sendable {
       case needsHTTP = "needs-http"
       /// A value that cannot be expressed: no address, no port.
       case unusableValue = "unusable-value"
+      /// ztunnel does not see the attribute: an ALLOW rule is dropped, another becomes wider.
+      case notInZtunnel = "not-in-ztunnel"
+      /// ztunnel sees nothing of an alternative, and what is empty never matches; of a rule: of every alternative of a part.
+      case emptyInZtunnel = "empty-in-ztunnel"
     }
   }
 

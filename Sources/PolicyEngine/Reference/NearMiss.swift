@@ -76,6 +76,8 @@ extension ReferenceMatching {
     case .sourceIP, .remoteIP, .destinationIP, .destinationPort, .malformedKey, .unknownKey: return nil
     default: break
     }
+    // Another data plane may refuse what this one would take.
+    if admits(value, text) { return nil }
     let scheme = ascii("spiffe://")
     if isIdentity, value.starts(with: scheme), admits(Array(value.dropFirst(scheme.count)), text) { return .spiffeScheme }
     if admits(lowercased(value), lowercased(text)) { return .letterCase }

@@ -39,6 +39,8 @@ enum Truth: Equatable {
 /// Decides by walking every policy.
 public struct ReferenceEvaluator: Sendable {
   let policies: PolicySet
+  /// The same as they were given.
+  let written: PolicySet
   let mesh: MeshSettings
 
   /// What the reference finds: the decision, with the rule by name.
@@ -56,11 +58,15 @@ public struct ReferenceEvaluator: Sendable {
   /// Evaluates these policies under these settings.
   public init(policies: PolicySet, mesh: MeshSettings) {
     self.policies = policies.withCustomDryRunAsDeny
+    written = policies
     self.mesh = mesh
   }
 
   /// Decides one request to a workload. O(all policies).
   public func decide(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar) -> Finding {
+    if profile == .ztunnel {
+      return ZtunnelReference(policies: written, mesh: mesh).decide(request, namespace: namespace, labels: labels)
+    }
     if policies.unusable.contains(where: { reaches($0.reach, namespace, labels) }) { return finding(.deny, .policyUnusable) }
     let attached = policies.policies.filter {
       $0.attachment.attaches(from: $0.metadata.key.namespace, to: namespace, labels: labels, root: mesh.rootNamespace)

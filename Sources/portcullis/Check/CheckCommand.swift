@@ -34,12 +34,13 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     let loaded = try policies.load()
-    let snapshot = Snapshot(loaded.policies, mesh: try policies.meshSettings())
-    let answer = try requests.map { try many(from: $0, snapshot) } ?? one(snapshot)
+    var snapshots = Snapshots(loaded.policies, mesh: try policies.meshSettings())
+    let answer = if let requests { try many(from: requests, &snapshots) } else { try one(&snapshots) }
     if answer != .yes { throw ExitCode(answer.rawValue) }
   }
 
-  private func one(_ snapshot: Snapshot) throws -> Answer {
+  private func one(_ snapshots: inout Snapshots) throws -> Answer {
+    let snapshot = snapshots.snapshot(for: arguments.profile?.profile ?? .sidecar)
     let question = try arguments.question(for: snapshot)
     let decision = snapshot.decide(question.request, on: question.target, profile: question.profile)
     let report = DecisionReport(decision, snapshot)
@@ -49,12 +50,12 @@ struct CheckCommand: ParsableCommand {
 
   /// Decides line by line, so that a program may ask and read in turn. Ends at the first line that is not a request: what was printed
   /// until then belongs to the lines before it. Exit code: the worst of all lines, undecided being worse than denied.
-  private func many(from path: String, _ snapshot: Snapshot) throws -> Answer {
+  private func many(from path: String, _ snapshots: inout Snapshots) throws -> Answer {
     var lines = LineReader(try InputFile(path: path))
     var worst: Answer?
     while let line = try lines.next() {
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { continue }
-      let question = try Question(line: line, at: "\(Printable.text(path)):\(lines.number)", snapshot)
+      let (question, snapshot) = try Question.read(line, at: "\(Printable.text(path)):\(lines.number)", &snapshots)
       let report = DecisionReport(snapshot.decide(question.request, on: question.target, profile: question.profile), snapshot)
       print(output == .json ? report.json() : report.line(question: question.title))
       if !lines.hasLine { fflush(nil) }
@@ -83,11 +84,13 @@ struct Question {
 }
 
 extension Question {
-  /// The request that a line of JSON describes; `place` is the line's file and number.
-  init(line: [UInt8], at place: String, _ snapshot: Snapshot) throws {
+  /// The request that a line of JSON describes, and the snapshot that answers it; `place` is the line's file and number.
+  static func read(_ line: [UInt8], at place: String, _ snapshots: inout Snapshots) throws -> (Question, Snapshot) {
     let help = "docs/request-json.md shows the shape of a request"
     do {
-      self = try RequestDocument(line: line).question(for: snapshot)
+      let document = try RequestDocument(line: line)
+      let snapshot = snapshots.snapshot(for: try document.profile)
+      return (try document.question(for: snapshot), snapshot)
     } catch let error as JSONError {
       throw CommandProblem("not JSON: \(error.problem)", help: help, at: "\(place):\(error.column)")
     } catch let error as RequestDocumentError {

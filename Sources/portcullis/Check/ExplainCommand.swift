@@ -36,20 +36,27 @@ struct ExplainCommand: ParsableCommand {
 
   func run() throws {
     let loaded = try policies.load()
-    let explainer = Explainer(loaded.policies, mesh: try policies.meshSettings(), output)
-    let answer = try requests.map { try many(from: $0, explainer) } ?? explainer.explain(arguments.question(for: explainer.snapshot))
+    let mesh = try policies.meshSettings()
+    let explainer = Explainer(loaded.policies, mesh: mesh, output)
+    var snapshots = Snapshots(loaded.policies, mesh: mesh)
+    let answer = if let requests { try many(from: requests, &snapshots, explainer) } else { try one(&snapshots, explainer) }
     if answer != .yes { throw ExitCode(answer.rawValue) }
   }
 
+  private func one(_ snapshots: inout Snapshots, _ explainer: Explainer) throws -> Answer {
+    let snapshot = snapshots.snapshot(for: arguments.profile?.profile ?? .sidecar)
+    return try explainer.explain(arguments.question(for: snapshot), snapshot)
+  }
+
   /// Line by line, as `check` does it.
-  private func many(from path: String, _ explainer: Explainer) throws -> Answer {
+  private func many(from path: String, _ snapshots: inout Snapshots, _ explainer: Explainer) throws -> Answer {
     var lines = LineReader(try InputFile(path: path))
     var worst: Answer?
     while let line = try lines.next() {
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { continue }
       if worst != nil, output == .text { print() }
-      let question = try Question(line: line, at: "\(Printable.text(path)):\(lines.number)", explainer.snapshot)
-      worst = max(worst ?? .yes, try explainer.explain(question))
+      let (question, snapshot) = try Question.read(line, at: "\(Printable.text(path)):\(lines.number)", &snapshots)
+      worst = max(worst ?? .yes, try explainer.explain(question, snapshot))
       if !lines.hasLine { fflush(nil) }
     }
     guard let worst else { throw CommandProblem("`\(Printable.text(path))` holds no request", help: "write one JSON object a line") }
@@ -59,13 +66,11 @@ struct ExplainCommand: ParsableCommand {
 
 /// Decides with the engine and explains with the reference evaluator.
 private struct Explainer {
-  let snapshot: Snapshot
   private let policies: PolicySet
   private let reference: ReferenceEvaluator
   private let output: OutputFormat
 
   init(_ policies: PolicySet, mesh: MeshSettings, _ output: OutputFormat) {
-    snapshot = Snapshot(policies, mesh: mesh)
     reference = ReferenceEvaluator(policies: policies, mesh: mesh)
     self.policies = policies
     self.output = output
@@ -74,7 +79,7 @@ private struct Explainer {
   /// Prints the explanation of one request.
   ///
   /// - Throws: `CommandProblem` after the explanation when the two evaluators differ.
-  func explain(_ question: Question) throws -> Answer {
+  func explain(_ question: Question, _ snapshot: Snapshot) throws -> Answer {
     let workload = try question.workload(in: policies)
     let decision = snapshot.decide(question.request, on: question.target, profile: question.profile)
     let explanation = reference.explain(

@@ -20,6 +20,8 @@ extension ExplanationReport {
       "server_mode": serverMode,
       "unusable": .list(explanation.unusable.map { Self.object($0.key, $0.location) }),
       "policies": .list(explanation.policies.map(Self.policy)),
+      "not_enforced": .list(
+        explanation.withheld.map { Self.object($0.key, $0.location).with(["cause": .text($0.cause.rawValue)]) }),
       "policies_elsewhere": .count(explanation.unattachedCount),
     ])
     return all.text
@@ -93,7 +95,8 @@ extension ExplanationReport {
 
   private static func omission(_ omission: Explanation.Omission) -> JSONValue {
     [
-      "cause": .text(omission.cause.rawValue), "attribute": .optional(omission.attribute.map { .text($0.description) }),
+      "cause": .text(omission.cause.rawValue), "part": .optional(omission.part.map(part)),
+      "attribute": .optional(omission.attribute.map { .text($0.description) }),
       "values": .list(omission.values.map { .text($0.string) }), "at": place(omission.location),
     ]
   }

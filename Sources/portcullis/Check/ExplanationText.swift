@@ -26,6 +26,13 @@ extension ExplanationReport {
       let policies = explanation.policies.filter { $0.action == action }
       if let first = policies.first { section(action, policies, reach: first.reach, on: &page) }
     }
+    if !explanation.withheld.isEmpty {
+      page.addBlank()
+      page.add(0, "policies that ztunnel does not enforce")
+      for policy in explanation.withheld {
+        page.add(2, "\(policy.key.namespace)/\(policy.key.name): \(policy.cause.text)", policy.location)
+      }
+    }
     elsewhere(on: &page)
     return page.lines.joined(separator: "\n")
   }
@@ -41,18 +48,22 @@ extension ExplanationReport {
 
   private func serverMode(on page: inout Page) {
     let mode = explanation.serverMode
-    let name = mode.mode.map(\.rawValue) ?? "depends on the port"
     let outcome =
       switch mode.outcome {
-      case .passes: mode.mode == .strict ? "the peer has an identity of the mesh and passes" : "any peer passes"
+      case .passes:
+        switch mode.mode {
+        case .strict: "the peer has an identity of the mesh and passes"
+        case nil: "the peer passes"
+        default: "any peer passes"
+        }
       case .denied(let reason): "the peer is denied before any policy (\(reason.code))"
       case .unknown(let reason): "whether the peer passes is not known (\(reason.code))"
       case .doesNotApply: "does not apply: PeerAuthentication does not bind a gateway's servers"
       }
     if case .doesNotApply = mode.outcome { return page.add(0, "mTLS      \(outcome)") }
-    guard let origin = mode.origin else { return page.add(0, "mTLS      \(name) by default: \(outcome)") }
-    page.add(0, "mTLS      \(name): \(outcome)")
-    page.add(10, "set by \(origin.key.description)", origin.location)
+    let name = mode.mode.map { mode.origin == nil ? "\($0.rawValue) by default: " : "\($0.rawValue): " }
+    page.add(0, "mTLS      \(name ?? (mode.origin == nil ? "" : "depends on the port: "))\(outcome)")
+    if let origin = mode.origin { page.add(10, "set by \(origin.key.description)", origin.location) }
   }
 
   private func section(
@@ -119,7 +130,10 @@ extension ExplanationReport {
       page.add(4, "\(name) does not match", rule.location)
       for failure in failures { self.failure(failure, on: &page) }
     }
-    for omission in rule.ignored { page.add(6, "wider than written: \(omission.text(isRule: false))", omission.location) }
+    for omission in rule.ignored {
+      let change = omission.cause == .emptyInZtunnel ? "narrower" : "wider"
+      page.add(6, "\(change) than written: \(omission.text(isRule: false))", omission.location)
+    }
   }
 
   private func matchText(_ rule: Explanation.Rule, of policy: Explanation.Policy) -> String {

@@ -139,6 +139,26 @@ extension Explanation.Omission {
       let list = values.prefix(4).map { Page.quoted($0.bytes) }.joined(separator: ", ")
       return isRule
         ? "`\(name)` cannot be \(list), so Istio drops this ALLOW rule" : "`\(name)` cannot be \(list), which is left out"
+    case .notInZtunnel:
+      let place = part.map { "`\(name)` in \($0.name)" } ?? "a part of it"
+      return isRule ? "ztunnel does not see \(place), so Istio omits this ALLOW rule" : "ztunnel does not see \(place)"
+    case .emptyInZtunnel:
+      let place = part?.name ?? "a part of it"
+      return isRule
+        ? "nothing is left of \(place) for ztunnel, and what is empty never matches: the rule has no effect"
+        : "ztunnel does not see `\(name)` in \(place); nothing is left of it, and what is empty never matches"
+    }
+  }
+}
+
+extension Explanation.Withheld.Cause {
+  /// For people.
+  var text: String {
+    switch self {
+    case .targetReferences: "it has target references, which are for gateways and waypoints"
+    case .emptySelector: "ztunnel attaches a policy with `selector: {}` to nothing"
+    case .action: "ztunnel knows neither CUSTOM nor AUDIT"
+    case .dryRun: "policies in dry run are not sent to ztunnel"
     }
   }
 }

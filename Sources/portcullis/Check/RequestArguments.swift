@@ -203,12 +203,13 @@ struct RequestArguments: ParsableArguments {
 
 /// The profiles of `check`.
 enum CheckProfile: String, ExpressibleByArgument, CaseIterable {
-  case sidecar, gateway
+  case sidecar, gateway, ztunnel
 
   var profile: Profile {
     switch self {
     case .sidecar: .sidecar
     case .gateway: .gateway
+    case .ztunnel: .ztunnel
     }
   }
 }

@@ -36,6 +36,23 @@ struct RequestDocument {
     root = try Members(JSONReader.value(of: line), "the request", ["source", "destination", "sni", "remote_ip", "http"])
   }
 
+  private static let destinationKeys: [ExactText] = ["workload", "namespace", "labels", "profile", "port", "address"]
+
+  /// The kind of proxy that is asked about; it says which snapshot can answer.
+  ///
+  /// - Throws: `RequestDocumentError`.
+  var profile: Profile {
+    get throws {
+      guard let value = root["destination"] else { throw RequestDocumentError("`destination` is missing") }
+      guard let value = try Members(value, "destination", Self.destinationKeys)["profile"] else { return .sidecar }
+      guard case .string(let name) = value, let known = CheckProfile(rawValue: String(decoding: name, as: UTF8.self)) else {
+        let names = CheckProfile.allCases.map { "`\($0.rawValue)`" }
+        throw RequestDocumentError("`destination.profile` is not \(names.dropLast().joined(separator: ", ")) or \(names.last ?? "")")
+      }
+      return known.profile
+    }
+  }
+
   /// The request and what is attached to its workload.
   ///
   /// - Throws: `RequestDocumentError`, or `CommandProblem` when the workload is not there.
@@ -96,7 +113,7 @@ struct RequestDocument {
   private func fillDestination(
     _ value: JSONValue, _ snapshot: Snapshot, into request: inout Request
   ) throws -> (String, Target, Profile, Question.Destination) {
-    let destination = try Members(value, "destination", ["workload", "namespace", "labels", "profile", "port", "address"])
+    let destination = try Members(value, "destination", Self.destinationKeys)
     if let address = destination["address"] { request.setDestinationIP(try Self.address(address, "destination.address")) }
     if let value = destination["port"] {
       guard case .number(let digits) = value, let port = UInt16(digits), port > 0 else {
@@ -104,13 +121,7 @@ struct RequestDocument {
       }
       request.setPort(port)
     }
-    var profile = Profile.sidecar
-    if let value = destination["profile"] {
-      guard case .string(let name) = value, let known = CheckProfile(rawValue: String(decoding: name, as: UTF8.self)) else {
-        throw RequestDocumentError("`destination.profile` is not `sidecar` or `gateway`")
-      }
-      profile = known.profile
-    }
+    let profile = try self.profile
     if let value = destination["workload"] {
       guard destination["labels"] == nil, destination["namespace"] == nil else {
         throw RequestDocumentError("`destination` has both `workload` and `labels` or `namespace`")

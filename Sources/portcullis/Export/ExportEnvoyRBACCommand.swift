@@ -31,6 +31,7 @@ struct ExportEnvoyRBAC: ParsableCommand {
   var only: ExportPart?
 
   func validate() throws {
+    if profile == .ztunnel { throw ValidationError("`--profile ztunnel` does not go here: ztunnel has no Envoy filters") }
     guard let only else { return }
     if only == .cluster { throw ValidationError("`--only cluster` does not go here: native RBAC needs no cluster") }
     if tcp, only != .networkFilter { throw ValidationError("`--only \(only.rawValue)` does not go with `--tcp`") }
