@@ -50,7 +50,8 @@ public struct Explanation: Sendable {
 
   /// The gate in front of the policies.
   public struct ServerMode: Sendable {
-    /// The mode at the request's port; nil when it depends on the port and that is not known, and for ztunnel, which is given rules instead.
+    /// The mode at the request's port; nil when it depends on the port and that is not known, and for ztunnel, which is given rules
+    /// instead.
     public var mode: PeerAuthentication.Mode?
     /// The object that sets the mode; nil for Istio's default.
     public var origin: ObjectMetadata?
