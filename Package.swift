@@ -96,7 +96,7 @@ let package = Package(
       resources: [.copy("CheckRequests")],
       swiftSettings: settings),
     .testTarget(
-      name: "PortcullisTests", dependencies: ["PolicyEngine", "portcullis", "TestSupport"], swiftSettings: settings),
+      name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "portcullis", "TestSupport"], swiftSettings: settings),
     // A TLS client that shows chosen certificates, for the differential test.
     .target(
       name: "CTLSClient", path: "Tests/CTLSClient", cSettings: cSettings,

@@ -107,6 +107,9 @@ public final class Snapshot: Sendable {
     return target(waypointIn: namespace, labels: labels, service: service)
   }
 
+  /// Namespace and labels of the pods of the waypoint of this name.
+  public func waypoint(named name: Span<UInt8>) -> (namespace: ExactText, labels: [ExactText: ExactText])? { waypoints.find(name) }
+
   /// Whether any loaded object is in this namespace, or is it. A name that nothing knows is more likely a slip than a namespace.
   public func knows(namespace: Span<UInt8>) -> Bool { workloads.knows(namespace: namespace) }
 

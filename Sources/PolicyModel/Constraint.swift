@@ -96,7 +96,8 @@ public enum Attribute: Sendable, Hashable {
     case .destinationPort: "destination.port"
     case .destinationIP: "destination.ip"
     case .sni: "connection.sni"
-    case .envoyMetadata(let filter, let key): "experimental.envoy.filters.\(filter)[\(key)]"
+    // The filter's name begins with `envoy.filters.`, which the key has once.
+    case .envoyMetadata(let filter, let key): "experimental.\(filter)[\(key)]"
     case .malformedKey(let key), .unknownKey(let key): key.string
     }
   }

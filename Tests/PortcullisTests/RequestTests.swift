@@ -89,6 +89,13 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
     (#"{"destination": {"workload": "shop/db"}, "source": {"address": "10.0.0.256"}}"#, "`source.address` is not an address"),
     (#"{"destination": {"workload": "shop/db"}, "source": null}"#, "`source` is not an object"),
     (#"{"destination": {"workload": "shop/db", "labels": {}}}"#, "`destination` has both `workload` and `labels` or `namespace`"),
+    (
+      #"{"source": {"principal": "shop/frontend-sa"}, "destination": {"workload": "shop/backend"}}"#,
+      "`source.principal` `shop/frontend-sa` is no SPIFFE URI; write `spiffe://…`, or other names of a certificate as `source.identities`"
+    ),
+    (
+      #"{"destination": {"namespace": "shpo", "labels": {}}}"#, "no object in the given files is in the namespace `shpo`"
+    ),
     (#"{"destination": {"namespace": "shop"}}"#, "`destination` needs `workload`, or `namespace` and `labels`"),
     (#"{"destination": {"namespace": "shop", "labels": {"app": 1}}}"#, "`destination.labels.app` is not a string"),
     (#"{"destination": {"workload": "db"}}"#, "`db` is not a workload"),
@@ -140,11 +147,11 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
         """
         {"source": {"principal": {"base64": "\(name)"}}, "destination": {"workload": "shop/backend"}, "http": {}}
         {"source": {"identities": {"uri": [{"base64": "/w=="}], "dns": ["a"]}}, "destination": {"workload": "shop/backend"}, "http": {}}
-        {"source": {"principal": "x\\nallow  root -> shop/db\\u001b[2J"}, "destination": {"workload": "shop/backend"}, "http": {}}
+        {"source": {"principal": "spiffe://x\\nallow  root -> shop/db\\u001b[2J"}, "destination": {"workload": "shop/backend"}, "http": {}}
         """)
       #expect(run.code == 1 && run.lines.count == 3, "\(run.output)")
       #expect(run.lines.map { $0.prefix { $0 != " " } } == ["allow", "deny", "deny"])
-      #expect(run.lines.last?.contains("x\\u{a}allow  root -> shop/db\\u{1b}[2J -> shop/backend") == true, "\(run.output)")
+      #expect(run.lines.last?.contains("spiffe://x\\u{a}allow  root -> shop/db\\u{1b}[2J -> shop/backend") == true, "\(run.output)")
     }
   }
 

@@ -1,7 +1,7 @@
-// Why a decision is what it is: every attached rule, and for each that did not match, the first constraint that failed.
-// Enters: a request and its workload. Leaves: findings in the order in which the proxy evaluates, with places in files.
-// Never here: another opinion. The rules are judged by the reference evaluator, whose decision the engine must share; whoever explains
-// compares the two and says so when they differ.
+// Why a decision is what it is, as values.
+// Enters: nothing. Leaves: the shape of an explanation: every attached policy and rule in the order in which the proxy evaluates them, and
+// for each that did not match the first constraint that failed, with what it saw, what it wanted and where that is written.
+// Never here: text for people (the command writes it), or a second opinion; `ReferenceEvaluator.explain` fills this in.
 
 public import PolicyModel
 
@@ -9,9 +9,19 @@ public import PolicyModel
 public struct Explanation: Sendable {
   /// The decision of the reference evaluator.
   public var finding: ReferenceEvaluator.Finding
-  /// What the server mode says, in one sentence.
-  public var serverMode: String
-  /// The attached policies: CUSTOM, AUDIT, DENY, ALLOW, each in the byte order of names.
+  /// The rule that decided what the policies in dry run would have done, or `none`.
+  public var dryRunRule: ExactText
+  /// The first AUDIT rule that matches, or `none`.
+  public var auditRule: ExactText
+  /// The peer's identities as the proxy sees them; none for an anonymous peer, nil when it is not known who calls.
+  public var peer: [[UInt8]]?
+  /// What PeerAuthentication says.
+  public var serverMode: ServerMode
+  /// What the RequestAuthentications that are attached say of the token; nil when they are not asked.
+  public var token: ServerMode.Outcome?
+  /// The policies that cannot be used and could attach here: each denies everything.
+  public var unusable: [UnusablePolicy]
+  /// The attached policies: CUSTOM, AUDIT, DENY, ALLOW, each in the byte order of their rules' names (Envoy's order).
   public var policies: [Policy]
   /// How many policies there are that are not attached.
   public var unattachedCount: Int
@@ -24,8 +34,73 @@ public struct Explanation: Sendable {
     public var key: ObjectKey
     /// Where it is written.
     public var location: SourceLocation
-    /// Why, in one sentence.
-    public var reason: String
+    /// Why.
+    public var cause: Cause
+
+    /// Why ztunnel does not enforce a policy.
+    public enum Cause: String, Sendable {
+      /// Its references are for gateways and waypoints.
+      case targetReferences = "target-references"
+      /// `selector: {}` attaches to nothing.
+      case emptySelector = "empty-selector"
+      /// ztunnel knows neither CUSTOM nor AUDIT.
+      case action
+      /// Policies in dry run are not sent.
+      case dryRun = "dry-run"
+    }
+  }
+
+  /// The gate in front of the policies.
+  public struct ServerMode: Sendable {
+    /// The mode at the request's port; nil when it depends on the port and that is not known, and for ztunnel, which is given rules
+    /// instead.
+    public var mode: PeerAuthentication.Mode?
+    /// The object that sets the mode; nil for Istio's default.
+    public var origin: ObjectMetadata?
+    /// What it does to the peer.
+    public var outcome: Outcome
+    /// Whether the connection is HBONE, which is mutual TLS whatever the mode.
+    public var isHBONE = false
+
+    /// What the server mode does to a peer.
+    public enum Outcome: Sendable {
+      /// The policies decide.
+      case passes
+      /// The peer is denied before any policy.
+      case denied(Reason)
+      /// It depends on something that is not known.
+      case unknown(Reason)
+      /// Servers of this kind do not obey PeerAuthentication.
+      case doesNotApply
+    }
+  }
+
+  /// Whether the proxy comes to a policy or a rule.
+  public enum Reach: String, Sendable {
+    /// It does.
+    case yes
+    /// Something before it decides.
+    case no
+    /// It depends on a provider's answer, or on something that is not known.
+    case depends
+  }
+
+  /// What a match of a CUSTOM policy does (Istio: CUSTOM details).
+  public enum CustomEffect: String, Sendable {
+    /// Its provider is asked, and nobody here knows the answer.
+    case asked
+    /// Its provider is asked by the proxy itself, or is this server: it adds nothing.
+    case delegated
+    /// It denies, because its provider is missing or broken.
+    case unusable
+    /// It denies, because the workload's CUSTOM policies name several providers.
+    case several
+    /// It denies, because Istio enforces CUSTOM in dry run as DENY.
+    case enforcedDryRun = "enforced-dry-run"
+    /// Nothing: its provider speaks HTTP, and this is a TCP connection.
+    case skipped
+    /// Nothing: it is in dry run, and its provider cannot be asked.
+    case none
   }
 
   /// One attached policy.
@@ -36,11 +111,15 @@ public struct Explanation: Sendable {
     public var action: AuthorizationPolicy.Action
     /// Whether it is only evaluated.
     public var isDryRun: Bool
-    /// Whether its provider is asked by somebody else, so that it adds nothing here.
-    public var isDelegated: Bool
+    /// The provider of a CUSTOM policy.
+    public var provider: ExactText?
+    /// What a match of a CUSTOM policy does; nil for the other actions.
+    public var effect: CustomEffect?
+    /// Whether the proxy comes to it.
+    public var reach: Reach
     /// Where it is written.
     public var location: SourceLocation
-    /// Its rules.
+    /// Its rules, in the byte order of their names: rule 10 stands before rule 2.
     public var rules: [Rule]
   }
 
@@ -48,166 +127,155 @@ public struct Explanation: Sendable {
   public struct Rule: Sendable {
     /// `ns[N]-policy[P]-rule[i]`.
     public var name: ExactText
+    /// Its place in the policy, from 0.
+    public var index: Int
+    /// Whether the proxy tries it.
+    public var reach: Reach
     /// Where it is written.
     public var location: SourceLocation
-    /// What became of it.
+    /// What becomes of it.
     public var outcome: Outcome
-    /// What the data plane leaves out of it, one sentence each.
-    public var notes: [String] = []
+    /// What the proxy does not test, so that the rule is wider than it is written.
+    public var ignored: [Omission]
   }
 
-  /// What became of a rule.
+  /// What becomes of a rule.
   public enum Outcome: Sendable {
     /// It matches.
     case matches
-    /// It does not; in each alternative (source, operation, conditions) that had to hold and did not, the first constraint that failed.
+    /// It does not; of each alternative (source, operation, condition) that had to hold and did not, the first constraint that failed.
     case fails([Failure])
-    /// It depends on something that is not known.
-    case unknown(Reason)
-    /// It does not exist on this chain, or Istio's generator drops it; why.
-    case dropped(String)
+    /// It depends on something that is not known: the reason, and every constraint that could decide.
+    case unknown(Reason, [Question])
+    /// The proxy does not have it.
+    case dropped(Omission)
+  }
+
+  /// Which part of a rule.
+  public enum Part: Sendable, Hashable {
+    /// `from[i]`.
+    case from(Int)
+    /// `to[i]`.
+    case to(Int)
+    /// `when[i]`.
+    case when(Int)
+  }
+
+  /// What the proxy does not have.
+  public struct Omission: Sendable {
+    /// Why.
+    public var cause: Cause
+    /// Which part of the rule; nil for a rule that is null.
+    public var part: Part?
+    /// The attribute; nil for a rule that is null, and where no attribute is left.
+    public var attribute: Attribute?
+    /// The values that cannot be used; empty when the whole constraint is meant.
+    public var values: [ExactText]
+    /// Where it is written.
+    public var location: SourceLocation
+
+    /// Why the proxy does not have something.
+    public enum Cause: String, Sendable {
+      /// The rule is `null`.
+      case nullRule = "null-rule"
+      /// Istio does not know the key of a condition: the rule is dropped, whatever its action.
+      case unknownKey = "unknown-key"
+      /// Istio knows the key and cannot use what follows it.
+      case malformedKey = "malformed-key"
+      /// The attribute exists for HTTP only, and this is a TCP connection.
+      case needsHTTP = "needs-http"
+      /// A value that cannot be expressed: no address, no port.
+      case unusableValue = "unusable-value"
+      /// ztunnel does not see the attribute: an ALLOW rule is dropped, another becomes wider.
+      case notInZtunnel = "not-in-ztunnel"
+      /// ztunnel sees nothing of an alternative, and what is empty never matches; of a rule: of every alternative of a part.
+      case emptyInZtunnel = "empty-in-ztunnel"
+    }
+  }
+
+  /// A constraint whose outcome is not known.
+  public struct Question: Sendable {
+    /// Which part of the rule.
+    public var part: Part
+    /// The attribute.
+    public var attribute: Attribute
+    /// Why it is not known.
+    public var reason: Reason
+    /// Where the constraint is written.
+    public var location: SourceLocation
   }
 
   /// A constraint that did not hold.
   public struct Failure: Sendable {
-    /// `from[0]`, `to[1]` or `when`.
-    public var clause: String
+    /// Which part of the rule.
+    public var part: Part
     /// The attribute.
-    public var attribute: String
-    /// What it should have been, or, for notValues, should not.
-    public var demand: String
-    /// What it is in the request.
-    public var actual: String
+    public var attribute: Attribute
+    /// Whether the attribute should have been none of the values (a `not…` list), not one of them.
+    public var isNegative: Bool
+    /// What the policy names.
+    public var wanted: [Wanted]
+    /// What the request has, byte for byte; empty when it has nothing.
+    public var actual: [[UInt8]]
+    /// Why there is nothing.
+    public var absence: Absence?
     /// Where the constraint is written.
     public var location: SourceLocation
   }
-}
 
-extension ReferenceEvaluator {
-  /// Explains the decision about one request. O(all policies).
-  public func explain(
-    _ request: Request, namespace: ExactText, labels: [ExactText: ExactText], profile: Profile = .sidecar, service: ServiceName? = nil
-  ) -> Explanation {
-    if profile == .ztunnel {
-      return ZtunnelReference(policies: written, mesh: mesh).explain(request, namespace: namespace, labels: labels)
-    }
-    let scope = AttachmentScope(
-      namespace: namespace, labels: labels, isWaypoint: profile == .waypoint, service: service, root: mesh.rootNamespace)
-    let order: [AuthorizationPolicy.Action] = [.custom, .audit, .deny, .allow]
-    let attached = policies.policies.filter {
-      $0.attachment.attaches(from: $0.metadata.key.namespace, to: scope)
-    }.sorted {
-      let (left, right) = (order.firstIndex(of: $0.action) ?? 0, order.firstIndex(of: $1.action) ?? 0)
-      return left != right ? left < right : $0.metadata.key < $1.metadata.key
-    }
-    return Explanation(
-      finding: decide(request, namespace: namespace, labels: labels, profile: profile, service: service),
-      serverMode: serverMode(request, scope, profile),
-      policies: attached.map { policy in
-        Explanation.Policy(
-          key: policy.metadata.key, action: policy.action, isDryRun: policy.isDryRun, isDelegated: isDelegated(policy),
-          location: policy.metadata.location, rules: rules(of: policy, seen(request, by: profile)))
-      },
-      unattachedCount: policies.policies.count - attached.count)
+  /// One value of a constraint that failed.
+  public struct Wanted: Sendable {
+    /// As written.
+    public var value: ExactText
+    /// Where.
+    public var location: SourceLocation
+    /// Whether the request has it; only in a `not…` list.
+    public var isMatched: Bool
+    /// By how little the request misses it.
+    public var nearMiss: NearMiss?
+    /// Which of the actual values misses it by so little.
+    public var nearest: [UInt8]?
   }
 
-  private func serverMode(_ request: Request, _ scope: AttachmentScope, _ profile: Profile) -> String {
-    guard profile != .gateway else { return "PeerAuthentication does not apply to a gateway's servers" }
-    let gate = peerGate(request, scope, profile)
-    return switch gate.truth {
-    case .yes: "\(gate.reason.explanation)"
-    case .no: "PeerAuthentication lets the peer pass"
-    case .unknown(let reason): "\(reason.explanation)"
-    }
+  /// Why an attribute has no value.
+  public enum Absence: String, Sendable {
+    /// The peer has no identity.
+    case anonymous
+    /// No header line of this name.
+    case noHeader = "no-header"
+    /// No verified token.
+    case noToken = "no-token"
+    /// The token has no such claim, or none that is a text.
+    case noClaim = "no-claim"
+    /// The proxy's filters left no such metadata, or none that is a text.
+    case noMetadata = "no-metadata"
+    /// CONNECT has no path.
+    case noPath = "no-path"
+    /// The address is not an IP.
+    case notAnIP = "not-an-ip"
   }
 
-  private func rules(of policy: AuthorizationPolicy, _ request: Request) -> [Explanation.Rule] {
-    policy.rules.enumerated().map { index, rule in
-      let key = policy.metadata.key
-      return Explanation.Rule(
-        name: ExactText("ns[\(key.namespace)]-policy[\(key.name)]-rule[\(index)]"),
-        location: SourceLocation(file: policy.metadata.location.file, span: rule?.span ?? policy.metadata.location.span),
-        outcome: rule.map { outcome($0, of: policy, request) } ?? .dropped("the rule is null"))
-    }
-  }
-
-  private func outcome(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy, _ request: Request) -> Explanation.Outcome {
-    let constraints = (rule.sources + rule.operations).flatMap(\.constraints) + rule.conditions
-    if let unknown = constraints.first(where: { if case .unknownKey = $0.attribute { true } else { false } }) {
-      return .dropped("`\(unknown.attribute.description)` is no key that Istio knows, so Istio drops the rule")
-    }
-    if policy.action == .allow, let constraint = constraints.first(where: { isInexpressible($0, request) }) {
-      let isHTTP = request.isTCP && constraint.attribute.isHTTP
-      return .dropped(
-        isHTTP
-          ? "`\(constraint.attribute.description)` needs HTTP, so on a TCP connection this ALLOW rule does not exist"
-          : "`\(constraint.attribute.description)` has a value that cannot be used, so Istio drops this ALLOW rule")
-    }
-    switch matches(rule, of: policy, request) {
-    case .yes: return .matches
-    case .unknown(let reason): return .unknown(reason)
-    case .no:
-      return .fails(
-        failures(rule.sources, "from", of: policy, request) + failures(rule.operations, "to", of: policy, request)
-          + [failure(rule.conditions, "when", of: policy, request)].compactMap { $0 })
-    }
-  }
-
-  /// The first failure of each clause, unless one of the clauses can hold.
-  private func failures(
-    _ clauses: [AuthorizationPolicy.Clause], _ name: String, of policy: AuthorizationPolicy, _ request: Request
-  ) -> [Explanation.Failure] {
-    let found = clauses.enumerated().map { failure($1.constraints, "\(name)[\($0)]", of: policy, request) }
-    return found.contains { $0 == nil } ? [] : found.compactMap { $0 }
-  }
-
-  private func failure(
-    _ constraints: [Constraint], _ clause: String, of policy: AuthorizationPolicy, _ request: Request
-  ) -> Explanation.Failure? {
-    for constraint in constraints where !isInexpressible(constraint.attribute, request) {
-      guard holds(constraint, of: policy, request) == .no else { continue }
-      func list(_ values: [Located<ExactText>]) -> String {
-        values.prefix(8).map { "`\($0.value)`" }.joined(separator: ", ") + (values.count > 8 ? ", …" : "")
-      }
-      var demands: [String] = []
-      if !constraint.values.isEmpty { demands.append("one of \(list(constraint.values))") }
-      if !constraint.notValues.isEmpty { demands.append("none of \(list(constraint.notValues))") }
-      return Explanation.Failure(
-        clause: clause, attribute: constraint.attribute.description, demand: demands.joined(separator: " and "),
-        actual: actual(constraint.attribute, request), location: SourceLocation(file: policy.metadata.location.file, span: constraint.span))
-    }
-    return nil
-  }
-
-  /// The attribute's text in the request, for people.
-  private func actual(_ attribute: Attribute, _ request: Request) -> String {
-    func text(_ field: Request.TextField) -> String {
-      field.knowledge == .present
-        ? "`\(String(decoding: request.copy(field.slice), as: UTF8.self))`" : field.knowledge == .absent ? "absent" : "not known"
-    }
-    func address(_ field: Request.AddressField) -> String {
-      field.knowledge == .present ? field.address.description : field.knowledge == .absent ? "not an IP address" : "not known"
-    }
-    switch attribute {
-    case .sourcePrincipal, .sourceNamespace, .sourceServiceAccount, .sourceTrustDomain:
-      let names = request.identities.map { "`\(String(decoding: request.copy($0.slice), as: UTF8.self))`" }
-      return names.isEmpty ? "anonymous" : names.joined(separator: ", ")
-    case .sourceIP: return address(request.sourceIP)
-    case .remoteIP: return address(request.remoteIP)
-    case .destinationIP: return address(request.destinationIP)
-    case .destinationPort: return request.isPortKnown ? "\(request.port)" : "not known"
-    case .host: return text(request.host)
-    case .method: return text(request.method)
-    case .path: return text(request.path)
-    case .sni: return text(request.sni)
-    case .requestHeader(let name):
-      let lines = request.headers.filter { request.copy($0.name) == name.bytes.map(Request.lowercased) }
-      return lines.isEmpty
-        ? "no such header" : lines.map { "`\(String(decoding: request.copy($0.value), as: UTF8.self))`" }.joined(separator: ", ")
-    case .requestPrincipal, .requestAudiences, .requestPresenter, .requestClaim:
-      return request.claims.isEmpty ? "no token" : "the token's claims"
-    case .envoyMetadata: return "the proxy's metadata"
-    case .malformedKey, .unknownKey: return "nothing"
-    }
+  /// By how little a value was missed.
+  public enum NearMiss: String, Sendable {
+    /// The policy writes `spiffe://`, where principals are written without.
+    case spiffeScheme = "spiffe-scheme"
+    /// Only upper and lower case.
+    case letterCase = "case"
+    /// Only blanks at an end.
+    case whiteSpace = "white-space"
+    /// Only a slash at the end.
+    case trailingSlash = "trailing-slash"
+    /// Only the port behind the host.
+    case hostPort = "host-port"
+    /// The policy's path has a query; rules see paths without.
+    case query
+    /// Only one character.
+    case oneCharacter = "one-character"
+    /// Only two neighbouring characters, swapped.
+    case swappedCharacters = "swapped-characters"
+    /// Only the namespace.
+    case namespace
+    /// Only the trust domain.
+    case trustDomain = "trust-domain"
   }
 }

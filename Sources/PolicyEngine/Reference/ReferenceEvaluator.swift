@@ -153,23 +153,20 @@ public struct ReferenceEvaluator: Sendable {
   private func custom(
     _ policies: [AuthorizationPolicy], _ request: Request
   ) -> (asked: (truth: Truth, rule: ExactText), denied: (truth: Truth, rule: ExactText), enforcedDryRun: [AuthorizationPolicy]) {
-    let hasSeveral = Set(policies.map { $0.provider ?? "" }).count > 1 && !mesh.allowsSeveralCustomProviders
-    if hasSeveral { return ((.no, "none"), first(policies.filter { !$0.isDryRun }, request), []) }
-    var enforcedDryRun: [AuthorizationPolicy] = []
-    var asked: [AuthorizationPolicy] = []
-    var denying: [AuthorizationPolicy] = []
-    for policy in policies {
-      if !isProviderUsable(policy) {
-        if !policy.isDryRun { denying.append(policy) }
-      } else if request.isTCP, provider(of: policy)?.kind == .extAuthzHTTP {
-        continue
-      } else if policy.isDryRun {
-        enforcedDryRun.append(policy)
-      } else if !isDelegated(policy) {
-        asked.append(policy)
-      }
+    func having(_ effects: Explanation.CustomEffect...) -> [AuthorizationPolicy] {
+      policies.filter { effects.contains(effect(of: $0, among: policies, request)) }
     }
-    return (first(asked, request), first(denying, request), enforcedDryRun)
+    return (first(having(.asked), request), first(having(.unusable, .several), request), having(.enforcedDryRun))
+  }
+
+  /// What a match of a CUSTOM policy does, beside the other CUSTOM policies of the workload.
+  func effect(of policy: AuthorizationPolicy, among policies: [AuthorizationPolicy], _ request: Request) -> Explanation.CustomEffect {
+    let providers = Set(policies.filter { $0.action == .custom }.map { $0.provider ?? "" })
+    if providers.count > 1, !mesh.allowsSeveralCustomProviders { return policy.isDryRun ? .none : .several }
+    if !isProviderUsable(policy) { return policy.isDryRun ? .none : .unusable }
+    if request.isTCP, provider(of: policy)?.kind == .extAuthzHTTP { return .skipped }
+    if policy.isDryRun { return .enforcedDryRun }
+    return isDelegated(policy) ? .delegated : .asked
   }
 
   private func provider(of policy: AuthorizationPolicy) -> ExtensionProvider? {
@@ -252,8 +249,10 @@ public struct ReferenceEvaluator: Sendable {
     return (strictness, spiffe.isEmpty ? .mtlsRequired : .untrustedDomain)
   }
 
-  /// Whether the effective server mode is STRICT (Istio: mesh, then namespace, then workload, then port; the oldest object of a scope).
-  private func strict(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText]) -> Truth {
+  /// The objects that set the server mode: of the mesh, the namespace and the workload, each the oldest of its scope (Istio).
+  func peerAuthentications(
+    namespace: ExactText, labels: [ExactText: ExactText]
+  ) -> (meshWide: PeerAuthentication?, namespaceWide: PeerAuthentication?, workload: PeerAuthentication?) {
     let objects = policies.peerAuthentications.sorted {
       ($0.metadata.creationTime, $0.metadata.key.name, $0.metadata.key.namespace)
         < ($1.metadata.creationTime, $1.metadata.key.name, $1.metadata.key.namespace)
@@ -264,6 +263,12 @@ public struct ReferenceEvaluator: Sendable {
     let workload = objects.first {
       $0.metadata.key.namespace == namespace && namespace != root && !$0.selector.isEmpty && $0.selector.selects(labels)
     }
+    return (meshWide, namespaceWide, workload)
+  }
+
+  /// Whether the effective server mode is STRICT (Istio: mesh, then namespace, then workload, then port).
+  private func strict(_ request: Request, namespace: ExactText, labels: [ExactText: ExactText]) -> Truth {
+    let (meshWide, namespaceWide, workload) = peerAuthentications(namespace: namespace, labels: labels)
     let mode = workload?.mode ?? namespaceWide?.mode ?? meshWide?.mode ?? .permissive
     let portModes = (workload?.portModes ?? [:]).mapValues { ($0 ?? mode) == .strict }
     if request.isPortKnown { return (portModes[request.port] ?? (mode == .strict)) ? .yes : .no }

@@ -7,14 +7,14 @@ extension ZtunnelReference {
   // MARK: AuthorizationPolicy
 
   /// Why a policy is never sent, or sent and attached to nothing.
-  static func whyWithheld(_ policy: AuthorizationPolicy) -> String? {
+  static func whyWithheld(_ policy: AuthorizationPolicy) -> Explanation.Withheld.Cause? {
     switch policy.attachment {
-    case .targets: return "it has target references, which are for gateways and waypoints"
-    case .selector(let selector) where selector.form == .empty: return "ztunnel attaches a policy with `selector: {}` to nothing"
+    case .targets: return .targetReferences
+    case .selector(let selector) where selector.form == .empty: return .emptySelector
     case .selector: break
     }
-    if policy.action == .custom || policy.action == .audit { return "ztunnel knows no action \(policy.action.rawValue)" }
-    return policy.isDryRun ? "policies in dry run are not sent to ztunnel" : nil
+    if policy.action == .custom || policy.action == .audit { return .action }
+    return policy.isDryRun ? .dryRun : nil
   }
 
   func attaches(_ policy: AuthorizationPolicy, to namespace: ExactText, labels: [ExactText: ExactText]) -> Bool {
@@ -75,7 +75,7 @@ extension ZtunnelReference {
   }
 
   /// The values that can be read; `nil` when none is left.
-  private func sent(_ constraint: Constraint, isCondition: Bool, policyNamespace: ExactText) -> FieldMatch? {
+  func sent(_ constraint: Constraint, isCondition: Bool, policyNamespace: ExactText) -> FieldMatch? {
     guard let field = Self.field(constraint.attribute, isCondition: isCondition) else { return nil }
     func sent(_ value: Located<ExactText>) -> ExactText? {
       switch field {

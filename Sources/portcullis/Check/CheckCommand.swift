@@ -42,9 +42,9 @@ struct CheckCommand: ParsableCommand {
   private func one(_ snapshots: inout Snapshots) throws -> Answer {
     let snapshot = snapshots.snapshot(for: arguments.profile?.profile ?? .sidecar)
     let question = try arguments.question(for: snapshot)
-    let decision = snapshot.decide(question.request, on: question.target, profile: question.profile)
+    let decision = question.decision(in: snapshot)
     let report = DecisionReport(decision, snapshot)
-    print(output == .json ? try report.json() : report.text(question: question.title))
+    print(output == .json ? report.json() : report.text(question: question.title))
     return report.answer
   }
 
@@ -55,29 +55,14 @@ struct CheckCommand: ParsableCommand {
     var worst: Answer?
     while let line = try lines.next() {
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { continue }
-      let (question, snapshot) = try question(line, at: "\(Printable.text(path)):\(lines.number)", &snapshots)
-      let report = DecisionReport(snapshot.decide(question.request, on: question.target, profile: question.profile), snapshot)
-      print(output == .json ? try report.json() : report.line(question: question.title))
+      let (question, snapshot) = try Question.read(line, at: "\(Printable.text(path)):\(lines.number)", &snapshots, arguments.jwt)
+      let report = DecisionReport(question.decision(in: snapshot), snapshot)
+      print(output == .json ? report.json() : report.line(question: question.title))
       if !lines.hasLine { fflush(nil) }
       worst = max(worst ?? .yes, report.answer)
     }
     guard let worst else { throw CommandProblem("`\(Printable.text(path))` holds no request", help: "write one JSON object a line") }
     return worst
-  }
-
-  private func question(_ line: [UInt8], at place: String, _ snapshots: inout Snapshots) throws -> (Question, Snapshot) {
-    let help = "docs/request-json.md shows the shape of a request"
-    do {
-      let document = try RequestDocument(line: line)
-      let snapshot = snapshots.snapshot(for: try document.profile)
-      return (try document.question(for: snapshot), snapshot)
-    } catch let error as JSONError {
-      throw CommandProblem("not JSON: \(error.problem)", help: help, at: "\(place):\(error.column)")
-    } catch let error as RequestDocumentError {
-      throw CommandProblem(error.description, help: help, at: place)
-    } catch let problem as CommandProblem {
-      throw CommandProblem(problem.problem, help: problem.help, at: place)
-    }
   }
 }
 
@@ -87,4 +72,25 @@ struct Question {
   let request: Request
   let target: Target
   let profile: Profile
+  let destination: Destination
+}
+
+extension Question {
+  /// The request that a line of JSON describes, and the snapshot that answers it; `place` is the line's file and number.
+  static func read(
+    _ line: [UInt8], at place: String, _ snapshots: inout Snapshots, _ tokens: TokenTrust
+  ) throws -> (Question, Snapshot) {
+    let help = "docs/request-json.md shows the shape of a request"
+    do {
+      let document = try RequestDocument(line: line)
+      let snapshot = snapshots.snapshot(for: try document.profile)
+      return (try document.question(for: snapshot, tokens), snapshot)
+    } catch let error as JSONError {
+      throw CommandProblem("not JSON: \(error.problem)", help: help, at: "\(place):\(error.column)")
+    } catch let error as RequestDocumentError {
+      throw CommandProblem(error.description, help: help, at: place)
+    } catch let problem as CommandProblem {
+      throw CommandProblem(problem.problem, help: problem.help, at: place)
+    }
+  }
 }

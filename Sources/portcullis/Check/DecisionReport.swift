@@ -1,7 +1,6 @@
 // A decision for people and for programs.
 // Enters: a decision and the snapshot that made it. Leaves: text, or JSON of a stable shape.
 
-internal import Foundation
 internal import PolicyEngine
 internal import PolicyModel
 
@@ -43,9 +42,23 @@ struct DecisionReport {
     return lines.joined(separator: "\n")
   }
 
-  /// Whether the reference evaluator says the same.
-  func agrees(with finding: ReferenceEvaluator.Finding) -> Bool {
-    decision.verdict == finding.verdict && (decision.verdict == .undecided || snapshot.name(of: decision.rule) == finding.rule)
+  /// What the reference evaluator says otherwise, in words; empty when it says the same. Of an undecided request the two may name
+  /// different things that are not known.
+  func differences(from explanation: Explanation) -> [String] {
+    let finding = explanation.finding
+    var found: [String] = []
+    func compare(_ what: String, _ own: String, _ other: String) {
+      if !own.utf8.elementsEqual(other.utf8) { found.append("\(what) is \(own), the reference evaluator says \(other)") }
+    }
+    compare("the decision", "\(decision.verdict.name)", "\(finding.verdict.name)")
+    if decision.verdict != .undecided {
+      compare("the reason", "\(decision.reason.code)", "\(finding.reason.code)")
+      compare("the rule", snapshot.name(of: decision.rule).string, finding.rule.string)
+    }
+    compare("the outcome in dry run", decision.dryRun.verdict.map { "\($0.name)" } ?? "none", finding.dryRun.map { "\($0.name)" } ?? "none")
+    compare("the rule in dry run", snapshot.name(of: decision.dryRun.rule).string, explanation.dryRunRule.string)
+    compare("the AUDIT rule", snapshot.name(of: decision.audit).string, explanation.auditRule.string)
+    return found
   }
 
   /// One line for one of many.
@@ -54,33 +67,23 @@ struct DecisionReport {
   }
 
   /// `{"audit":[…],"decision":…,"dry_run":[…],"policy":…,"reason":…,"snapshot":…}` on one line, keys sorted.
-  func json() throws -> String {
-    struct Shape: Encodable {
-      struct DryRun: Encodable {
-        let decision: String
-        let policy: String
-      }
-      let decision: String
-      let reason: String
-      let policy: String
-      let dryRun: [DryRun]
-      let audit: [String]
-      let snapshot: String
+  func json() -> String { shape.text }
 
-      enum CodingKeys: String, CodingKey {
-        case decision, reason, policy, audit, snapshot
-        case dryRun = "dry_run"
-      }
+  /// The same as a value.
+  var shape: JSONValue {
+    let dryRun = decision.dryRun.verdict.map { verdict -> JSONValue in
+      ["decision": .text("\(verdict.name)"), "policy": .text(snapshot.name(of: decision.dryRun.rule).string)]
     }
-    let shape = Shape(
-      decision: "\(decision.verdict.name)", reason: "\(decision.reason.code)", policy: snapshot.name(of: decision.rule).string,
-      dryRun: decision.dryRun.verdict.map { [.init(decision: "\($0.name)", policy: snapshot.name(of: decision.dryRun.rule).string)] }
-        ?? [],
-      audit: decision.audit == .none ? [] : [snapshot.name(of: decision.audit).string], snapshot: snapshot.contentHash.string)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(shape), as: UTF8.self)
+    return [
+      "decision": .text("\(decision.verdict.name)"), "reason": .text("\(decision.reason.code)"),
+      "policy": .text(snapshot.name(of: decision.rule).string), "dry_run": .list([dryRun].compactMap { $0 }),
+      "audit": .list(decision.audit == .none ? [] : [.text(snapshot.name(of: decision.audit).string)]),
+      "snapshot": .text(snapshot.contentHash.string),
+    ]
   }
+
+  /// Where the rule that decided is written.
+  var location: SourceLocation? { origin(decision.rule)?.location }
 
   private func origin(_ rule: RuleReference) -> RuleOrigin? {
     rule == .none || Int(rule.number) >= snapshot.rules.count ? nil : snapshot.rules[Int(rule.number)]

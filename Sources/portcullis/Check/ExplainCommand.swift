@@ -1,7 +1,10 @@
-// `portcullis explain`: the same question as `check`, and every attached rule with what became of it.
-// Enters: policies and a request. Leaves: the decision, the rules in order, and the first constraint that failed in each that did not match.
+// `portcullis explain`: the same questions as `check`, and every attached rule with what became of it.
+// Enters: policies and requests. Leaves: the decision, the rules in the order in which the proxy evaluates them, and the first constraint
+// that failed in each that did not match. The engine decides, the reference evaluator explains: where the two differ, that is said, and
+// the exit code is 2.
 
 internal import ArgumentParser
+internal import Glibc
 internal import PolicyEngine
 internal import PolicyFiles
 internal import PolicyModel
@@ -10,78 +13,107 @@ struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
     abstract: "Decide one request, and say what became of every rule that applies.",
-    discussion: "Takes the same request as `check`, with the same exit codes.")
+    discussion: """
+      Takes the same requests as `check`, with the same exit codes. Policies and rules stand in the order in which the proxy evaluates them; \
+      of each rule that does not match, the first constraint that failed is shown, with what it saw and what it wanted.
+      """)
 
   @OptionGroup var policies: PolicyOptions
   @OptionGroup var arguments: RequestArguments
 
+  @Option(help: ArgumentHelp("Explain every line of this file (JSON, one request a line; `-` is standard input).", valueName: "file"))
+  var requests: String?
+
+  @Option(help: "Text for people or JSON for programs.")
+  var output = OutputFormat.text
+
   func validate() throws {
-    if arguments.to == nil { throw ValidationError("`--to` is needed: `namespace/name` of the workload") }
+    if requests != nil, arguments.isAnyGiven {
+      throw ValidationError("`--requests` goes without `--to`, `--from` and all else that describes one request: each line says it")
+    }
+    if requests == nil, arguments.to == nil { throw ValidationError("`--to` is needed: `namespace/name` of the workload") }
   }
 
   func run() throws {
-    do {
-      let loaded = try policies.load()
-      let mesh = try policies.meshSettings()
-      let profile = arguments.profile?.profile ?? .sidecar
-      let snapshot = Snapshot(loaded.policies, mesh: mesh, dataPlane: profile.dataPlane)
-      let question = try arguments.question(for: snapshot)
-      let workload = try arguments.workload(in: loaded.policies)
-      let report = DecisionReport(snapshot.decide(question.request, on: question.target, profile: question.profile), snapshot)
-      let explanation = ReferenceEvaluator(policies: loaded.policies, mesh: mesh).explain(
-        question.request, namespace: workload.metadata.key.namespace, labels: workload.labels, profile: question.profile)
-      print(report.text(question: question.title))
-      print(ExplanationText(explanation).text)
-      if !report.agrees(with: explanation.finding) {
-        throw CommandProblem(
-          "the engine and the reference evaluator disagree (\(explanation.finding.verdict.name)): this is a defect, please report it")
-      }
-      if report.answer != .yes { throw ExitCode(report.answer.rawValue) }
-    } catch let problem as CommandProblem {
-      StandardError.write("error: \(problem)")
-      throw ExitCode(Answer.unusable.rawValue)
+    let loaded = try policies.load()
+    let mesh = try policies.meshSettings()
+    let explainer = Explainer(loaded.policies, mesh: mesh, output)
+    var snapshots = Snapshots(loaded.policies, mesh: mesh)
+    let answer = if let requests { try many(from: requests, &snapshots, explainer) } else { try one(&snapshots, explainer) }
+    if answer != .yes { throw ExitCode(answer.rawValue) }
+  }
+
+  private func one(_ snapshots: inout Snapshots, _ explainer: Explainer) throws -> Answer {
+    let snapshot = snapshots.snapshot(for: arguments.profile?.profile ?? .sidecar)
+    return try explainer.explain(arguments.question(for: snapshot), snapshot)
+  }
+
+  /// Line by line, as `check` does it.
+  private func many(from path: String, _ snapshots: inout Snapshots, _ explainer: Explainer) throws -> Answer {
+    var lines = LineReader(try InputFile(path: path))
+    var worst: Answer?
+    while let line = try lines.next() {
+      if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { continue }
+      if worst != nil, output == .text { print() }
+      let (question, snapshot) = try Question.read(line, at: "\(Printable.text(path)):\(lines.number)", &snapshots, arguments.jwt)
+      worst = max(worst ?? .yes, try explainer.explain(question, snapshot))
+      if !lines.hasLine { fflush(nil) }
     }
+    guard let worst else { throw CommandProblem("`\(Printable.text(path))` holds no request", help: "write one JSON object a line") }
+    return worst
   }
 }
 
-/// An explanation as text.
-private struct ExplanationText {
+/// Decides with the engine and explains with the reference evaluator.
+private struct Explainer {
+  private let policies: PolicySet
+  private let reference: ReferenceEvaluator
+  private let output: OutputFormat
+
+  init(_ policies: PolicySet, mesh: MeshSettings, _ output: OutputFormat) {
+    reference = ReferenceEvaluator(policies: policies, mesh: mesh)
+    self.policies = policies
+    self.output = output
+  }
+
+  /// Prints the explanation of one request.
+  ///
+  /// - Throws: `CommandProblem` after the explanation when the two evaluators differ.
+  func explain(_ question: Question, _ snapshot: Snapshot) throws -> Answer {
+    let workload = try question.workload(in: policies)
+    let decision = question.decision(in: snapshot)
+    let explanation = reference.explain(
+      question.request, namespace: workload.namespace, labels: workload.labels, profile: question.profile,
+      service: workload.service)
+    let report = ExplanationReport(DecisionReport(decision, snapshot), explanation)
+    print(output == .json ? report.json() : report.text(question: question.title))
+    if let problem = report.defect {
+      fflush(nil)
+      throw problem
+    }
+    return report.decision.answer
+  }
+}
+
+/// A decision and its explanation, which must agree.
+struct ExplanationReport {
+  let decision: DecisionReport
   let explanation: Explanation
+  /// What the two say differently; empty unless the program is wrong.
+  let differences: [String]
 
-  init(_ explanation: Explanation) { self.explanation = explanation }
-
-  var text: String {
-    var lines = ["", "server mode: \(explanation.serverMode)"]
-    if explanation.policies.isEmpty { lines.append("no policy applies to this workload (\(explanation.unattachedCount) apply elsewhere)") }
-    for policy in explanation.policies {
-      var notes = policy.isDryRun ? " (dry run: not enforced)" : ""
-      if policy.isDelegated { notes += " (delegated: adds nothing here)" }
-      lines.append("\(policy.action.rawValue) \(policy.key.namespace)/\(policy.key.name)\(notes)  \(policy.location.description)")
-      if policy.rules.isEmpty { lines.append("  no rules: never matches") }
-      for (index, rule) in policy.rules.enumerated() { lines += self.lines(rule, index) }
-    }
-    for policy in explanation.withheld {
-      lines.append("not enforced: \(policy.key.namespace)/\(policy.key.name): \(policy.reason)  \(policy.location.description)")
-    }
-    if !explanation.policies.isEmpty, explanation.unattachedCount > 0 {
-      lines.append(
-        "\(explanation.unattachedCount) more \(explanation.unattachedCount == 1 ? "policy applies" : "policies apply") elsewhere")
-    }
-    return lines.joined(separator: "\n")
+  init(_ decision: DecisionReport, _ explanation: Explanation) {
+    self.decision = decision
+    self.explanation = explanation
+    differences = decision.differences(from: explanation)
   }
 
-  private func lines(_ rule: Explanation.Rule, _ index: Int) -> [String] {
-    outcome(rule, index) + rule.notes.map { "    note: \($0)" }
-  }
-
-  private func outcome(_ rule: Explanation.Rule, _ index: Int) -> [String] {
-    switch rule.outcome {
-    case .matches: return ["  rule \(index) MATCHES  \(rule.location.description)"]
-    case .unknown(let reason): return ["  rule \(index) depends on what is not known: \(reason.explanation)"]
-    case .dropped(let why): return ["  rule \(index) is not there: \(why)"]
-    case .fails(let failures):
-      return ["  rule \(index) does not match  \(rule.location.description)"]
-        + failures.map { "    \($0.clause): \($0.attribute) is \($0.actual), must be \($0.demand)  \($0.location.description)" }
-    }
+  /// The defect, if there is one. It is never passed over: one of the two would decide wrongly.
+  var defect: CommandProblem? {
+    differences.isEmpty
+      ? nil
+      : CommandProblem(
+        "the engine and the reference evaluator disagree: \(differences.joined(separator: "; "))",
+        help: "this is a defect of portcullis; please report it with the request and the policies")
   }
 }

@@ -21,6 +21,18 @@ struct RequestArguments: ParsableArguments {
   @Option(help: "The kind of proxy that enforces (default: sidecar).")
   var profile: CheckProfile?
 
+  @Option(
+    help: ArgumentHelp(
+      "What a waypoint is asked for: `namespace/name`, `namespace/serviceentry/name`, or `none` for a workload's own address.",
+      valueName: "service"))
+  var service: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Which tokens count: those that the proxy verified (trust-proxy, the default), or of these only what a RequestAuthentication accepts.",
+      valueName: "trust-proxy|request-authentication"))
+  var jwt = TokenTrust.trustProxy
+
   @Flag(help: "A TCP connection, not an HTTP request.")
   var tcp = false
 
@@ -65,7 +77,7 @@ struct RequestArguments: ParsableArguments {
 
   /// Whether anything describes a request.
   var isAnyGiven: Bool {
-    let words = [to, from, namespace, method, path, host, sourceIP, remoteIP, destinationIP, sni]
+    let words = [to, from, namespace, service, method, path, host, sourceIP, remoteIP, destinationIP, sni]
     return words.contains { $0 != nil } || profile != nil || port != nil || tcp || !header.isEmpty || noHeaders || !claim.isEmpty || noToken
   }
 
@@ -81,23 +93,13 @@ struct RequestArguments: ParsableArguments {
   /// The name of the workload that is called, with its namespace.
   private var workloadName: String { (to ?? "").contains("/") ? to ?? "" : "\(namespace ?? "default")/\(to ?? "")" }
 
-  /// The workload that is called; of several with the same policies the first.
-  func workload(in policies: PolicySet) throws -> Workload {
-    let parts = workloadName.split(separator: "/").map { ExactText(String($0)) }
-    let found = policies.workloads.first { workload in
-      let key = workload.metadata.key
-      let isKind = parts.count < 3 || ExactText(key.kind.string.lowercased()) == ExactText(parts[1].string.lowercased())
-      return parts.count >= 2 && key.namespace == parts[0] && key.name == parts[parts.count - 1] && isKind
-    }
-    guard let found else { throw CommandProblem("no workload `\(workloadName)` in the given files") }
-    return found
-  }
-
   /// The request and what is attached to its workload.
   func question(for snapshot: Snapshot) throws -> Question {
     let workload = workloadName
-    let target = try WorkloadName.target(workload, in: snapshot)
+    let profile = (profile ?? .sidecar).profile
+    let destination = try Question.Destination(workload: workload, profile: profile, service: service, in: snapshot)
     var request = Request()
+    request.honorsRequestAuthentication = jwt == .requestAuthentication
     request.isTCP = tcp
     if let from { try fillPeer(from, snapshot.mesh, into: &request) }
     if let port { request.setPort(port) }
@@ -123,8 +125,8 @@ struct RequestArguments: ParsableArguments {
     if noToken || !claim.isEmpty { request.setClaimsKnown() }
     try fillClaims(into: &request)
     return Question(
-      title: Printable.text("\(from ?? "?") -> \(workload)"), request: request, target: target,
-      profile: (profile ?? .sidecar).profile)
+      title: Printable.text("\(from ?? "?") -> \(workload)"), request: request,
+      target: try destination.target(in: snapshot), profile: profile, destination: destination)
   }
 
   private func fillPeer(_ from: String, _ mesh: MeshSettings, into request: inout Request) throws {
@@ -151,7 +153,9 @@ struct RequestArguments: ParsableArguments {
       throw CommandProblem(
         "`\(Printable.text(path))` is not one certificate in PEM: \(error)", help: "name a file with the peer's own certificate alone")
     }
-    for name in identities.uris + identities.dnsNames + [identities.subject] { request.addIdentity(name.span) }
+    for name in identities.uris { request.addIdentity(name.span, kind: .uri) }
+    for name in identities.dnsNames { request.addIdentity(name.span, kind: .dns) }
+    request.addIdentity(identities.subject.span, kind: .subject)
   }
 
   /// What looks like a file is one, so that a misspelt path is not taken for a service account that nobody has.
@@ -215,15 +219,22 @@ struct RequestArguments: ParsableArguments {
 
 /// The profiles of `check`.
 enum CheckProfile: String, ExpressibleByArgument, CaseIterable {
-  case sidecar, gateway, ztunnel
+  case sidecar, gateway, waypoint, ztunnel
 
   var profile: Profile {
     switch self {
     case .sidecar: .sidecar
     case .gateway: .gateway
+    case .waypoint: .waypoint
     case .ztunnel: .ztunnel
     }
   }
+}
+
+/// Which tokens count.
+enum TokenTrust: String, ExpressibleByArgument, CaseIterable {
+  case trustProxy = "trust-proxy"
+  case requestAuthentication = "request-authentication"
 }
 
 extension WorkloadName {

@@ -36,7 +36,7 @@ struct RequestDocument {
     root = try Members(JSONReader.value(of: line), "the request", ["source", "destination", "sni", "remote_ip", "http"])
   }
 
-  private static let destinationKeys: [ExactText] = ["workload", "namespace", "labels", "profile", "port", "address"]
+  private static let destinationKeys: [ExactText] = ["workload", "namespace", "labels", "profile", "service", "port", "address"]
 
   /// The kind of proxy that is asked about; it says which snapshot can answer.
   ///
@@ -56,12 +56,13 @@ struct RequestDocument {
   /// The request and what is attached to its workload.
   ///
   /// - Throws: `RequestDocumentError`, or `CommandProblem` when the workload is not there.
-  func question(for snapshot: Snapshot) throws -> Question {
+  func question(for snapshot: Snapshot, _ tokens: TokenTrust) throws -> Question {
     var request = Request()
     let source = try root["source"].map { try Members($0, "source", ["principal", "identities", "address"]) }
     let from = try source.map { try fillSource($0, into: &request) } ?? "?"
     guard let destination = root["destination"] else { throw RequestDocumentError("`destination` is missing") }
-    let (to, target, profile) = try fillDestination(destination, snapshot, into: &request)
+    let (to, profile, workload) = try fillDestination(destination, snapshot, into: &request)
+    request.honorsRequestAuthentication = tokens == .requestAuthentication
     if let sni = root["sni"] { RequestFilling.setSNI(try Self.bytes(sni, "sni"), in: &request) }
     if let http = root["http"] {
       try fillHTTP(http, snapshot.mesh, into: &request)
@@ -73,7 +74,9 @@ struct RequestDocument {
     } else if request.isTCP, let peer = source?["address"] {
       request.setRemoteIP(try Self.address(peer, "source.address"))
     }
-    return Question(title: Printable.text("\(from) -> \(to)"), request: request, target: target, profile: profile)
+    return Question(
+      title: Printable.text("\(from) -> \(to)"), request: request, target: try workload.target(in: snapshot), profile: profile,
+      destination: workload)
   }
 
   private func fillSource(_ source: Members, into request: inout Request) throws -> String {
@@ -88,25 +91,31 @@ struct RequestDocument {
       }
       let bytes = try Self.bytes(principal, "source.principal")
       guard !bytes.isEmpty else { throw RequestDocumentError("`source.principal` is empty; write `null` for an anonymous peer") }
+      // Any other text would be a peer whom no rule names, and a DENY rule would let it pass.
+      guard bytes.starts(with: "spiffe://".utf8) else {
+        throw RequestDocumentError(
+          "`source.principal` `\(Printable.text(bytes))` is no SPIFFE URI; write `spiffe://…`, or other names of a certificate as "
+            + "`source.identities`")
+      }
       request.addIdentity(bytes.span)
       return String(decoding: bytes, as: UTF8.self)
     }
     guard let value = source["identities"] else { return "?" }
     let identities = try Members(value, "source.identities", ["uri", "dns", "subject"])
-    var names: [[UInt8]] = []
-    for (key, list) in [("uri", identities["uri"]), ("dns", identities["dns"])] {
+    var names: [(kind: Request.NameKind, text: [UInt8])] = []
+    for (key, kind, list) in [("uri", Request.NameKind.uri, identities["uri"]), ("dns", .dns, identities["dns"])] {
       for name in try Self.list(list ?? .list([]), "source.identities.\(key)") {
-        names.append(try Self.bytes(name, "source.identities.\(key)"))
+        names.append((kind, try Self.bytes(name, "source.identities.\(key)")))
       }
     }
-    names.append(try Self.bytes(identities["subject"] ?? .string([]), "source.identities.subject"))
-    for name in names { request.addIdentity(name.span) }
-    return names.first { !$0.isEmpty }.map { String(decoding: $0, as: UTF8.self) } ?? "a peer without names"
+    names.append((.subject, try Self.bytes(identities["subject"] ?? .string([]), "source.identities.subject")))
+    for name in names { request.addIdentity(name.text.span, kind: name.kind) }
+    return names.map(\.text).first { !$0.isEmpty }.map { String(decoding: $0, as: UTF8.self) } ?? "a peer without names"
   }
 
   private func fillDestination(
     _ value: JSONValue, _ snapshot: Snapshot, into request: inout Request
-  ) throws -> (String, Target, Profile) {
+  ) throws -> (String, Profile, Question.Destination) {
     let destination = try Members(value, "destination", Self.destinationKeys)
     if let address = destination["address"] { request.setDestinationIP(try Self.address(address, "destination.address")) }
     if let value = destination["port"] {
@@ -121,7 +130,8 @@ struct RequestDocument {
         throw RequestDocumentError("`destination` has both `workload` and `labels` or `namespace`")
       }
       let name = String(decoding: try Self.bytes(value, "destination.workload"), as: UTF8.self)
-      return (name, try WorkloadName.target(name, in: snapshot), profile)
+      let service = try self.service(destination)
+      return (name, profile, try Question.Destination(workload: name, profile: profile, service: service, in: snapshot))
     }
     guard let namespace = destination["namespace"], let value = destination["labels"] else {
       throw RequestDocumentError("`destination` needs `workload`, or `namespace` and `labels`")
@@ -131,7 +141,23 @@ struct RequestDocument {
     for (key, value) in pairs { labels[key] = try Self.text(value, "destination.labels.\(Printable.text(key.string))") }
     let name = try Self.text(namespace, "destination.namespace")
     guard !name.isEmpty else { throw RequestDocumentError("`destination.namespace` is empty") }
-    return (name.string, snapshot.target(namespace: name, labels: labels), profile)
+    // Where no policy is, everything is allowed: a slip in the name must not look like that.
+    guard snapshot.knows(namespace: name.bytes.span) else {
+      throw CommandProblem(
+        "no object in the given files is in the namespace `\(Printable.text(name.string))`",
+        help: "correct the name, or add a manifest of the Namespace to `--policies`")
+    }
+    let service = try self.service(destination)
+    return (name.string, profile, try Question.Destination(namespace: name, labels: labels, profile: profile, service: service))
+  }
+
+  /// What a waypoint is asked for; `none` where that is null.
+  private func service(_ destination: Members) throws -> String? {
+    switch destination["service"] {
+    case nil: nil
+    case .null: "none"
+    case let value?: String(decoding: try Self.bytes(value, "destination.service"), as: UTF8.self)
+    }
   }
 
   private func fillHTTP(_ value: JSONValue, _ mesh: MeshSettings, into request: inout Request) throws {
