@@ -29,12 +29,12 @@ struct BoundedProblems {
   mutating func add(_ problem: @autoclosure () -> Problem) {
     guard !isFull else { return addHidden(1) }
     let problem = problem()
-    let isWarning = problem.message.code.severity == .warning
+    let isWarning = problem.message.severity == .warning
     if kept.count < limit {
       warnings += isWarning ? 1 : 0
     } else {
       addHidden(1)
-      guard !isWarning, let last = kept.lastIndex(where: { $0.message.code.severity == .warning }) else { return }
+      guard !isWarning, let last = kept.lastIndex(where: { $0.message.severity == .warning }) else { return }
       kept.remove(at: last)
       warnings -= 1
     }

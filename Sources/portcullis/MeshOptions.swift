@@ -35,6 +35,12 @@ struct PolicyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The provider of CUSTOM rules that this server is.", valueName: "name"))
   var providerName: String?
 
+  @Flag(
+    help:
+      "Decide objects that Istio's webhook would refuse as Istio does at run time on a cluster without it; each is a warning, not an error."
+  )
+  var lenient = false
+
   @Flag(help: "Accept a set without any AuthorizationPolicy, which allows everything.")
   var allowEmpty = false
 
@@ -74,6 +80,7 @@ struct PolicyOptions: ParsableArguments {
   func load(options: PolicySourceOptions = PolicySourceOptions()) throws -> LoadedPolicies {
     var options = options
     options.allowEmpty = allowEmpty
+    options.isLenient = lenient
     let loaded = PolicySources(paths: policies, options: options).load()
     for diagnostic in loaded.diagnostics { StandardError.write(diagnostic.description) }
     if loaded.hasErrors {
