@@ -44,6 +44,9 @@ struct PolicyOptions: ParsableArguments {
   @Flag(help: "Accept a set without any AuthorizationPolicy, which allows everything.")
   var allowEmpty = false
 
+  /// How much of that file is read.
+  static let meshConfigLimits = LoadingLimits(fileBytes: 16 << 20)
+
   func validate() throws {
     if policies.isEmpty { throw ValidationError("`--policies` is needed: name a file or directory") }
     if let rootNamespace, rootNamespace.isEmpty {
@@ -56,10 +59,12 @@ struct PolicyOptions: ParsableArguments {
 
   /// The settings: what an option says, else what the file says, else Istio's default. Reads the file and prints what is wrong with it;
   /// ends with exit code 2 when that is an error.
-  func meshSettings() throws -> MeshSettings {
-    let file = try meshConfig.map { try load(meshConfig: $0) }
+  func meshSettings() throws -> MeshSettings { settings(over: try loadMeshConfig()) }
+
+  /// The settings: what an option says, else what `file` says, else Istio's default.
+  func settings(over file: LoadedMeshConfig?) -> MeshSettings {
     var settings = MeshSettings()
-    settings.trustDomain = trustDomain.map { ExactText($0) } ?? file?.trustDomain ?? settings.trustDomain
+    settings.trustDomain = trustDomain.map { spiffeTrustDomain(ExactText($0)) } ?? file?.trustDomain ?? settings.trustDomain
     settings.trustDomainAliases = trustDomainAlias.isEmpty ? file?.trustDomainAliases ?? [] : trustDomainAlias.map { ExactText($0) }
     settings.rootNamespace = rootNamespace.map { ExactText($0) } ?? file?.rootNamespace ?? settings.rootNamespace
     settings.pathNormalization = pathNormalization?.setting ?? file?.pathNormalization ?? settings.pathNormalization
@@ -68,9 +73,11 @@ struct PolicyOptions: ParsableArguments {
     return settings
   }
 
-  private func load(meshConfig path: String) throws -> LoadedMeshConfig {
-    let text = try InputFile.bytes(of: path, limit: 16 << 20)
-    let (settings, diagnostics) = loadMeshConfig(text: text, file: ExactText(path))
+  /// Reads the file with the settings, when one is named, and prints what is wrong with it; ends with exit code 2 when that is an error.
+  func loadMeshConfig() throws -> LoadedMeshConfig? {
+    guard let path = meshConfig else { return nil }
+    let text = try InputFile.bytes(of: path, limit: Self.meshConfigLimits.fileBytes)
+    let (settings, diagnostics) = PolicyLoading.loadMeshConfig(text: text, file: ExactText(path), limits: Self.meshConfigLimits)
     for diagnostic in diagnostics { StandardError.write(diagnostic.description) }
     guard let settings else { throw stop(diagnostics) }
     return settings
