@@ -24,6 +24,9 @@ struct BoundedProblems {
   /// Whether a further problem would only be counted.
   var isFull: Bool { kept.count >= limit && warnings == 0 }
 
+  /// Whether a further warning would only be counted.
+  var hasRoomForWarnings: Bool { kept.count < limit }
+
   /// Keeps the problem, or counts it. An error takes the place of the last warning when there is no room. O(1), or O(limit) once for
   /// each warning.
   mutating func add(_ problem: @autoclosure () -> Problem) {

@@ -118,7 +118,9 @@ struct NodeReader {
 
   /// Reports an unknown field.
   mutating func refuse(_ entry: Entry, known: [StaticString], path: String) {
-    guard !problems.isFull else { return problems.addHidden(1) }
+    // Suggestions take time, and there may be as many unknown fields as bytes. Here they are warnings where they are tolerated.
+    let isTolerated = isLenient && runTime != nil
+    guard isTolerated ? problems.hasRoomForWarnings : !problems.isFull else { return problems.addHidden(1) }
     let name = document.string(entry.key)
     let words = known.map { "\($0)" }
     report(

@@ -101,7 +101,7 @@ private let identityKeys = [
     for key in ["source.ip", "remote.ip", "destination.ip"] { #expect(codes(custom(when(key, "10.0.0.1"))) == [], "\(key)") }
     #expect(codes(custom(when("destination.port", "\"80\""))) == [])
     // The key does not exist, and would be about a token if it did.
-    #expect(codes(custom(when("request.auth.nothing", "a"))) == ["custom-identity", "condition-key-unknown"])
+    #expect(codes(custom(when("request.auth.nothing", "a"))) == ["condition-key-unknown", "custom-identity"])
   }
 
   @Test func `only one attachment, even when one of them is an empty list`() {
