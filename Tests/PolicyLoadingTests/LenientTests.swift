@@ -214,6 +214,9 @@ private let refused: [(String, String)] = [
     #expect(lenient(peer("{mtls: {mode: strict}}")).broken.count == 1)
     #expect(lenient(peer("{selector: {matchLabels: {a: b}}, portLevelMtls: {http: {mode: STRICT}}}")).broken.count == 1)
     #expect(lenient(peer("{mtls: STRICT}")).broken.count == 1)
+    for key in ["+80", "-0", "4294967296"] {
+      #expect(lenient(peer("{selector: {matchLabels: {a: b}}, portLevelMtls: {\"\(key)\": {mode: STRICT}}}")).broken.count == 1, "\(key)")
+    }
   }
 
   @Test func `token and traffic objects are kept unless nobody can decode them`() {

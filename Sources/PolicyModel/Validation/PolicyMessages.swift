@@ -101,9 +101,10 @@ extension Message {
   }
   package static func portKeyInvalid(_ value: String) -> Message {
     // What is no number of 32 bits cannot be decoded.
-    Message(
+    let isNumber = value.utf8.allSatisfy { (0x30...0x39).contains($0) } && UInt32(value) != nil
+    return Message(
       .portInvalid, "port \(quoted(value)) is not a number from 1 to 65535", help: "write the container's port, for example `8080:`",
-      tolerance: UInt32(value) == nil ? .never : .byCode)
+      tolerance: isNumber ? .byCode : .never)
   }
   package static func portLevelEmpty() -> Message {
     Message(.portLevelEmpty, "`portLevelMtls` has no port", help: "name a port, or leave `portLevelMtls` out")
