@@ -95,7 +95,7 @@ struct CorpusCase: Sendable, CustomStringConvertible {
   var mesh: MeshSettings
   /// Kubernetes objects as YAML.
   var objects: String
-  /// Kubernetes objects that Istio's webhook refuses, decided as they would be if they had passed it (`--lenient`).
+  /// Kubernetes objects that Istio's webhook refuses, decided as they would be if they had passed it.
   var unvalidated: [JSON]
   var checks: [CorpusCheck]
   /// What has to be built before the case can be decided.

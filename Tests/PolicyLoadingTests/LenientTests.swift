@@ -221,7 +221,7 @@ private let refused: [(String, String)] = [
 
   @Test func `token and traffic objects are kept unless nobody can decode them`() {
     for text in [
-      tokens("{jwtRules: [{issuer: \"\"}]}"), tokens("{jwtRules: [{issuer: a, jwks: none}]}"), tokens("{jwtRule: []}"),
+      tokens("{jwtRules: [{issuer: a, timeout: 0s}]}"), tokens("{jwtRules: [{issuer: a, audience: [b]}]}"), tokens("{jwtRule: []}"),
       tokens("null"), rule("{}"), rule("{host: a, trafficPolicy: {}}"), rule("{host: \"a*b\"}"),
       rule("{host: a, trafficPolicy: {tls: {mode: MUTUAL}}}"), rule("{host: a, exprtTo: []}"),
     ] {
@@ -230,7 +230,10 @@ private let refused: [(String, String)] = [
       #expect(file.broken.isEmpty && file.objects.count == 1 && !file.codes.isEmpty, "\(file.messages)")
     }
     for text in [
-      tokens("{jwtRules: {}}"), tokens("{jwtRules: [{issuer: a, presence: MAYBE}]}"), rule("{host: 1}"),
+      tokens("{jwtRules: {}}"), tokens("{jwtRules: [{issuer: \"\"}]}"), tokens("{jwtRules: [{}]}"),
+      tokens("{jwtRules: [{isuer: a}]}"), tokens("{jwtRules: [{issuer: a, jwks: none}]}"), tokens("{jwtRules: [{issuer: a, jwksUri: a}]}"),
+      tokens("{jwtRules: [{issuer: a, fromHeaders: [{}]}]}"), tokens("{jwtRules: [{issuer: a, audiences: [\"\"]}]}"),
+      tokens("{jwtRules: [{issuer: a, presence: MAYBE}]}"), rule("{host: 1}"),
       rule("{host: a, trafficPolicy: {tls: {mode: NONE}}}"), rule("{host: a, subsets: [null]}"),
       rule("{host: a, trafficPolicy: {outlierDetection: {consecutive5xxErrors: -1}}}"),
     ] {

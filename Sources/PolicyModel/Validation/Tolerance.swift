@@ -91,12 +91,13 @@ private func peerMeaning(of code: DiagnosticCode) -> String? {
   }
 }
 
+/// Which token rules with a wrong issuer, key or place still let a token count is between Istio and Envoy; those stay errors.
 private func tokenMeaning(of code: DiagnosticCode) -> String? {
   switch code {
   case .attachmentConflict: "at run time the targets count and the selector does not; `targetRefs` wins over `targetRef`"
-  case .durationInvalid, .emptyString, .fieldConflict, .fieldRequired, .headerNameInvalid, .jwksInvalid, .jwksURIInvalid:
-    "at run time the proxy may refuse every token of the issuer"
-  case .fieldNull, .fieldUnknown: pruned
+  case .durationInvalid: "at run time the keys are fetched with Istio's own limit"
+  case .fieldNull: pruned
+  case .fieldUnknown: "\(pruned), and MORE tokens may count than it reads"
   case .labelInvalid: "at run time no workload carries this label, and the object applies to none"
   case .tooManyEntries: "at run time all of them count"
   default: nil
