@@ -8,6 +8,8 @@ public import PolicyModel
 public struct PolicySourceOptions: Sendable {
   /// How much of a file is read.
   public var limits = LoadingLimits()
+  /// Whether objects that Istio's webhook would refuse are decided as Istio would at run time.
+  public var isLenient = false
   /// Whether a set without any AuthorizationPolicy is meant (no policy means allow).
   public var allowEmpty = false
   /// Whether to compare all files every `pollInterval` instead of asking the kernel for changes.
@@ -43,7 +45,7 @@ public struct PolicySources: Sendable {
   ///
   /// All problems of all files are found in one run. Blocks the calling thread; O(bytes).
   public func load() -> LoadedPolicies {
-    var reader = SourceReader(roots: paths, limits: options.limits)
+    var reader = SourceReader(roots: paths, options)
     var reading: SourceReading?
     for _ in 0..<Self.attempts where reading == nil { reading = reader.read { _ in Deferral() } }
     let found =

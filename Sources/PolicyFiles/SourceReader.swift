@@ -32,6 +32,7 @@ struct Deferral: Sendable {
 struct SourceReader: Sendable {
   private let roots: [ExactText]
   private let limits: LoadingLimits
+  private let isLenient: Bool
   private var cache: [ExactText: Cached] = [:]
   private var versions: UInt64 = 0
   /// Files that were never read and that nobody waited for in the last pass.
@@ -59,9 +60,10 @@ struct SourceReader: Sendable {
   /// File times move in steps of the kernel's tick, at most 10 ms; generously.
   private static let freshness: Int64 = 100_000_000
 
-  init(roots: [ExactText], limits: LoadingLimits) {
+  init(roots: [ExactText], _ options: PolicySourceOptions) {
     self.roots = roots
-    self.limits = limits
+    limits = options.limits
+    isLenient = options.isLenient
   }
 
   /// The files as they are now, without reading them.
@@ -203,7 +205,7 @@ struct SourceReader: Sendable {
       return Cached(name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: known.content)
     }
     versions += 1
-    let loaded = loadPolicies(text: bytes, file: file.name, limits: limits)
+    let loaded = loadPolicies(text: bytes, file: file.name, limits: limits, isLenient: isLenient)
     return Cached(
       name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: FileContent(loaded, version: versions))
   }

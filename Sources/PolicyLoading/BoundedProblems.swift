@@ -24,17 +24,20 @@ struct BoundedProblems {
   /// Whether a further problem would only be counted.
   var isFull: Bool { kept.count >= limit && warnings == 0 }
 
+  /// Whether a further warning would only be counted.
+  var hasRoomForWarnings: Bool { kept.count < limit }
+
   /// Keeps the problem, or counts it. An error takes the place of the last warning when there is no room. O(1), or O(limit) once for
   /// each warning.
   mutating func add(_ problem: @autoclosure () -> Problem) {
     guard !isFull else { return addHidden(1) }
     let problem = problem()
-    let isWarning = problem.message.code.severity == .warning
+    let isWarning = problem.message.severity == .warning
     if kept.count < limit {
       warnings += isWarning ? 1 : 0
     } else {
       addHidden(1)
-      guard !isWarning, let last = kept.lastIndex(where: { $0.message.code.severity == .warning }) else { return }
+      guard !isWarning, let last = kept.lastIndex(where: { $0.message.severity == .warning }) else { return }
       kept.remove(at: last)
       warnings -= 1
     }

@@ -6,6 +6,7 @@ internal import PolicyModel
 extension NodeReader {
   /// Reads a DestinationRule; nil when it has an error.
   mutating func destinationRule(_ object: NodeIndex, header: ObjectHeader) -> DestinationRule? {
+    runTime = .destinationRule
     refuseUnknownFields(object, known: ["apiVersion", "kind", "metadata", "spec", "status"], path: "DestinationRule")
     let decoded = metadata(object, header: header, isStrict: true)
     var rule = DestinationRule(metadata: decoded?.metadata ?? nowhere(header), host: Located("", header.span))

@@ -7,6 +7,7 @@ internal import PolicyModel
 struct FileLoader {
   private let file: ExactText
   private let limits: LoadingLimits
+  private let isLenient: Bool
   private(set) var result = LoadedFile()
   private var problems: ProblemList
   private var keyless = 0
@@ -14,9 +15,10 @@ struct FileLoader {
   private var seen: [ObjectKey: (object: Int?, span: SourceSpan)] = [:]
   private var removed: Set<Int> = []
 
-  init(file: ExactText, limits: LoadingLimits) {
+  init(file: ExactText, limits: LoadingLimits, isLenient: Bool) {
     self.file = file
     self.limits = limits
+    self.isLenient = isLenient
     problems = ProblemList(file: file, limit: limits.diagnostics)
   }
 
@@ -45,7 +47,7 @@ struct FileLoader {
   }
 
   private mutating func load(_ document: borrowing Document, _ textProblems: [Problem], badBytes: [Problem]) {
-    var reader = NodeReader(copy document, file: file, limit: limits.diagnostics)
+    var reader = NodeReader(copy document, file: file, limit: limits.diagnostics, isLenient: isLenient)
     let all = (textProblems + badBytes).sorted { ($0.span.line, $0.span.column) < ($1.span.line, $1.span.column) }
     let root = document.root
     guard root.exists, !(document.type(root) == .null && all.isEmpty) else {
@@ -64,6 +66,7 @@ struct FileLoader {
   /// Loads one object, or the items of a list. `textProblems` are those of its text; they are dropped for kinds that mean nothing here,
   /// unless `mustReport`.
   private mutating func loadObject(_ node: NodeIndex, _ reader: inout NodeReader, _ textProblems: [Problem], mustReport: Bool) {
+    reader.runTime = nil
     let header = ObjectHeader(reader, node)
     guard let group = header.group, let version = header.version, let kind = header.kind else {
       if isSaturated, header.kind == nil || header.name == nil { return countBroken() }
@@ -79,7 +82,7 @@ struct FileLoader {
       // What the text lacks would only cause false alarms.
       if reader.document[node].isClosed { _ = decode(node, objectKind, header, &reader) }
       let found = textProblems + reader.takeProblems()
-      let isBroken = found.contains { $0.message.code.severity == .error }
+      let isBroken = found.contains { $0.message.severity == .error }
       if isBroken { return breakObject(objectKind.certain(header), node, found, reader) }
     }
     switch objectKind {
@@ -181,7 +184,7 @@ struct FileLoader {
 
   private mutating func breakObject(_ header: ObjectHeader, _ node: NodeIndex, _ found: [Problem], _ reader: NodeReader) {
     for problem in found { add(problem) }
-    let reason = found.first { $0.message.code.severity == .error }?.message.text ?? "the object cannot be used"
+    let reason = found.first { $0.message.severity == .error }?.message.text ?? "the object cannot be used"
     let isPolicy = header.group == ObjectKind.securityGroup
     let broken = BrokenObject(
       group: header.group, kind: header.keyKind, namespace: header.namespace, name: header.name,

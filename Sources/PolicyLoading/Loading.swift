@@ -12,8 +12,12 @@ public import PolicyModel
 ///   - text: the bytes of the file, UTF-8, with or without a byte order mark.
 ///   - file: the file's name, as diagnostics show it.
 ///   - limits: how much is read.
-public func loadPolicies(text: [UInt8], file: ExactText, limits: LoadingLimits = LoadingLimits()) -> LoadedFile {
-  var loader = FileLoader(file: file, limits: limits)
+///   - isLenient: whether objects that Istio's webhook would refuse are kept where it is known what Istio does with them at run time, on a
+///     cluster without the webhook. What would have been an error is then a warning of the same code, which says that.
+public func loadPolicies(
+  text: [UInt8], file: ExactText, limits: LoadingLimits = LoadingLimits(), isLenient: Bool = false
+) -> LoadedFile {
+  var loader = FileLoader(file: file, limits: limits, isLenient: isLenient)
   loader.load(text)
   return loader.result
 }

@@ -45,8 +45,9 @@ extension NodeReader {
     checkLeniently(root, .meshConfig, alsoKnown: otherMeshFields, path: "MeshConfig")
     var settings = LoadedMeshConfig()
     if let domain = text(root, "trustDomain") {
-      checkTrustDomain(domain, path: "trustDomain")
-      settings.trustDomain = domain.value
+      let own = Located(spiffeTrustDomain(domain.value), domain.span)
+      checkTrustDomain(own, path: "trustDomain")
+      settings.trustDomain = own.value
     }
     if entry(root, "trustDomainAliases") != nil {
       let aliases = textList(root, "trustDomainAliases")

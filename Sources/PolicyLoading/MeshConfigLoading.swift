@@ -125,7 +125,7 @@ struct MeshConfigLoader {
   }
 
   private mutating func add(_ problem: Problem) {
-    if problem.message.code.severity == .error { hasErrors = true }
+    if problem.message.severity == .error { hasErrors = true }
     problems.add(problem)
   }
 }

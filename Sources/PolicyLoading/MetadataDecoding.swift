@@ -18,6 +18,10 @@ extension NodeReader {
 
   /// Reads `metadata`; nil with problems when the object has no usable identity. `isStrict` refuses unknown fields.
   mutating func metadata(_ object: NodeIndex, header: ObjectHeader, isStrict: Bool) -> DecodedMetadata? {
+    // Who an object is cannot be guessed.
+    let context = runTime
+    runTime = nil
+    defer { runTime = context }
     let kind = header.kind ?? ""
     let nameHelp = "add `metadata: {name: …}`"
     guard let entry = entry(object, "metadata") else {
@@ -81,7 +85,7 @@ extension NodeReader {
     }
     guard let dryRun = annotations["istio.io/dry-run"] else { return nil }
     if header.kind != "AuthorizationPolicy" {
-      report(.dryRunRefused(header.kind?.string ?? "this kind"), at: dryRun.span)
+      report(.dryRunRefused(header.kind?.string ?? "this kind", atRunTime: "at run time it means nothing"), at: dryRun.span)
     } else if goBoolean(dryRun.value) == nil {
       report(.dryRunInvalid(dryRun.value.string), at: dryRun.span)
     }

@@ -11,10 +11,15 @@ struct NodeReader {
   let document: Document
   let file: ExactText
   private var problems: BoundedProblems
+  /// Whether what Istio lives with at run time is a warning.
+  let isLenient: Bool
+  /// Which object's fields are read, for what they mean at run time; nil while nothing may be guessed.
+  var runTime: RunTimeContext?
 
-  init(_ document: Document, file: ExactText, limit: Int = LoadingLimits().diagnostics) {
+  init(_ document: Document, file: ExactText, limit: Int = LoadingLimits().diagnostics, isLenient: Bool = false) {
     self.document = document
     self.file = file
+    self.isLenient = isLenient
     problems = BoundedProblems(limit: limit)
   }
 
@@ -32,7 +37,7 @@ struct NodeReader {
   var hidden: Int { problems.hidden }
 
   mutating func report(_ message: Message, at span: SourceSpan) {
-    problems.add(Problem(message: message, span: span))
+    problems.add(Problem(message: isLenient ? message.tolerated(in: runTime) : message, span: span))
   }
 
   /// The problems so far; none are left.
@@ -113,7 +118,9 @@ struct NodeReader {
 
   /// Reports an unknown field.
   mutating func refuse(_ entry: Entry, known: [StaticString], path: String) {
-    guard !problems.isFull else { return problems.addHidden(1) }
+    // Suggestions take time, and there may be as many unknown fields as bytes. Here they are warnings where they are tolerated.
+    let isTolerated = isLenient && runTime != nil
+    guard isTolerated ? problems.hasRoomForWarnings : !problems.isFull else { return problems.addHidden(1) }
     let name = document.string(entry.key)
     let words = known.map { "\($0)" }
     report(

@@ -10,6 +10,7 @@ extension NodeReader {
 
   /// Reads a PeerAuthentication; nil when it has an error.
   mutating func peerAuthentication(_ object: NodeIndex, header: ObjectHeader) -> PeerAuthentication? {
+    runTime = .peerAuthentication
     refuseUnknownFields(object, known: ["apiVersion", "kind", "metadata", "spec", "status"], path: "PeerAuthentication")
     let decoded = metadata(object, header: header, isStrict: true)
     var policy = PeerAuthentication(metadata: decoded?.metadata ?? nowhere(header))
@@ -39,7 +40,7 @@ extension NodeReader {
       let text = ExactText(document.string(entry.key))
       let mode: PeerAuthentication.Mode?
       if isNull(entry.value) {
-        report(.entryNull("portLevelMtls"), at: span(entry))
+        report(.entryNull("portLevelMtls", atRunTime: "at run time the port has the mode of the workload"), at: span(entry))
         mode = nil
       } else {
         mode = self.mode(entry.value, at: span(entry), path: "portLevelMtls.\(text)")

@@ -12,6 +12,7 @@ extension NodeReader {
 
   /// Reads an AuthorizationPolicy; nil when it has an error.
   mutating func authorizationPolicy(_ object: NodeIndex, header: ObjectHeader) -> AuthorizationPolicy? {
+    runTime = .authorizationPolicy(writtenAction(object))
     refuseUnknownFields(object, known: Self.objectFields, path: "AuthorizationPolicy")
     let decoded = metadata(object, header: header, isStrict: true)
     var policy = AuthorizationPolicy(metadata: decoded?.metadata ?? nowhere(header))
@@ -21,7 +22,7 @@ extension NodeReader {
       // Without rules an ALLOW policy matches nothing; the actions for which that would be too little demand rules below.
       refuseNullFields(spec, exempt: "rules")
       refuseUnknownFields(spec, known: Self.policyFields, path: "spec")
-      if let attachment = attachment(spec) { policy.attachment = attachment }
+      if let attachment = attachment(spec, namespace: header.namespace) { policy.attachment = attachment }
       if let entry = entry(spec, "action") {
         actionSpan = span(entry)
         if let action = action(entry) { policy.action = action }
@@ -35,11 +36,19 @@ extension NodeReader {
     if let dryRun = decoded?.dryRun, let value = goBoolean(dryRun.value) {
       policy.isDryRun = value
       if policy.action == .audit || policy.action == .custom {
-        report(.dryRunRefused("action \(policy.action.rawValue)"), at: dryRun.span)
+        let meaning = policy.action == .audit ? "at run time nothing changes by it" : "at run time what the rules match is denied"
+        report(
+          .dryRunRefused("action \(policy.action.rawValue)", atRunTime: value ? meaning : "at run time it means nothing"), at: dryRun.span)
       }
     }
     for (message, span) in policy.refusals(actionSpan: actionSpan, providerSpan: providerSpan) { report(message, at: span) }
     return hasErrors || decoded == nil ? nil : policy
+  }
+
+  /// The action that the object names, for messages about what stands before it; `ALLOW` when it names none.
+  private func writtenAction(_ object: NodeIndex) -> AuthorizationPolicy.Action {
+    guard let spec = entry(object, "spec"), let entry = entry(spec.value, "action") else { return .allow }
+    return Self.actions.first { document.isScalar(entry.value, $0.0) }?.1 ?? .allow
   }
 
   /// Metadata for a policy that will not be delivered, so that the rest of it can still be checked.
@@ -69,29 +78,36 @@ extension NodeReader {
   // MARK: Attachment
 
   /// Reads `selector`, `targetRef` and `targetRefs` of a policy; nil when they say nothing certain.
-  mutating func attachment(_ spec: NodeIndex) -> AuthorizationPolicy.Attachment? {
+  mutating func attachment(_ spec: NodeIndex, namespace: ExactText?) -> AuthorizationPolicy.Attachment? {
     let selectorEntry = entry(spec, "selector")
     let single = entry(spec, "targetRef")
     var several = entry(spec, "targetRefs")
-    if let list = several, document[list.value].kind == .sequence, document[list.value].count == 0 { several = nil }
     let written: [(String, Entry?)] = [("selector", selectorEntry), ("targetRef", single), ("targetRefs", several)]
     let present = written.compactMap { name, entry in entry.map { (name, $0) } }
     if let first = present.first, present.count > 1 {
       for (name, entry) in present.dropFirst() { report(.attachmentConflict(first.0, name), at: document[entry.key].span) }
     }
+    if let list = several, document[list.value].kind == .sequence, document[list.value].count == 0 { several = nil }
     var targets: [AuthorizationPolicy.TargetReference] = []
-    if let single { target(single.value, at: span(single), path: "targetRef").map { targets.append($0) } }
+    // Istio looks at the old field only without the new one.
+    if let single, several == nil || !isLenient {
+      target(single.value, at: span(single), path: "targetRef", own: namespace).map { targets.append($0) }
+    }
     if let several, let list = sequence(several, path: "targetRefs") {
       let count = Int(document[list].count)
       if count > 16 { report(.tooManyEntries("targetRefs", count, limit: 16), at: document[several.key].span) }
-      for item in items(list) where !canStop() { target(item, at: document[item].span, path: "targetRefs").map { targets.append($0) } }
+      for item in items(list) where !canStop() {
+        target(item, at: document[item].span, path: "targetRefs", own: namespace).map { targets.append($0) }
+      }
     }
     let selector = selectorEntry.flatMap { self.selector($0, path: "spec.selector") }
     if single != nil || several != nil { return .targets(targets) }
     return .selector(selector ?? LabelSelector())
   }
 
-  private mutating func target(_ node: NodeIndex, at span: SourceSpan, path: String) -> AuthorizationPolicy.TargetReference? {
+  private mutating func target(
+    _ node: NodeIndex, at span: SourceSpan, path: String, own: ExactText?
+  ) -> AuthorizationPolicy.TargetReference? {
     guard document[node].kind == .mapping else {
       report(isNull(node) ? .entryNull(path) : .wrongType(path, expected: "a mapping", found: name(of: node), help: nil), at: span)
       return nil
@@ -100,9 +116,13 @@ extension NodeReader {
     let group = entry(node, "group").flatMap { string($0, path: "\(path).group") }
     let kind = entry(node, "kind").flatMap { string($0, path: "\(path).kind") }
     let name = entry(node, "name").flatMap { string($0, path: "\(path).name") }
-    if let entry = entry(node, "namespace"), let namespace = string(entry, path: "\(path).namespace"), !namespace.value.isEmpty {
+    let namespace = entry(node, "namespace").flatMap { string($0, path: "\(path).namespace") }
+    let isElsewhere = namespace.map { !$0.value.isEmpty && $0.value != own } ?? false
+    if let namespace, !namespace.value.isEmpty {
       report(
-        .target("a target in another namespace cannot be named", help: "remove `namespace` and put the policy where its target is"),
+        .target(
+          "a target in another namespace cannot be named", help: "remove `namespace` and put the policy where its target is",
+          atRunTime: "at run time a gateway of another namespace is not found, and for all else the namespace is not looked at"),
         at: namespace.span)
     }
     let start = document[node].isFlow ? span : document[document[node].firstChild.exists ? document[node].firstChild : node].span
@@ -128,6 +148,7 @@ extension NodeReader {
         at: kind?.span ?? group?.span ?? start)
       return nil
     }
+    if isElsewhere, pair[1] == "Gateway" { return nil }
     return AuthorizationPolicy.TargetReference(group: pair[0], kind: pair[1], name: name.value)
   }
 

@@ -48,7 +48,7 @@ struct ProblemList {
 
   private func diagnostic(_ problem: Problem, line: String?) -> Diagnostic {
     Diagnostic(
-      problem.message.code.severity, code: problem.message.code.rawValue, problem.message.text,
+      problem.message.severity, code: problem.message.code.rawValue, problem.message.text,
       at: SourceLocation(file: file, span: problem.span), help: problem.message.help, sourceLine: line)
   }
 }

@@ -19,6 +19,7 @@ extension Schema {
 extension NodeReader {
   /// Reads a RequestAuthentication; nil when it has an error.
   mutating func requestAuthentication(_ object: NodeIndex, header: ObjectHeader) -> RequestAuthentication? {
+    runTime = .requestAuthentication
     refuseUnknownFields(object, known: ["apiVersion", "kind", "metadata", "spec", "status"], path: "RequestAuthentication")
     let decoded = metadata(object, header: header, isStrict: true)
     var policy = RequestAuthentication(metadata: decoded?.metadata ?? nowhere(header))
@@ -27,7 +28,7 @@ extension NodeReader {
     } else if let specEntry = entry(object, "spec"), let spec = mapping(specEntry, path: "spec") {
       refuseNullFields(spec)
       check(spec, .requestAuthentication, path: "spec")
-      if let attachment = attachment(spec) { policy.attachment = attachment }
+      if let attachment = attachment(spec, namespace: header.namespace) { policy.attachment = attachment }
       policy.jwtRules = objects(spec, "jwtRules").map { jwtRule($0) }
     }
     return hasErrors || decoded == nil ? nil : policy

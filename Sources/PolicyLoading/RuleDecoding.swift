@@ -45,7 +45,7 @@ extension NodeReader {
   }
 
   private mutating func rule(_ node: NodeIndex) -> AuthorizationPolicy.Rule? {
-    guard isEntryMapping(node, path: "rules") else { return nil }
+    guard isEntryMapping(node, path: "rules", nullAtRunTime: "at run time the rule is dropped, as if not there") else { return nil }
     var rule = AuthorizationPolicy.Rule(span: start(node))
     refuseUnknownFields(node, known: ["from", "to", "when"], path: "rules")
     if let entry = entry(node, "from") { rule.sources = clauses(entry, "from", "source", sourceFields) }
@@ -64,10 +64,12 @@ extension NodeReader {
     return document[document[node].firstChild].span
   }
 
-  private mutating func isEntryMapping(_ node: NodeIndex, path: String) -> Bool {
+  private mutating func isEntryMapping(_ node: NodeIndex, path: String, nullAtRunTime: String? = nil) -> Bool {
     if document[node].kind == .mapping { return true }
     let message: Message =
-      isNull(node) ? .entryNull(path) : .wrongType(path, expected: "a list of mappings", found: "a list with \(name(of: node))", help: nil)
+      isNull(node)
+      ? .entryNull(path, atRunTime: nullAtRunTime)
+      : .wrongType(path, expected: "a list of mappings", found: "a list with \(name(of: node))", help: nil)
     report(message, at: document[node].span)
     return false
   }
@@ -86,9 +88,12 @@ extension NodeReader {
       guard isEntryMapping(item, path: path) else { continue }
       refuseUnknownFields(item, known: [clauseName], path: path)
       guard let entry = entry(item, clauseName) else {
-        if document.entry(item, clauseName) != nil { continue }
-        report(
-          .fieldRequired("\(clauseName)", in: "the entry of `\(path)`", help: "write `- \(clauseName):` and its fields"), at: start(item))
+        if document.entry(item, clauseName) == nil {
+          report(
+            .fieldRequired("\(clauseName)", in: "the entry of `\(path)`", help: "write `- \(clauseName):` and its fields"), at: start(item))
+        }
+        // What constrains nothing is one of the alternatives all the same.
+        found.append(AuthorizationPolicy.Clause([], span: start(item)))
         continue
       }
       guard let clause = mapping(entry, path: "\(clauseName)") else { continue }
@@ -138,15 +143,17 @@ extension NodeReader {
     guard isEntryMapping(node, path: "when") else { return nil }
     refuseUnknownFields(node, known: ["key", "values", "notValues"], path: "when")
     let keyEntry = entry(node, "key")
-    guard let keyEntry else {
-      if document.entry(node, "key") != nil { return nil }
-      report(.conditionKeyEmpty(), at: start(node))
-      return nil
+    var key = Located<ExactText>("", start(node))
+    if let keyEntry {
+      guard let text = string(keyEntry, path: "key") else { return nil }
+      key = text
     }
-    guard let key = string(keyEntry, path: "key") else { return nil }
     if key.value.isEmpty {
-      report(.conditionKeyEmpty(), at: document[keyEntry.key].span)
-      return nil
+      // Null was reported before.
+      if keyEntry != nil || document.entry(node, "key") == nil {
+        report(.conditionKeyEmpty(), at: keyEntry.map { document[$0.key].span } ?? key.span)
+      }
+      return Constraint(.unknownKey(""), span: key.span)
     }
     let attribute = Attribute(conditionKey: key.value)
     var constraint = Constraint(attribute, span: key.span)
@@ -154,7 +161,8 @@ extension NodeReader {
     case .unknownKey:
       let known = Attribute.plainKeys.keys.sorted().map(\.string) + ["request.headers[]", "request.auth.claims[]"]
       report(.conditionKeyUnknown(key.value.string, suggestion: suggestion(for: key.value.string, among: known)), at: key.span)
-    case .malformedKey where !hasBracketShape(key.value): report(.conditionKeyShape(key.value.string), at: key.span)
+    case .malformedKey where !hasBracketShape(key.value):
+      report(.conditionKeyShape(key.value.string, isDropped: failsGeneration(key.value)), at: key.span)
     default: break
     }
     if let entry = entry(node, "values") { constraint.values = strings(entry, path: "values") }
@@ -164,6 +172,8 @@ extension NodeReader {
     let written = [document.entry(node, "values"), document.entry(node, "notValues")].compactMap { $0?.value }
     let isEmpty = written.allSatisfy { !isNull($0) && document[$0].count == 0 }
     if isEmpty { report(.conditionWithoutValues(key.value.string), at: key.span) }
-    return constraint
+    // One that demands nothing is not there, whatever its key; but a key that Istio does not know drops the rule even so.
+    if case .unknownKey = attribute { return constraint }
+    return constraint.values.isEmpty && constraint.notValues.isEmpty && isLenient ? nil : constraint
   }
 }

@@ -110,7 +110,7 @@ extension NodeReader {
     }
     if let value, range.contains(value) { return }
     let allowed = range.lowerBound == 0 ? "a number from 0 to \(range.upperBound)" : "a number up to \(range.upperBound)"
-    report(.numberOutOfRange(path, document.string(entry.value), allowed: allowed), at: span(entry))
+    report(.numberOutOfRange(path, document.string(entry.value), allowed: allowed, .never), at: span(entry))
   }
 
   private mutating func number(_ entry: Entry, path: String) {

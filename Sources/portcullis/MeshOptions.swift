@@ -35,8 +35,17 @@ struct PolicyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The provider of CUSTOM rules that this server is.", valueName: "name"))
   var providerName: String?
 
+  @Flag(
+    help:
+      "Decide objects that Istio's webhook would refuse as Istio does at run time on a cluster without it; each is a warning, not an error."
+  )
+  var lenient = false
+
   @Flag(help: "Accept a set without any AuthorizationPolicy, which allows everything.")
   var allowEmpty = false
+
+  /// How much of that file is read.
+  static let meshConfigLimits = LoadingLimits(fileBytes: 16 << 20)
 
   func validate() throws {
     if policies.isEmpty { throw ValidationError("`--policies` is needed: name a file or directory") }
@@ -50,10 +59,12 @@ struct PolicyOptions: ParsableArguments {
 
   /// The settings: what an option says, else what the file says, else Istio's default. Reads the file and prints what is wrong with it;
   /// ends with exit code 2 when that is an error.
-  func meshSettings() throws -> MeshSettings {
-    let file = try meshConfig.map { try load(meshConfig: $0) }
+  func meshSettings() throws -> MeshSettings { settings(over: try loadMeshConfig()) }
+
+  /// The settings: what an option says, else what `file` says, else Istio's default.
+  func settings(over file: LoadedMeshConfig?) -> MeshSettings {
     var settings = MeshSettings()
-    settings.trustDomain = trustDomain.map { ExactText($0) } ?? file?.trustDomain ?? settings.trustDomain
+    settings.trustDomain = trustDomain.map { spiffeTrustDomain(ExactText($0)) } ?? file?.trustDomain ?? settings.trustDomain
     settings.trustDomainAliases = trustDomainAlias.isEmpty ? file?.trustDomainAliases ?? [] : trustDomainAlias.map { ExactText($0) }
     settings.rootNamespace = rootNamespace.map { ExactText($0) } ?? file?.rootNamespace ?? settings.rootNamespace
     settings.pathNormalization = pathNormalization?.setting ?? file?.pathNormalization ?? settings.pathNormalization
@@ -62,9 +73,11 @@ struct PolicyOptions: ParsableArguments {
     return settings
   }
 
-  private func load(meshConfig path: String) throws -> LoadedMeshConfig {
-    let text = try InputFile.bytes(of: path, limit: 16 << 20)
-    let (settings, diagnostics) = loadMeshConfig(text: text, file: ExactText(path))
+  /// Reads the file with the settings, when one is named, and prints what is wrong with it; ends with exit code 2 when that is an error.
+  func loadMeshConfig() throws -> LoadedMeshConfig? {
+    guard let path = meshConfig else { return nil }
+    let text = try InputFile.bytes(of: path, limit: Self.meshConfigLimits.fileBytes)
+    let (settings, diagnostics) = PolicyLoading.loadMeshConfig(text: text, file: ExactText(path), limits: Self.meshConfigLimits)
     for diagnostic in diagnostics { StandardError.write(diagnostic.description) }
     guard let settings else { throw stop(diagnostics) }
     return settings
@@ -74,6 +87,7 @@ struct PolicyOptions: ParsableArguments {
   func load(options: PolicySourceOptions = PolicySourceOptions()) throws -> LoadedPolicies {
     var options = options
     options.allowEmpty = allowEmpty
+    options.isLenient = lenient
     let loaded = PolicySources(paths: policies, options: options).load()
     for diagnostic in loaded.diagnostics { StandardError.write(diagnostic.description) }
     if loaded.hasErrors {

@@ -44,6 +44,10 @@ private let cases: [(String, [String], Bool)] = [
   ("trustDomain: a_b", ["trust-domain-invalid"], false),
   ("trustDomain: 1", ["wrong-type"], false),
   ("trustDomain: null", [], true),
+  // Identities have a dot for each of these; aliases are compared as they are.
+  ("trustDomain: a@b.c", [], true),
+  ("trustDomain: \"@@\"", ["trust-domain-invalid"], false),
+  ("trustDomainAliases: [a@b]", ["trust-domain-invalid"], false),
   ("trustDomainAliases: [a, b.c]", [], true),
   ("trustDomainAliases: [\"\"]", ["empty-string"], false),
   ("trustDomainAliases: [\"*\"]", ["trust-domain-invalid"], false),
@@ -132,6 +136,7 @@ private let cases: [(String, [String], Bool)] = [
 
   @Test func `says what it says and nothing else`() {
     #expect(mesh("{}").settings == LoadedMeshConfig())
+    #expect(mesh("trustDomain: me@prod.example").settings?.trustDomain == "me.prod.example")
     var expected = LoadedMeshConfig()
     expected.trustDomain = "td"
     expected.trustDomainAliases = ["a", "b"]

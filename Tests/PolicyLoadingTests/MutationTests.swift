@@ -72,11 +72,13 @@ struct SeededGenerator: RandomNumberGenerator {
         }
         if text.isEmpty { text = [0x0A] }
       }
-      let file = loadPolicies(text: text, file: "f")
-      #expect(file.hasErrors == !file.broken.isEmpty, "seed \(seed), step \(step)\n\(file.messages)")
-      #expect(Set(file.objects.map(\.key)).count == file.objects.count, "seed \(seed), step \(step)")
-      #expect(Set(file.objects.map(\.key)).isDisjoint(with: file.broken.compactMap(\.key)), "seed \(seed), step \(step)")
-      for diagnostic in file.diagnostics { #expect(!diagnostic.description.isEmpty) }
+      for isLenient in [false, true] {
+        let file = loadPolicies(text: text, file: "f", isLenient: isLenient)
+        #expect(file.hasErrors == !file.broken.isEmpty, "seed \(seed), step \(step)\n\(file.messages)")
+        #expect(Set(file.objects.map(\.key)).count == file.objects.count, "seed \(seed), step \(step)")
+        #expect(Set(file.objects.map(\.key)).isDisjoint(with: file.broken.compactMap(\.key)), "seed \(seed), step \(step)")
+        for diagnostic in file.diagnostics { #expect(!diagnostic.description.isEmpty) }
+      }
     }
     print("damaged files, round \(round): seed \(seed)")
   }

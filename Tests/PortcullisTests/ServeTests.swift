@@ -8,8 +8,7 @@ internal import Testing
 
 extension Sandbox {
   /// Starts a server and waits until it is ready; returns it and the port of its first listener.
-  fileprivate func serve(_ name: String = "serve", listen: String = "127.0.0.1:0", _ arguments: String...) throws -> (ChildProcess, UInt16)
-  {
+  func serve(_ name: String = "serve", listen: String = "127.0.0.1:0", _ arguments: String...) throws -> (ChildProcess, UInt16) {
     let server = try start(name, Programs.portcullis(), ["serve", "--listen", listen] + arguments, isLog: false)
     try waitUntil("ready", detail: { server.log }) {
       if !server.isRunning { throw TestFailure("it ended: \(server.log)", isFinal: true) }
@@ -20,7 +19,7 @@ extension Sandbox {
   }
 
   /// The status file, when it holds what `condition` wants.
-  fileprivate func status(_ path: String, until condition: ([String: Any]) -> Bool) throws -> [String: Any] {
+  func status(_ path: String, until condition: ([String: Any]) -> Bool) throws -> [String: Any] {
     var last: [String: Any] = [:]
     try waitUntil("the status", detail: { "\(last)" }) {
       last = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path))) as? [String: Any] ?? [:]
@@ -30,7 +29,7 @@ extension Sandbox {
   }
 
   /// A directory with the shop, to be edited.
-  fileprivate func shopCopy() throws -> String {
+  func shopCopy() throws -> String {
     for name in ["policies.yaml", "workloads.yaml"] {
       try write(String(contentsOfFile: Self.shop + "/\(name)", encoding: .utf8), to: "shop/\(name)")
     }

@@ -136,3 +136,8 @@ package func meshTrustDomainRefusal(_ domain: ExactText) -> String? {
   if labels.last?.isEmpty == true { labels = labels.dropLast() }
   return labels.allSatisfy { isDNSLabel($0) } ? nil : "is not a DNS name"
 }
+
+/// The trust domain as identities have it: Istio turns each `@` of the mesh's `trustDomain` into a dot (pkg/spiffe). O(bytes).
+package func spiffeTrustDomain(_ domain: ExactText) -> ExactText {
+  ExactText(String(decoding: domain.bytes.map { $0 == UInt8(ascii: "@") ? UInt8(ascii: ".") : $0 }, as: UTF8.self))
+}

@@ -23,7 +23,7 @@ extension AuthorizationPolicy {
       }
       if action == .custom {
         for constraint in rule.sources.flatMap(\.constraints) + rule.conditions where constraint.attribute.needsIdentity {
-          found.append((.customIdentity(constraint.attribute.description), constraint.span))
+          found.append((.customIdentity(constraint.attribute.description, isToken: constraint.attribute.isToken), constraint.span))
         }
       }
       if action == .deny, rule.deniesWholeTCP { found.append((.denyWholeTCP(), rule.span)) }
@@ -53,6 +53,14 @@ extension AuthorizationPolicy.Rule {
 }
 
 extension Attribute {
+  /// Whether it is about a token.
+  fileprivate var isToken: Bool {
+    switch self {
+    case .requestPrincipal, .requestAudiences, .requestPresenter, .requestClaim: true
+    default: false
+    }
+  }
+
   /// Whether CUSTOM rules cannot use it: they run before identities and tokens are known to policies.
   fileprivate var needsIdentity: Bool {
     switch self {

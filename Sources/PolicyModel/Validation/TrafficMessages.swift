@@ -95,8 +95,10 @@ extension Message {
   package static func numberNotPrime(_ path: String, _ value: String) -> Message {
     Message(.numberOutOfRange, "`\(path)` is \(value), which is not prime", help: "write a prime number, for example 65537")
   }
-  package static func numberOutOfRange(_ path: String, _ value: String, allowed: String) -> Message {
-    Message(.numberOutOfRange, "`\(path)` is \(value), not \(allowed)", help: "write \(allowed)")
+  package static func numberOutOfRange(
+    _ path: String, _ value: String, allowed: String, _ tolerance: Tolerance = .byCode
+  ) -> Message {
+    Message(.numberOutOfRange, "`\(path)` is \(value), not \(allowed)", help: "write \(allowed)", tolerance: tolerance)
   }
   package static func providerUnusable(_ name: String, why: String) -> Message {
     Message(

@@ -6,7 +6,7 @@ extension Attribute {
   /// Why Istio refuses `value`, or nil. `path` names the list in messages; `isField` says whether the value stands in a source or an
   /// operation and not in a condition (the rules differ a little). O(bytes of the value).
   package func refusal(of value: ExactText, path: String, isField: Bool) -> Message? {
-    if value.isEmpty { return .emptyString(path) }
+    if value.isEmpty { return emptyRefusal(path) }
     switch self {
     case .sourceIP, .remoteIP, .destinationIP:
       return AddressBlock(value.string) == nil ? .ipInvalid(value.string) : nil
@@ -16,6 +16,17 @@ extension Attribute {
     case .sourceTrustDomain: return trustDomainRefusal(value, mayHaveSlash: !isField)
     case .path: return pathRefusal(value)
     default: return nil
+    }
+  }
+}
+
+extension Attribute {
+  /// What an empty text means at run time differs: it is no address and no port, and no account's name.
+  private func emptyRefusal(_ path: String) -> Message {
+    switch self {
+    case .sourceIP, .remoteIP, .destinationIP, .destinationPort: .emptyString(path, .like(.ipInvalid))
+    case .sourceServiceAccount: .emptyString(path, .never)
+    default: .emptyString(path)
     }
   }
 }
@@ -39,6 +50,20 @@ package func hasBracketShape(_ key: ExactText) -> Bool {
   return open > 0 && open < bytes.count - 2
 }
 
+/// Whether Istio's generator certainly fails on a bracketed `when` key that the webhook refuses. The others it reads somehow: `[]` as an
+/// empty name, with which Envoy refuses its configuration. O(bytes).
+package func failsGeneration(_ key: ExactText) -> Bool {
+  func rest(behind prefix: String) -> ArraySlice<UInt8>? {
+    let bytes = key.bytes
+    return bytes.starts(with: prefix.utf8) ? bytes[prefix.utf8.count...] : nil
+  }
+  let (open, close) = (UInt8(ascii: "["), UInt8(ascii: "]"))
+  if let rest = rest(behind: "experimental.envoy.filters.") { return !rest.contains(open) }
+  if let rest = rest(behind: "request.headers") { return rest.first != open || rest.last != close }
+  if let rest = rest(behind: "request.auth.claims") { return !rest.isEmpty && (rest.first != open || rest.last != close) }
+  return false
+}
+
 /// The value of `istio.io/dry-run`: Go's spellings of a boolean, else nil.
 package func goBoolean(_ text: ExactText) -> Bool? {
   switch text {
@@ -53,10 +78,11 @@ private let slash = UInt8(ascii: "/")
 
 private func serviceAccountRefusal(_ value: ExactText) -> Message? {
   let bytes = value.bytes
-  func refuse(_ why: String) -> Message { .serviceAccountInvalid(value.string, why: why) }
+  let parts = bytes.split(separator: slash, omittingEmptySubsequences: false)
+  let isDecidable = parts.count <= 2 && !parts.contains(where: \.isEmpty)
+  func refuse(_ why: String) -> Message { .serviceAccountInvalid(value.string, why: why, isDecidable: isDecidable) }
   if bytes.count > 320 { return refuse("has more than 320 characters") }
   if bytes.contains(star) { return refuse("contains a star") }
-  let parts = bytes.split(separator: slash, omittingEmptySubsequences: false)
   if parts.count > 2 { return refuse("has more than one slash") }
   if parts.contains(where: \.isEmpty) { return refuse("has nothing before or behind its slash") }
   return nil
@@ -64,11 +90,13 @@ private func serviceAccountRefusal(_ value: ExactText) -> Message? {
 
 private func trustDomainRefusal(_ value: ExactText, mayHaveSlash: Bool) -> Message? {
   let bytes = value.bytes
-  func refuse(_ why: String) -> Message { .trustDomainInvalid(value.string, why: why) }
+  func refuse(_ why: String, isDecidable: Bool = false) -> Message {
+    .trustDomainInvalid(value.string, why: why, isDecidable: isDecidable)
+  }
   let stars = bytes.count { $0 == star }
   if stars > 1 { return refuse("has more than one star") }
   if stars == 1, bytes.first != star, bytes.last != star { return refuse("has a star in the middle") }
-  if !mayHaveSlash, bytes.contains(slash) { return refuse("contains a slash") }
+  if !mayHaveSlash, bytes.contains(slash) { return refuse("contains a slash", isDecidable: true) }
   return nil
 }
 

@@ -39,10 +39,11 @@ struct ServeCommand: AsyncParsableCommand {
     var sourceOptions = PolicySourceOptions()
     sourceOptions.isPolling = options.poll
     let loaded = try policies.load(options: sourceOptions)
-    let mesh = try policies.meshSettings()
-    let first = Snapshot(loaded.policies, mesh: mesh)
+    let meshConfig = try policies.loadMeshConfig()
+    let publisher = SnapshotPublisher(loaded.policies, mesh: policies.settings(over: meshConfig))
+    let snapshots = publisher.snapshots
+    let first = snapshots.value
     try checkPin(first)
-    let snapshots = Latest(first)
     let bundles = Latest(try initialBundles())
     let server: ExtAuthzServer
     do {
@@ -55,12 +56,18 @@ struct ServeCommand: AsyncParsableCommand {
     }
     let board = StatusBoard(loaded.status)
     logger.info("loaded", metadata: PolicyLog.metadata(loaded.status, first))
-    let policyService = PolicyService(loaded: loaded, mesh: mesh, snapshots: snapshots, board: board, logger: logger)
+    let policyService = PolicyService(loaded: loaded, publisher: publisher, board: board, logger: logger)
     let listening = zip(options.listenOptions.addresses, server.ports).map { ListeningAddress.text($0.text, port: $1) }
     var services: [any Service] = [policyService]
+    // Standard input is read once.
+    if let path = policies.meshConfig, let meshConfig, !path.utf8.elementsEqual("-".utf8) {
+      let file = MeshConfigFile(path: ExactText(path), settings: meshConfig, limits: PolicyOptions.meshConfigLimits)
+      services.append(MeshConfigService(file: file, options: policies, publisher: publisher, board: board, logger: logger))
+    }
     if !options.bundleSources.isEmpty { services.append(BundleService(sources: options.bundleSources, bundles: bundles, logger: logger)) }
     if let path = options.statusFile {
-      let status = StatusFileService(path: path, board: board, snapshots: snapshots, server: server, logger: logger)
+      let status = StatusFileService(
+        path: path, board: board, meshConfig: policies.meshConfig, snapshots: snapshots, server: server, logger: logger)
       // Better no server than one whose state nobody sees.
       try status.write()
       services.append(status)

@@ -1,4 +1,4 @@
-// What runs while the server serves: the server itself, the policy files, the trust bundles.
+// What runs while the server serves: the server itself, the policy files, the mesh's settings, the trust bundles.
 // Enters: the start and the stop of the group. Leaves: published snapshots and bundles, log lines.
 // Never here: work on a thread that decides; compiling happens on the watcher's thread. A worker keeps its snapshot until its next request,
 // so an old one is freed by whoever lets it go last.
@@ -50,16 +50,15 @@ struct ServerService: Service {
 /// Compiles and publishes what the watcher finds.
 struct PolicyService: Service {
   let loaded: LoadedPolicies
-  let mesh: MeshSettings
-  let snapshots: Latest<Snapshot>
+  let publisher: SnapshotPublisher
   let board: StatusBoard
   let logger: Logger
 
   func run() async throws {
-    let (mesh, snapshots, board, logger) = (mesh, snapshots, board, logger)
+    let (publisher, board, logger) = (publisher, board, logger)
     let watcher = try PolicyWatcher(continuing: loaded) { update in
-      if update.isNewSet { snapshots.publish(Snapshot(update.policies, mesh: mesh)) }
-      PolicyLog.write(update, board.status, snapshots.value, logger)
+      if update.isNewSet { publisher.publish(policies: update.policies) }
+      PolicyLog.write(update, board.status, publisher.snapshots.value, logger)
       board.set(update.status)
     }
     try await gracefulShutdown()
@@ -67,11 +66,48 @@ struct PolicyService: Service {
   }
 }
 
+/// Makes each snapshot of the newest policies under the newest settings, whichever of the two changed.
+final class SnapshotPublisher: Sendable {
+  /// Where the snapshots appear.
+  let snapshots: Latest<Snapshot>
+  private let sources: Mutex<(policies: PolicySet, mesh: MeshSettings)>
+
+  init(_ policies: PolicySet, mesh: MeshSettings) {
+    snapshots = Latest(Snapshot(policies, mesh: mesh))
+    sources = Mutex((policies, mesh))
+  }
+
+  /// Publishes other policies. Compiles on the calling thread; whoever brings the other half meanwhile waits, so that no older pair
+  /// follows a newer one.
+  func publish(policies: PolicySet) {
+    sources.withLock { sources in
+      sources.policies = policies
+      snapshots.publish(Snapshot(sources.policies, mesh: sources.mesh))
+    }
+  }
+
+  /// Publishes the policies under other settings, if they are others. Compiles on the calling thread.
+  func publish(mesh: MeshSettings) {
+    sources.withLock { sources in
+      guard mesh != sources.mesh else { return }
+      sources.mesh = mesh
+      snapshots.publish(Snapshot(sources.policies, mesh: sources.mesh))
+    }
+  }
+}
+
 /// The last status of the files, for whoever asks.
 final class StatusBoard: Sendable {
   private let current: Mutex<PolicyFilesStatus>
+  private let mesh = Mutex<MeshConfigFile.Trouble?>(nil)
 
   init(_ status: PolicyFilesStatus) { current = Mutex(status) }
+
+  /// Why the mesh's settings are not what their file says.
+  var meshTrouble: MeshConfigFile.Trouble? {
+    get { mesh.withLock { $0 } }
+    set { mesh.withLock { $0 = newValue } }
+  }
 
   func set(_ status: PolicyFilesStatus) { current.withLock { $0 = status } }
 

@@ -12,6 +12,8 @@ internal import ServiceLifecycle
 struct StatusFileService: Service {
   let path: String
   let board: StatusBoard
+  /// The file with the mesh's settings, if there is one.
+  let meshConfig: String?
   let snapshots: Latest<Snapshot>
   let server: ExtAuthzServer
   let logger: Logger
@@ -80,12 +82,17 @@ struct StatusFileService: Service {
       let count = server.counters.count(of: reason)
       if count > 0 { decisions["\(reason.code)"] = count }
     }
+    var stale = status.stale.map { Document.Trouble(what: $0.key.description, reason: $0.reason, ageSeconds: $0.age(at: now)) }
+    let meshTrouble = board.meshTrouble
+    if let meshTrouble, let meshConfig {
+      stale.append(.init(what: "MeshConfig \(meshConfig)", reason: meshTrouble.reason, ageSeconds: max(0, now - meshTrouble.since)))
+    }
     let wire = server.wireCounters
     return Document(
-      written: now, current: status.isCurrent, snapshot: snapshot.contentHash.string, generation: status.generation,
+      written: now, current: status.isCurrent && meshTrouble == nil, snapshot: snapshot.contentHash.string, generation: status.generation,
       policies: snapshot.policyCount,
       reloads: status.reloads, lastReload: status.outcome.rawValue,
-      stale: status.stale.map { .init(what: $0.key.description, reason: $0.reason, ageSeconds: $0.age(at: now)) },
+      stale: stale,
       unusable: status.unusable.map { .init(what: $0.policy.key.description, reason: $0.reason, ageSeconds: max(0, now - $0.since)) },
       unreadable: status.unreadable.map { .init(what: $0.path.string, reason: $0.reason, ageSeconds: max(0, now - $0.since)) },
       decisions: decisions,
