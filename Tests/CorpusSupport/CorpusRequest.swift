@@ -1,18 +1,19 @@
 // A request of the corpus, in the one JSON shape of a request: absent means unknown, empty means empty, `principal: null` and
 // `claims: null` mean that there is none, no `http` means TCP.
 
-import PolicyEngine
-import PolicyModel
+package import PolicyEngine
+package import PolicyModel
 
-struct CorpusRequest {
-  var request = Request()
-  var namespace: ExactText = ""
-  var labels: [ExactText: ExactText] = [:]
-  var profile = Profile.sidecar
+/// A request of the corpus as the engine takes it.
+package struct CorpusRequest {
+  package var request = Request()
+  package var namespace: ExactText = ""
+  package var labels: [ExactText: ExactText] = [:]
+  package var profile = Profile.sidecar
   /// Whether everything that an identity-based rule needs is known.
-  var isPeerKnown = false
+  package var isPeerKnown = false
 
-  init(_ value: JSON, mesh: MeshSettings) throws {
+  package init(_ value: JSON, mesh: MeshSettings) throws {
     let root = try value.members(["source", "destination", "sni", "remote_ip", "http"])
     if let source = root["source"] { try fillSource(source) }
     try fillDestination(root["destination"] ?? .null)
