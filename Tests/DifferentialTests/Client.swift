@@ -23,13 +23,16 @@ struct Verdict: Sendable, Equatable {
 }
 
 /// One open connection.
-@safe private final class ClientConnection {
+@safe final class ClientConnection {
   private let pointer: OpaquePointer
   private var pending: [UInt8] = []
 
-  init(_ peer: TestPeer, _ identity: ClientIdentity, destination: String, port: UInt16) throws {
-    guard let opened = unsafe tls_client_open(identity.pointer, peer.source, destination, port, peer.sni) else {
-      throw TestFailure("cannot connect from \(peer.source) to \(destination):\(port)")
+  /// - Parameter preface: what goes before the handshake.
+  init(
+    _ identity: ClientIdentity, source: String, destination: String, port: UInt16, sni: String?, preface: String? = nil
+  ) throws {
+    guard let opened = unsafe tls_client_open(identity.pointer, source, destination, port, sni, preface) else {
+      throw TestFailure("cannot connect from \(source) to \(destination):\(port)")
     }
     unsafe pointer = opened
   }
@@ -90,8 +93,8 @@ final class Client {
     let connection =
       try connections[request.peer]
       ?? ClientConnection(
-        request.peer, world.credentials.clients[request.peer.identity], destination: "127.9.0.\(request.peer.destination)",
-        port: world.ports.http[request.peer.port])
+        world.credentials.clients[request.peer.identity], source: request.peer.source,
+        destination: "127.9.0.\(request.peer.destination)", port: world.ports.http[request.peer.port], sni: request.peer.sni)
     connections[request.peer] = nil
     try connection.send(text)
     let (lines, body) = try connection.response(hasBody: request.method != "HEAD")
@@ -116,8 +119,8 @@ final class Client {
   private func connect(_ side: Side, _ request: TestRequest, _ index: Int) throws -> Verdict {
     let ports = side == .envoy ? world.ports.tcp : world.ports.tcpAsking
     let connection = try ClientConnection(
-      request.peer, world.credentials.clients[request.peer.identity], destination: World.tcpDestination(index),
-      port: ports[request.peer.port])
+      world.credentials.clients[request.peer.identity], source: request.peer.source, destination: World.tcpDestination(index),
+      port: ports[request.peer.port], sni: request.peer.sni)
     // Long enough for the inspector to see at once that it is not TLS.
     try connection.send("portcullis asks\n")
     return Verdict(status: try connection.receive().isEmpty ? 403 : 200)

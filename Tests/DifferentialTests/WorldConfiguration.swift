@@ -49,16 +49,7 @@ struct WorldConfiguration {
   // MARK: Listeners
 
   private func listener(_ name: String, _ ports: [UInt16], _ chains: [(match: String, filters: String)]) -> String {
-    let transport = """
-      transport_socket:
-        name: envoy.transport_sockets.tls
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
-          require_client_certificate: false
-          common_tls_context:
-            tls_certificates: [{certificate_chain: {filename: "\(credentials.server.chain)"}, private_key: {filename: "\(credentials.server.key)"}}]
-            validation_context: {trusted_ca: {filename: "\(credentials.authority)"}}
-      """
+    let transport = Self.transport(credentials.server, authority: credentials.authority)
     func address(_ port: UInt16) -> String { "address: {socket_address: {address: 0.0.0.0, port_value: \(port)}}" }
     var text = """
       - name: \(name)
@@ -86,6 +77,20 @@ struct WorldConfiguration {
     return text
   }
 
+  /// Mutual TLS in which the client may be without certificate.
+  static func transport(_ server: (chain: String, key: String), authority: String) -> String {
+    """
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+        require_client_certificate: false
+        common_tls_context:
+          tls_certificates: [{certificate_chain: {filename: "\(server.chain)"}, private_key: {filename: "\(server.key)"}}]
+          validation_context: {trusted_ca: {filename: "\(authority)"}}
+    """
+  }
+
   // MARK: HTTP
 
   private func httpChains() throws -> [(match: String, filters: String)] {
@@ -110,7 +115,7 @@ struct WorldConfiguration {
         \(settings.indented(4))
         \(Self.localReplies.indented(4))
             http_filters:
-        \(tokenFilter().indented(4))
+        \(Self.tokenFilter(keys: credentials.keys).indented(4))
         \(Self.metadataFilter.indented(4))
             - {name: rbac-LOG, typed_config: {"@type": \(rbacType)}}
             - {name: rbac-DENY, typed_config: {"@type": \(rbacType)}}
@@ -130,7 +135,7 @@ struct WorldConfiguration {
   }
 
   /// What the client learns of the decision, for the report.
-  private static let localReplies = """
+  static let localReplies = """
     local_reply_config:
       mappers:
       - filter: {status_code_filter: {comparison: {op: GE, value: {default_value: 200, runtime_key: none}}}}
@@ -138,9 +143,12 @@ struct WorldConfiguration {
         - header: {key: x-details, value: "%RESPONSE_CODE_DETAILS%"}
         - header: {key: x-reason, value: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:reason)%"}
         - header: {key: x-policy, value: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:policy)%"}
+        - header: {key: x-dry-deny, value: "%DYNAMIC_METADATA(envoy.filters.http.rbac:istio_dry_run_deny_shadow_engine_result)%"}
+        - header: {key: x-dry-allow, value: "%DYNAMIC_METADATA(envoy.filters.http.rbac:istio_dry_run_allow_shadow_engine_result)%"}
+        - header: {key: x-audit, value: "%DYNAMIC_METADATA(envoy.common:access_log_hint)%"}
     """
 
-  private func tokenFilter() -> String {
+  static func tokenFilter(keys: String) -> String {
     """
     - name: envoy.filters.http.jwt_authn
       typed_config:
@@ -150,7 +158,7 @@ struct WorldConfiguration {
             payload_in_metadata: payload
             normalize_payload_in_metadata: {space_delimited_claims: [scope, permission]}
             forward: true
-            local_jwks: {inline_string: \(EnvoyValue.quoted(credentials.keys))}
+            local_jwks: {inline_string: \(EnvoyValue.quoted(keys))}
         rules: [{match: {prefix: "/"}, requires: {requires_any: {requirements: [{provider_name: all}, {allow_missing: {}}]}}}]
     """
   }
@@ -214,7 +222,7 @@ struct WorldConfiguration {
     return try options.text(of: .networkFilter, rbac(index)) ?? ""
   }
 
-  private static let echo = """
+  static let echo = """
     - name: envoy.filters.network.echo
       typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}
 
@@ -223,7 +231,7 @@ struct WorldConfiguration {
 
 extension String {
   /// The same lines, each moved to the right; empty lines stay empty.
-  fileprivate func indented(_ width: Int) -> String {
+  func indented(_ width: Int) -> String {
     let margin = String(repeating: " ", count: width)
     return split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : margin + $0 }.joined(separator: "\n")
   }
