@@ -18,8 +18,16 @@ struct Verdict: Sendable, Equatable {
 
   /// Whether Portcullis decided, rather than deny because it did not know something.
   var isDecided: Bool {
-    ["denied-by-policy", "no-allow-matched", "allowed-by-policy", "allowed-by-default", "", "-"].contains(why)
+    isRefusedAtTheGate || ["denied-by-policy", "no-allow-matched", "allowed-by-policy", "allowed-by-default", "", "-"].contains(why)
   }
+}
+
+extension Verdict {
+  /// What Envoy's side says about a peer that does not even get a connection; over HTTP Portcullis answers for the gate with 403.
+  static let refused = Verdict(status: 403, body: "RBAC: access denied", policy: "none", why: "mtls-required")
+
+  /// Whether the peer failed, and no policy.
+  var isRefusedAtTheGate: Bool { why == "mtls-required" || why == "untrusted-domain" }
 }
 
 /// One open connection.
@@ -78,30 +86,56 @@ struct Verdict: Sendable, Equatable {
 final class Client {
   private let world: World
   private var connections: [TestPeer: ClientConnection] = [:]
+  /// Whom the strict listener lets in, by identity.
+  private var admitted: [Int: Bool] = [:]
 
   init(_ world: World) { self.world = world }
 
   /// Asks one side about a request for the workload of a set.
   func ask(_ side: Side, _ request: TestRequest, set index: Int) throws -> Verdict {
-    world.sets[index].isTCP ? try connect(side, request, index) : try send(side, request, index)
+    let isTCP = world.sets[index].isTCP
+    if side == .envoy, world.mesh.isStrict, try !isAdmitted(request.peer.identity) {
+      return isTCP ? Verdict(status: 403) : .refused
+    }
+    return try isTCP ? connect(side, request, index) : send(side, request, index)
+  }
+
+  /// Whether a peer gets through mutual TLS as STRICT demands it.
+  private func isAdmitted(_ identity: Int) throws -> Bool {
+    if let known = admitted[identity] { return known }
+    var isAdmitted = false
+    do {
+      let connection = try ClientConnection(
+        world.credentials.clients[identity], source: "127.0.0.1", destination: "127.9.0.1", port: world.ports.strict, sni: nil)
+      let text = "portcullis asks\n"
+      try connection.send(text)
+      // A plaintext client gets an alert of TLS, which is no echo.
+      isAdmitted = try connection.receive() == Array(text.utf8)
+    } catch is TestFailure {
+      isAdmitted = false
+    }
+    admitted[identity] = isAdmitted
+    return isAdmitted
   }
 
   private func send(_ side: Side, _ request: TestRequest, _ index: Int) throws -> Verdict {
-    var text = "\(request.method) \(request.path) HTTP/1.1\r\nhost: \(request.host)\r\nx-set: \(side.rawValue)\(index)\r\n"
+    // The target of CONNECT is the host.
+    let target = request.method == "CONNECT" ? request.host : request.path
+    var text = "\(request.method) \(target) HTTP/1.1\r\nhost: \(request.host)\r\nx-set: \(side.rawValue)\(index)\r\n"
     for header in world.wireHeaders(of: request) { text += "\(header[0]): \(header[1])\r\n" }
     text += "\r\n"
     let connection =
       try connections[request.peer]
       ?? ClientConnection(
         world.credentials.clients[request.peer.identity], source: request.peer.source,
-        destination: "127.9.0.\(request.peer.destination)", port: world.ports.http[request.peer.port], sni: request.peer.sni)
+        destination: World.httpDestination(request.peer), port: world.ports.http[request.peer.port], sni: request.peer.sni)
     connections[request.peer] = nil
     try connection.send(text)
     let (lines, body) = try connection.response(hasBody: request.method != "HEAD")
     func header(_ name: String) -> String {
       lines.first { $0.lowercased().hasPrefix(name + ":") }.map { $0.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces) } ?? ""
     }
-    if header("connection").lowercased() != "close" { connections[request.peer] = connection }
+    if header("connection").lowercased() != "close", request.method != "CONNECT" { connections[request.peer] = connection }
     var verdict = Verdict(status: Int(lines.first?.split(separator: " ").dropFirst().first ?? "") ?? 0, body: body)
     switch side {
     case .envoy:
@@ -119,7 +153,8 @@ final class Client {
   private func connect(_ side: Side, _ request: TestRequest, _ index: Int) throws -> Verdict {
     let ports = side == .envoy ? world.ports.tcp : world.ports.tcpAsking
     let connection = try ClientConnection(
-      world.credentials.clients[request.peer.identity], source: request.peer.source, destination: World.tcpDestination(index),
+      world.credentials.clients[request.peer.identity], source: request.peer.source == "::1" ? "127.0.0.1" : request.peer.source,
+      destination: World.tcpDestination(index),
       port: ports[request.peer.port], sni: request.peer.sni)
     // Long enough for the inspector to see at once that it is not TLS.
     try connection.send("portcullis asks\n")

@@ -91,6 +91,9 @@ extension World {
       // Denied for not knowing the path, or by a later rule that does not test it.
       return portcullis.why == "path-not-normalized" || envoy.status == 403
     }
+    // Whoever does not get a connection cannot be told that the request is none; the side that asks lets the peer in first.
+    if envoy.isRefusedAtTheGate { return portcullis.isRefusedAtTheGate || portcullis.status != 200 && portcullis.status != 403 }
+    if portcullis.isRefusedAtTheGate { return false }
     return envoy.status == portcullis.status && envoy.body == portcullis.body && (envoy.status != 403 || envoy.policy == portcullis.policy)
   }
 }

@@ -9,6 +9,8 @@ struct Generator {
   var random: Randomness
   /// The numbers of the listeners' ports, for HTTP and for TCP.
   let ports: (http: [UInt16], tcp: [UInt16])
+  /// Whether clients come by IPv6, too.
+  let isDualStack: Bool
 
   // MARK: Requests
 
@@ -16,7 +18,8 @@ struct Generator {
     let identity = random.below(Identities.all.count)
     let isPlaintext = Identities.all[identity].isPlaintext
     return TestPeer(
-      identity: identity, source: random.pick(Texts.sources), destination: random.below(3), port: random.below(2),
+      identity: identity, source: isDualStack && random.chance(25) ? "::1" : random.pick(Texts.sources), destination: random.below(3),
+      port: random.below(2),
       sni: isPlaintext || random.chance(25) ? nil : random.pick(Texts.snis))
   }
 
@@ -37,6 +40,8 @@ struct Generator {
     case 4: ["x-meta-list", random.pick(["list", "empty", "mixed"])]
     case 5: ["X-Role", random.pick(Texts.roles)]
     case 6: ["cookie", random.pick(["a=1", "a=1; b=2"])]
+    // What a client says of itself must never count.
+    case 7 where random.chance(30): [TestMesh.clientHeader, random.pick(Texts.forwarded)]
     default: ["x-role", random.pick(Texts.roles)]
     }
   }

@@ -166,9 +166,9 @@ extension Disagreement {
     let who =
       identity.isPlaintext ? "plaintext" : names.isEmpty ? "TLS without a certificate" : "certificate with " + names.joined(separator: ", ")
     let port = example.set.isTCP ? ports.tcp[request.peer.port] : ports.http[request.peer.port]
-    let destination = example.set.isTCP ? "\(World.tcpDestination(testCase.set))" : "127.9.0.\(request.peer.destination)"
+    let destination = example.set.isTCP ? World.tcpDestination(testCase.set) : World.httpDestination(request.peer)
     var text = """
-      mesh: \(mesh.arguments.joined(separator: " "))
+      mesh: \(mesh)
       client: \(who); server name \(request.peer.sni ?? "none"); from \(request.peer.source) to \(destination):\(port)
 
       """

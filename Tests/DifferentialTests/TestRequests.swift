@@ -99,7 +99,7 @@ enum Texts {
   static let hosts = [
     "a.com", "A.COM", "a.com:80", "a.com.", "b.a.com", "evila.com", "a.com.evil.org", "x", "B.a.Com", "a.com:8080", "[::1]:80", "a_b.com",
   ]
-  static let methods = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "TRACE"]
+  static let methods = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"]
   static let paths = [
     "/", "/admin", "/admin/", "/admin/x", "/administrator", "/a/b/c", "/store/x/cart", "/store//cart", "/store/cart", "/foo", "/foo/",
     "/foo/a",

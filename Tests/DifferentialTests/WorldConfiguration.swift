@@ -24,6 +24,7 @@ struct WorldConfiguration {
     \(try listener("tcp", ports.tcp, tcpChains(asking: nil)).indented(2))
     \(try listener("tcp-asking-0", [ports.tcpAsking[0]], tcpChains(asking: ports.tcp[0])).indented(2))
     \(try listener("tcp-asking-1", [ports.tcpAsking[1]], tcpChains(asking: ports.tcp[1])).indented(2))
+    \(strictListener().indented(2))
       clusters:
     \(try asking("any/any").text(of: .cluster).indented(2))
     """
@@ -32,6 +33,7 @@ struct WorldConfiguration {
   private func asking(_ workload: String) throws -> EnvoyExtAuthzOptions {
     var options = try EnvoyExtAuthzOptions(workload: WorkloadName(workload))
     options.engine = engine
+    if mesh.trustedHops != nil { options.remoteIPHeader = TestMesh.clientHeader }
     options.timeoutMilliseconds = 10_000
     return options
   }
@@ -50,7 +52,9 @@ struct WorldConfiguration {
 
   private func listener(_ name: String, _ ports: [UInt16], _ chains: [(match: String, filters: String)]) -> String {
     let transport = Self.transport(credentials.server, authority: credentials.authority)
-    func address(_ port: UInt16) -> String { "address: {socket_address: {address: 0.0.0.0, port_value: \(port)}}" }
+    func address(_ port: UInt16) -> String {
+      "address: {socket_address: {\(mesh.isDualStack ? "address: \"::\", ipv4_compat: true" : "address: 0.0.0.0"), port_value: \(port)}}"
+    }
     var text = """
       - name: \(name)
         \(address(ports[0]))
@@ -77,6 +81,24 @@ struct WorldConfiguration {
     return text
   }
 
+  /// Where only those are let in whom Istio's listener lets in under STRICT: TLS with a certificate that names a trust domain of the mesh.
+  private func strictListener() -> String {
+    let domains = ([mesh.trustDomain] + mesh.aliases).map {
+      "{san_type: URI, matcher: {prefix: \(EnvoyValue.quoted("spiffe://\($0)/"))}}"
+    }
+    let transport = Self.transport(credentials.server, authority: credentials.authority)
+      .replacing("require_client_certificate: false", with: "require_client_certificate: true")
+      .replacing("trusted_ca:", with: "match_typed_subject_alt_names: [\(domains.joined(separator: ", "))], trusted_ca:")
+    return """
+      - name: strict
+        address: {socket_address: {address: 0.0.0.0, port_value: \(ports.strict)}}
+        filter_chains:
+        - filters:
+      \(Self.echo.indented(4))
+      \(transport.indented(4))
+      """
+  }
+
   /// Mutual TLS in which the client may be without certificate.
   static func transport(_ server: (chain: String, key: String), authority: String) -> String {
     """
@@ -101,7 +123,8 @@ struct WorldConfiguration {
     let filter = lines.joined(separator: "\n")
       .replacing("[envoy.filters.http.jwt_authn]", with: "[envoy.filters.http.jwt_authn, envoy.filters.test]")
     let rbacType = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
-    let options = try EnvoyRBACOptions(workload: WorkloadName("any/any"), pathNormalization: mesh.normalization)
+    var options = try EnvoyRBACOptions(workload: WorkloadName("any/any"), pathNormalization: mesh.normalization)
+    options.isGateway = mesh.trustedHops != nil
     let settings = try options.text(of: .hcm, rbac(sets.startIndex)) ?? ""
     return [
       (
@@ -112,6 +135,8 @@ struct WorldConfiguration {
             "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
             stat_prefix: http
             generate_request_id: false
+            upgrade_configs: [{upgrade_type: CONNECT}]
+            xff_num_trusted_hops: \(mesh.trustedHops ?? 0)
         \(settings.indented(4))
         \(Self.localReplies.indented(4))
             http_filters:
@@ -176,12 +201,14 @@ struct WorldConfiguration {
 
   private func routes(_ index: Int) throws -> String {
     func route(_ side: Side, _ filters: String) -> String {
-      """
-      - match: {prefix: "/", headers: [{name: x-set, string_match: {exact: \(side.rawValue)\(index)}}]}
-        direct_response: {status: 200, body: {inline_string: "hello"}}
-        typed_per_filter_config:
-      \(filters.indented(4))
-      """
+      ["prefix: \"/\"", "connect_matcher: {}"].map { path in
+        """
+        - match: {\(path), headers: [{name: x-set, string_match: {exact: \(side.rawValue)\(index)}}]}
+          direct_response: {status: 200, body: {inline_string: "hello"}}
+          typed_per_filter_config:
+        \(filters.indented(4))
+        """
+      }.joined(separator: "\n")
     }
     let rbac = try rbac(index)
     let options = try EnvoyRBACOptions(workload: WorkloadName(name(index)))
