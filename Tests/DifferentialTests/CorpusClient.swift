@@ -35,21 +35,19 @@ struct CorpusClient {
     (self.sandbox, self.root, self.signer, self.port) = (sandbox, root, signer, port)
   }
 
-  mutating func ask(_ site: CorpusSite, _ facts: CorpusFacts) throws -> CorpusVerdict {
-    let text = try facts.http.map { try request($0, site) }
+  /// Asks over HTTP/1.1 or HTTP/2, or by TCP.
+  mutating func ask(_ site: CorpusSite, _ facts: CorpusFacts, isHTTP2: Bool = false) throws -> CorpusVerdict {
+    let lines = try facts.http.map { try headers($0, site) }
     let connection = try ClientConnection(
       identity(facts), source: Self.source(facts, site), destination: site.address, port: port,
       sni: facts.sni.flatMap { $0.isEmpty ? nil : $0 }, preface: Self.preface(facts, site))
-    guard let text else {
+    guard let http = facts.http, let lines else {
       try connection.send("portcullis asks\n")
       return CorpusVerdict(decision: try connection.receive().isEmpty ? "deny" : "allow")
     }
-    try connection.send(text)
-    let (lines, _) = try connection.response(hasBody: facts.http?.method != "HEAD")
-    func header(_ name: String) -> String {
-      lines.first { $0.lowercased().hasPrefix(name + ":") }.map { $0.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces) } ?? ""
-    }
-    let status = String(lines.first?.split(separator: " ").dropFirst().first ?? "")
+    let answer = try isHTTP2 ? Self.overHTTP2(connection, http, lines) : Self.overHTTP1(connection, http, lines)
+    func header(_ name: String) -> String { answer.first { $0[0].lowercased() == name }?[1] ?? "" }
+    let status = header(":status")
     var verdict = CorpusVerdict(decision: status, details: header("x-details"))
     let marker = "rbac_access_denied_matched_policy["
     if status == "200" { verdict.decision = "allow" }
@@ -118,31 +116,50 @@ struct CorpusClient {
 
   // MARK: The request
 
-  private func request(_ http: CorpusFacts.HTTP, _ site: CorpusSite) throws -> String {
-    guard let method = http.method, let headers = http.headers, let claims = http.claims, let metadata = http.metadata else {
+  /// The header lines behind the host, with the token and the metadata.
+  private func headers(_ http: CorpusFacts.HTTP, _ site: CorpusSite) throws -> [[String]] {
+    guard http.method != nil, var lines = http.headers, let claims = http.claims, let metadata = http.metadata else {
       throw Inexpressible(reason: "a proxy knows the whole request")
     }
-    var target = ""
     switch http.path {
     case .unknown: throw Inexpressible(reason: "a proxy knows the whole request")
-    case .absent:
-      // The target of CONNECT is the host.
-      guard method == "CONNECT", let host = http.host else { throw Inexpressible(reason: "only CONNECT has no path") }
-      target = host
-    case .text(let text): target = text
+    case .absent: if http.method != "CONNECT" { throw Inexpressible(reason: "only CONNECT has no path") }
+    case .text: break
     }
-    var text = "\(method) \(target) HTTP/1.1\r\n"
-    if let host = http.host { text += "host: \(host)\r\n" }
-    guard headers.allSatisfy({ $0[1].first != " " && $0[1].last != " " }) else {
-      throw Inexpressible(reason: "HTTP/1.1 trims header values")
-    }
-    for header in headers { text += "\(header[0]): \(header[1])\r\n" }
-    if case .object = claims { text += "authorization: Bearer \(try signer.token(claims.written))\r\n" }
+    if case .object = claims { lines.append(["authorization", "Bearer \(try signer.token(claims.written))"]) }
     for (index, value) in site.metadata.enumerated() {
       guard case .object(let fields)? = metadata[value.filter], let field = fields[value.key] else { continue }
-      text += "x-corpus-metadata-\(index): \(Data(field.protobufValue).base64EncodedString())\r\n"
+      lines.append(["x-corpus-metadata-\(index)", Data(field.protobufValue).base64EncodedString()])
     }
-    return text + "\r\n"
+    return lines
+  }
+
+  /// The headers of the answer, and its status as HTTP/2 writes it.
+  private static func overHTTP1(_ connection: ClientConnection, _ http: CorpusFacts.HTTP, _ headers: [[String]]) throws -> [[String]] {
+    guard headers.allSatisfy({ $0[1].first != " " && $0[1].last != " " }) else { return [["x-details", "HTTP/1.1 trims header values"]] }
+    let method = http.method ?? ""
+    // The target of CONNECT is the host.
+    var target = http.host ?? ""
+    if case .text(let path) = http.path { target = path }
+    let lines = ["\(method) \(target) HTTP/1.1"] + (http.host.map { ["host: \($0)"] } ?? []) + headers.map { "\($0[0]): \($0[1])" }
+    try connection.send(lines.joined(separator: "\r\n") + "\r\n\r\n")
+    let (answer, _) = try connection.response(hasBody: method != "HEAD")
+    let status = String(answer.first?.split(separator: " ").dropFirst().first ?? "")
+    return [[":status", status]]
+      + answer.dropFirst().map { line in
+        let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        return [String(parts[0]), parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : ""]
+      }
+  }
+
+  private static func overHTTP2(_ connection: ClientConnection, _ http: CorpusFacts.HTTP, _ headers: [[String]]) throws -> [[String]] {
+    var list = [[":method", http.method ?? ""]] + (http.host.map { [[":authority", $0]] } ?? [])
+    if case .text(let path) = http.path { list += [[":scheme", "http"], [":path", path]] }
+    do {
+      return try HTTP2Client(connection).request(list + headers.map { [$0[0].lowercased(), $0[1]] }).headers
+    } catch let error as TestFailure {
+      return [["x-details", "HTTP/2: \(error)"]]
+    }
   }
 }
 

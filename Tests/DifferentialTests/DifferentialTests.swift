@@ -52,6 +52,7 @@ internal import Testing
     // Both answers must be common, or the test proves little; and what is not decided must be rare.
     #expect(total.allowed * 5 > total.http + total.tcp)
     #expect(total.denied * 5 > total.http + total.tcp)
+    #expect(total.http2 * 5 > total.http)
     #expect(total.undecided.values.reduce(0, +) * 50 < total.http + total.tcp)
   }
 

@@ -34,9 +34,12 @@ extension TestRequest {
     var all = headers.indices.map { index in change { $0.headers.remove(at: index) } }
     all += [
       change { $0.token = nil }, change { $0.path = "/" }, change { $0.host = "a.com" }, change { $0.method = "GET" },
-      change { $0.peer.sni = nil },
+      change { $0.peer.sni = nil }, change { $0.peer.isHTTP2 = false }, change { $0.scheme = "http" },
       change { $0.peer.source = "127.0.0.1" }, change { $0.peer.destination = 1 }, change { $0.peer.port = 0 },
-      change { $0.peer = TestPeer(identity: 0, source: $0.peer.source, destination: $0.peer.destination, port: $0.peer.port) },
+      change {
+        $0.peer = TestPeer(
+          identity: 0, source: $0.peer.source, destination: $0.peer.destination, port: $0.peer.port, isHTTP2: $0.peer.isHTTP2)
+      },
     ]
     return all.compactMap(\.self)
   }
@@ -176,6 +179,7 @@ extension Disagreement {
       text += "a TCP connection\n"
     } else {
       let headers = ([["host", request.host]] + request.headers).map { "-H '\($0[0]): \($0[1])'" }.joined(separator: " ")
+      text += request.peer.isHTTP2 ? "HTTP/2, scheme \(request.scheme): " : ""
       text += "curl --path-as-is -X \(request.method) \(headers) 'http://\(destination):\(port)\(request.path)'\n"
       if let token = request.token { text += "token: \(Texts.tokens[token])\n" }
     }

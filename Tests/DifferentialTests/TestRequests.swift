@@ -10,6 +10,8 @@ struct TestPeer: Sendable, Equatable, Hashable {
   /// Index of the listener's port.
   var port: Int
   var sni: String?
+  /// Whether it speaks HTTP/2 (not when its set is for TCP).
+  var isHTTP2 = false
 }
 
 /// One request, or one connection when its set is for TCP.
@@ -18,6 +20,8 @@ struct TestRequest: Sendable, Equatable {
   var method = "GET"
   var host = "a.com"
   var path = "/"
+  /// Only HTTP/2 says it.
+  var scheme = "http"
   var headers: [[String]] = []
   /// Index in `Texts.tokens`.
   var token: Int?
