@@ -5,12 +5,14 @@ SWIFT := swift
 LISTEN := 127.0.0.1:9191
 COMMAND := .build/release/portcullis
 SOAK_ROUNDS := 20
+SETS := 3000
+SEED :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run envoy test format lint generate bench soak clean
+.PHONY: help setup build run envoy test format lint generate bench soak differential agreement clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: ## install packages and a real Envoy, where they are missing
 	@scripts/setup.sh
@@ -47,6 +49,14 @@ soak: setup ## change policies and replace engines under load, again and again
 	  echo "soak: round $$round of $(SOAK_ROUNDS)"; \
 	  $(SWIFT) test --disable-xctest --filter EndToEndTests || exit 1; \
 	done
+
+differential: setup ## compare with a real Envoy on many random requests (SETS=3000 is about 220,000; SEED=n repeats a run)
+	PORTCULLIS_DIFFERENTIAL_SETS=$(SETS) $(if $(SEED),PORTCULLIS_DIFFERENTIAL_SEED=$(SEED)) \
+	  $(SWIFT) test --disable-xctest --filter 'DifferentialTests.*agree about random requests'
+
+agreement: setup ## compare the index with the reference on many random requests (SOAK=10 times the usual; SEED=n repeats a run)
+	PORTCULLIS_SOAK=$(or $(SOAK),10) $(if $(SEED),PORTCULLIS_SEED=$(SEED)) \
+	  $(SWIFT) test --disable-xctest --filter 'PolicyEngineTests.*The reference and the index agree'
 
 clean: ## remove everything that was built (keeps .venv)
 	rm -rf .build bench/.build

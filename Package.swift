@@ -80,8 +80,11 @@ let package = Package(
     .testTarget(
       name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"],
       swiftSettings: settings),
-    // Reads the cases of Tests/Corpus.
-    .testTarget(name: "CorpusTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], swiftSettings: settings),
+    // Reads the cases of Tests/Corpus, for every door that they go through.
+    .target(
+      name: "CorpusSupport", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], path: "Tests/CorpusSupport",
+      swiftSettings: settings),
+    .testTarget(name: "CorpusTests", dependencies: ["PolicyModel", "PolicyEngine", "CorpusSupport"], swiftSettings: settings),
     .testTarget(
       name: "PeerIdentityTests", dependencies: ["PolicyModel", "PeerIdentity", "TestSupport"],
       swiftSettings: settings),
@@ -92,6 +95,7 @@ let package = Package(
       name: "ExtAuthzServerTests",
       dependencies: [
         "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "ExtAuthzServer", "CExtAuthz", "TestSupport",
+        "CorpusSupport",
       ],
       resources: [.copy("CheckRequests")],
       swiftSettings: settings),
@@ -103,7 +107,8 @@ let package = Package(
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .testTarget(
       name: "DifferentialTests",
-      dependencies: ["portcullis", "PolicyModel", "PolicyLoading", "PolicyFiles", "TestSupport", "CTLSClient"], swiftSettings: settings),
+      dependencies: ["portcullis", "PolicyModel", "PolicyLoading", "PolicyFiles", "TestSupport", "CTLSClient", "CorpusSupport"],
+      swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
   ]
 )

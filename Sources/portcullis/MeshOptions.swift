@@ -36,6 +36,18 @@ struct PolicyOptions: ParsableArguments {
   var providerName: String?
 
   @Flag(
+    name: .customLong("several-custom-providers"),
+    help: "The control plane lets the CUSTOM policies of one workload name several providers; otherwise all their rules deny.")
+  var allowsSeveralCustomProviders = false
+
+  @Option(
+    name: .customLong("older"),
+    help: ArgumentHelp(
+      "What the mesh's proxies do as older releases did (docs/istio.md); repeatable.",
+      valueName: MeshSettings.OlderBehavior.allCases.map(\.rawValue).joined(separator: "|")))
+  var olderBehaviors: [MeshSettings.OlderBehavior] = []
+
+  @Flag(
     help:
       "Decide objects that Istio's webhook would refuse as Istio does at run time on a cluster without it; each is a warning, not an error."
   )
@@ -70,6 +82,8 @@ struct PolicyOptions: ParsableArguments {
     settings.pathNormalization = pathNormalization?.setting ?? file?.pathNormalization ?? settings.pathNormalization
     settings.delegatedProviders = Set((customDelegated + [providerName].compactMap { $0 }).map { ExactText($0) })
     settings.extensionProviders = file?.extensionProviders
+    settings.allowsSeveralCustomProviders = allowsSeveralCustomProviders
+    settings.olderBehaviors = Set(olderBehaviors)
     return settings
   }
 
@@ -125,6 +139,8 @@ extension PathNormalization {
     }
   }
 }
+
+extension MeshSettings.OlderBehavior: ExpressibleByArgument {}
 
 /// The form of an answer.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

@@ -46,8 +46,30 @@ void tls_client_identity_free(tls_client_identity *identity) {
   free(identity);
 }
 
+/* The address in a socket's form: its length, or 0. */
+static socklen_t socket_address(const char *text, uint16_t port, struct sockaddr_storage *address) {
+  memset(address, 0, sizeof *address);
+  struct sockaddr_in *four = (struct sockaddr_in *)address;
+  struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
+  if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
+    four->sin_family = AF_INET;
+    four->sin_port = htons(port);
+    return sizeof *four;
+  }
+  memset(address, 0, sizeof *address);
+  if (inet_pton(AF_INET6, text, &six->sin6_addr) != 1) return 0;
+  six->sin6_family = AF_INET6;
+  six->sin6_port = htons(port);
+  return sizeof *six;
+}
+
 static int connected_socket(const char *source, const char *destination, uint16_t port) {
-  int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_storage from;
+  struct sockaddr_storage to;
+  socklen_t from_size = socket_address(source, 0, &from);
+  socklen_t to_size = socket_address(destination, port, &to);
+  if (from_size == 0 || from_size != to_size) return -1;
+  int descriptor = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return -1;
   struct timeval limit = {.tv_sec = 20};
   int yes = 1;
@@ -55,23 +77,34 @@ static int connected_socket(const char *source, const char *destination, uint16_
   setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
-  struct sockaddr_in from = {.sin_family = AF_INET};
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-  if (inet_pton(AF_INET, source, &from.sin_addr) == 1 && inet_pton(AF_INET, destination, &to.sin_addr) == 1 &&
-      bind(descriptor, (struct sockaddr *)&from, sizeof from) == 0 &&
-      connect(descriptor, (struct sockaddr *)&to, sizeof to) == 0)
+  if (bind(descriptor, (struct sockaddr *)&from, from_size) == 0 && connect(descriptor, (struct sockaddr *)&to, to_size) == 0)
     return descriptor;
   close(descriptor);
   return -1;
 }
 
+static int send_all(int descriptor, const uint8_t *bytes, size_t count) {
+  while (count > 0) {
+    ssize_t sent = send(descriptor, bytes, count, MSG_NOSIGNAL);
+    if (sent <= 0) return -1;
+    bytes += sent;
+    count -= (size_t)sent;
+  }
+  return 0;
+}
+
 tls_client_connection *tls_client_open(
-    tls_client_identity *identity, const char *source, const char *destination, uint16_t port, const char *sni) {
+    tls_client_identity *identity, const char *source, const char *destination, uint16_t port, const char *sni,
+    const char *preface) {
   tls_client_connection *connection = calloc(1, sizeof *connection);
   if (connection == NULL) return NULL;
   connection->descriptor = connected_socket(source, destination, port);
   if (connection->descriptor < 0) {
     free(connection);
+    return NULL;
+  }
+  if (preface != NULL && send_all(connection->descriptor, (const uint8_t *)preface, strlen(preface)) != 0) {
+    tls_client_close(connection);
     return NULL;
   }
   if (identity == NULL) return connection;
@@ -88,13 +121,7 @@ int tls_client_send(tls_client_connection *connection, const uint8_t *bytes, siz
     size_t written = 0;
     return SSL_write_ex(connection->tls, bytes, count, &written) == 1 && written == count ? 0 : -1;
   }
-  while (count > 0) {
-    ssize_t sent = send(connection->descriptor, bytes, count, MSG_NOSIGNAL);
-    if (sent <= 0) return -1;
-    bytes += sent;
-    count -= (size_t)sent;
-  }
-  return 0;
+  return send_all(connection->descriptor, bytes, count);
 }
 
 long tls_client_receive(tls_client_connection *connection, uint8_t *bytes, size_t count) {

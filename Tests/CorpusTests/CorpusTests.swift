@@ -1,9 +1,8 @@
 // The corpus through the two doors of the engine: the slow reference and the compiled index. Cases that need what is not built yet are
 // counted, printed and held to an exact number, never skipped in silence.
 
-import Foundation
+import CorpusSupport
 import PolicyEngine
-import PolicyLoading
 import PolicyModel
 import Testing
 
@@ -12,7 +11,7 @@ import Testing
   static let ready = ((try? all.get()) ?? []).filter { $0.needs == nil }
 
   @Test(arguments: ready) func `are decided as Istio with Envoy decides them`(_ one: CorpusCase) throws {
-    let set = try Self.policySet(one)
+    let set = try one.policySet()
     for (number, check) in one.checks.enumerated() {
       let door = try CorpusRequest(check.request, mesh: one.mesh)
       let expected = Outcome(check)
@@ -52,7 +51,7 @@ import Testing
       needs[need, default: 0] += 1
       print("needs \(need): \(one)")
       // What is written down must be readable today.
-      _ = try Self.policySet(one)
+      _ = try one.policySet()
       for check in one.checks { _ = try CorpusRequest(check.request, mesh: one.mesh) }
     }
     #expect(needs == ["codec": 2, "interception": 1])
@@ -99,45 +98,5 @@ import Testing
       crowded.policies.append(other)
     }
     return crowded
-  }
-
-  static func policySet(_ one: CorpusCase) throws -> PolicySet {
-    var set = PolicySet()
-    let file = loadPolicies(text: Array(one.objects.utf8), file: ExactText(one.place))
-    let errors = file.diagnostics.filter { $0.severity == .error }
-    guard errors.isEmpty else { throw CorpusError(errors.map(\.description).joined(separator: "\n")) }
-    for object in file.objects {
-      switch object {
-      case .policy(let policy): set.policies.append(policy)
-      case .requestAuthentication(let object): set.requestAuthentications.append(object)
-      case .destinationRule(let rule): set.destinationRules.append(rule)
-      case .peerAuthentication(let object): set.peerAuthentications.append(object)
-      case .workload, .inventory: throw CorpusError("\(object.key) is neither a policy nor a PeerAuthentication")
-      }
-    }
-    for value in one.unvalidated {
-      // What the loader accepts belongs among the objects.
-      let text = value.written
-      guard loadPolicies(text: Array(text.utf8), file: ExactText(one.place)).broken.count == 1 else {
-        throw CorpusError("the loader does not refuse \(text)")
-      }
-      set.policies.append(try AuthorizationPolicy(unvalidated: value))
-    }
-    return set
-  }
-}
-
-extension JSON {
-  /// The value as JSON text.
-  var written: String {
-    switch self {
-    case .null: "null"
-    case .bool(let value): "\(value)"
-    case .number(let value): "\(value)"
-    case .string(let text): "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
-    case .array(let list): "[" + list.map(\.written).joined(separator: ", ") + "]"
-    case .object(let members):
-      "{" + members.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value.written)" }.joined(separator: ", ") + "}"
-    }
   }
 }

@@ -18,26 +18,38 @@ struct Verdict: Sendable, Equatable {
 
   /// Whether Portcullis decided, rather than deny because it did not know something.
   var isDecided: Bool {
-    ["denied-by-policy", "no-allow-matched", "allowed-by-policy", "allowed-by-default", "", "-"].contains(why)
+    isRefusedAtTheGate || ["denied-by-policy", "no-allow-matched", "allowed-by-policy", "allowed-by-default", "", "-"].contains(why)
   }
 }
 
+extension Verdict {
+  /// What Envoy's side says about a peer that does not even get a connection; over HTTP Portcullis answers for the gate with 403.
+  static let refused = Verdict(status: 403, body: "RBAC: access denied", policy: "none", why: "mtls-required")
+
+  /// Whether the peer failed, and no policy.
+  var isRefusedAtTheGate: Bool { why == "mtls-required" || why == "untrusted-domain" }
+}
+
 /// One open connection.
-@safe private final class ClientConnection {
+@safe final class ClientConnection {
   private let pointer: OpaquePointer
   private var pending: [UInt8] = []
 
-  init(_ peer: TestPeer, _ identity: ClientIdentity, destination: String, port: UInt16) throws {
-    guard let opened = unsafe tls_client_open(identity.pointer, peer.source, destination, port, peer.sni) else {
-      throw TestFailure("cannot connect from \(peer.source) to \(destination):\(port)")
+  /// - Parameter preface: what goes before the handshake.
+  init(
+    _ identity: ClientIdentity, source: String, destination: String, port: UInt16, sni: String?, preface: String? = nil
+  ) throws {
+    guard let opened = unsafe tls_client_open(identity.pointer, source, destination, port, sni, preface) else {
+      throw TestFailure("cannot connect from \(source) to \(destination):\(port)")
     }
     unsafe pointer = opened
   }
 
   deinit { unsafe tls_client_close(pointer) }
 
-  func send(_ text: String) throws {
-    let bytes = Array(text.utf8)
+  func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+  func send(_ bytes: [UInt8]) throws {
     guard unsafe tls_client_send(pointer, bytes, bytes.count) == 0 else { throw TestFailure("the connection is gone") }
   }
 
@@ -74,32 +86,62 @@ struct Verdict: Sendable, Equatable {
 /// One thread's client: keeps a connection for each peer.
 final class Client {
   private let world: World
-  private var connections: [TestPeer: ClientConnection] = [:]
+  private var connections: [TestPeer: Session] = [:]
+
+  /// A connection in its protocol.
+  private enum Session {
+    case one(ClientConnection)
+    case two(HTTP2Client)
+  }
+
+  /// An answer; none when the proxy refused the request without one.
+  private struct Answer {
+    var status = 0
+    var headers: [[String]] = []
+    var body = ""
+  }
+
+  /// Whom the strict listener lets in, by identity.
+  private var admitted: [Int: Bool] = [:]
 
   init(_ world: World) { self.world = world }
 
   /// Asks one side about a request for the workload of a set.
   func ask(_ side: Side, _ request: TestRequest, set index: Int) throws -> Verdict {
-    world.sets[index].isTCP ? try connect(side, request, index) : try send(side, request, index)
+    let isTCP = world.sets[index].isTCP
+    if side == .envoy, world.mesh.isStrict, try !isAdmitted(request.peer.identity) {
+      return isTCP ? Verdict(status: 403) : .refused
+    }
+    return try isTCP ? connect(side, request, index) : send(side, request, index)
+  }
+
+  /// Whether a peer gets through mutual TLS as STRICT demands it.
+  private func isAdmitted(_ identity: Int) throws -> Bool {
+    if let known = admitted[identity] { return known }
+    var isAdmitted = false
+    do {
+      let connection = try ClientConnection(
+        world.credentials.clients[identity], source: "127.0.0.1", destination: "127.9.0.1", port: world.ports.strict, sni: nil)
+      let text = "portcullis asks\n"
+      try connection.send(text)
+      // A plaintext client gets an alert of TLS, which is no echo.
+      isAdmitted = try connection.receive() == Array(text.utf8)
+    } catch is TestFailure {
+      isAdmitted = false
+    }
+    admitted[identity] = isAdmitted
+    return isAdmitted
   }
 
   private func send(_ side: Side, _ request: TestRequest, _ index: Int) throws -> Verdict {
-    var text = "\(request.method) \(request.path) HTTP/1.1\r\nhost: \(request.host)\r\nx-set: \(side.rawValue)\(index)\r\n"
-    for header in world.wireHeaders(of: request) { text += "\(header[0]): \(header[1])\r\n" }
-    text += "\r\n"
-    let connection =
-      try connections[request.peer]
-      ?? ClientConnection(
-        request.peer, world.credentials.clients[request.peer.identity], destination: "127.9.0.\(request.peer.destination)",
-        port: world.ports.http[request.peer.port])
-    connections[request.peer] = nil
-    try connection.send(text)
-    let (lines, body) = try connection.response(hasBody: request.method != "HEAD")
-    func header(_ name: String) -> String {
-      lines.first { $0.lowercased().hasPrefix(name + ":") }.map { $0.dropFirst(name.count + 1).trimmingCharacters(in: .whitespaces) } ?? ""
-    }
-    if header("connection").lowercased() != "close" { connections[request.peer] = connection }
-    var verdict = Verdict(status: Int(lines.first?.split(separator: " ").dropFirst().first ?? "") ?? 0, body: body)
+    let headers = [["x-set", "\(side.rawValue)\(index)"]] + world.wireHeaders(of: request)
+    let answer =
+      switch try session(request.peer) {
+      case .one(let connection): try ask(connection, request, headers)
+      case .two(let client): ask(client, request, headers)
+      }
+    func header(_ name: String) -> String { answer.headers.first { $0[0] == name }?[1] ?? "" }
+    var verdict = Verdict(status: answer.status, body: answer.body)
     switch side {
     case .envoy:
       verdict.why = header("x-details")
@@ -113,11 +155,53 @@ final class Client {
     return verdict
   }
 
+  private func session(_ peer: TestPeer) throws -> Session {
+    if let open = connections[peer] { return open }
+    let connection = try ClientConnection(
+      world.credentials.clients[peer.identity], source: peer.source, destination: World.httpDestination(peer),
+      port: world.ports.http[peer.port], sni: peer.sni)
+    let session = peer.isHTTP2 ? Session.two(try HTTP2Client(connection)) : .one(connection)
+    connections[peer] = session
+    return session
+  }
+
+  private func ask(_ connection: ClientConnection, _ request: TestRequest, _ headers: [[String]]) throws -> Answer {
+    // The target of CONNECT is the host.
+    let target = request.method == "CONNECT" ? request.host : request.path
+    let lines = ["\(request.method) \(target) HTTP/1.1", "host: \(request.host)"] + headers.map { "\($0[0]): \($0[1])" }
+    connections[request.peer] = nil
+    try connection.send(lines.joined(separator: "\r\n") + "\r\n\r\n")
+    let (answer, body) = try connection.response(hasBody: request.method != "HEAD")
+    let pairs = answer.dropFirst().map { line in
+      let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      return [parts[0].lowercased(), parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : ""]
+    }
+    let isLast = pairs.contains { $0[0] == "connection" && $0[1].lowercased() == "close" }
+    if !isLast, request.method != "CONNECT" { connections[request.peer] = .one(connection) }
+    return Answer(status: Int(answer.first?.split(separator: " ").dropFirst().first ?? "") ?? 0, headers: pairs, body: body)
+  }
+
+  private func ask(_ client: HTTP2Client, _ request: TestRequest, _ headers: [[String]]) -> Answer {
+    var list = [[":method", request.method], [":authority", request.host]]
+    if request.method != "CONNECT" { list += [[":scheme", request.scheme], [":path", request.path]] }
+    do {
+      let response = try client.request(list + headers.map { [$0[0].lowercased(), $0[1]] })
+      return Answer(
+        status: Int(response.headers.first { $0[0] == ":status" }?[1] ?? "") ?? 0, headers: response.headers,
+        body: String(decoding: response.body, as: UTF8.self))
+    } catch {
+      // The proxy may end the connection over a request that is none; the next one makes a new connection.
+      connections[request.peer] = nil
+      return Answer()
+    }
+  }
+
   private func connect(_ side: Side, _ request: TestRequest, _ index: Int) throws -> Verdict {
     let ports = side == .envoy ? world.ports.tcp : world.ports.tcpAsking
     let connection = try ClientConnection(
-      request.peer, world.credentials.clients[request.peer.identity], destination: World.tcpDestination(index),
-      port: ports[request.peer.port])
+      world.credentials.clients[request.peer.identity], source: request.peer.source == "::1" ? "127.0.0.1" : request.peer.source,
+      destination: World.tcpDestination(index),
+      port: ports[request.peer.port], sni: request.peer.sni)
     // Long enough for the inspector to see at once that it is not TLS.
     try connection.send("portcullis asks\n")
     return Verdict(status: try connection.receive().isEmpty ? 403 : 200)

@@ -27,6 +27,8 @@ struct Outcome: Sendable {
   var allowed = 0
   var denied = 0
   var other = 0
+  /// Those of the HTTP requests that came by HTTP/2 and were allowed or denied.
+  var http2 = 0
   /// By reason.
   var undecided: [String: Int] = [:]
   var disagreements: [Disagreement] = []
@@ -34,6 +36,7 @@ struct Outcome: Sendable {
   mutating func add(_ other: Outcome) {
     http += other.http
     tcp += other.tcp
+    http2 += other.http2
     allowed += other.allowed
     denied += other.denied
     self.other += other.other
@@ -42,7 +45,7 @@ struct Outcome: Sendable {
   }
 
   var counts: String {
-    "\(http) HTTP requests and \(tcp) TCP connections: \(allowed) allowed, \(denied) denied, \(other) refused by the proxy, "
+    "\(http) HTTP requests (\(http2) by HTTP/2) and \(tcp) TCP connections: \(allowed) allowed, \(denied) denied, \(other) refused by the proxy, "
       + "undecided \(undecided.isEmpty ? "none" : "\(undecided)"), disagreements \(disagreements.count)"
   }
 }
@@ -71,6 +74,7 @@ extension World {
     for testCase in cases {
       let envoy = try client.ask(.envoy, testCase.request, set: testCase.set)
       let portcullis = try client.ask(.portcullis, testCase.request, set: testCase.set)
+      if !sets[testCase.set].isTCP, testCase.request.peer.isHTTP2, envoy.status == 200 || envoy.status == 403 { outcome.http2 += 1 }
       if sets[testCase.set].isTCP { outcome.tcp += 1 } else { outcome.http += 1 }
       switch envoy.status {
       case 200: outcome.allowed += 1
@@ -91,6 +95,9 @@ extension World {
       // Denied for not knowing the path, or by a later rule that does not test it.
       return portcullis.why == "path-not-normalized" || envoy.status == 403
     }
+    // Whoever does not get a connection cannot be told that the request is none; the side that asks lets the peer in first.
+    if envoy.isRefusedAtTheGate { return portcullis.isRefusedAtTheGate || portcullis.status != 200 && portcullis.status != 403 }
+    if portcullis.isRefusedAtTheGate { return false }
     return envoy.status == portcullis.status && envoy.body == portcullis.body && (envoy.status != 403 || envoy.policy == portcullis.policy)
   }
 }

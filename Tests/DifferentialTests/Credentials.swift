@@ -52,20 +52,36 @@ final class Credentials: Sendable {
       if let subject = identity.subject { order.subject = [("CN", subject)] }
       return try ClientIdentity(files(order, "client-\(index)"), isPlaintext: false)
     }
-    var signer = CertificateOrder.authority("tokens")
-    signer.key = .rsa(bits: 2048)
-    let key = try IssuedCertificate(signer).keyPEM
+    let signer = try TokenSigner()
+    keys = signer.keys
+    tokens = try Texts.tokens.map { try signer.token($0) }
+  }
+}
+
+/// Signs tokens.
+struct TokenSigner: Sendable {
+  private let key: String
+  /// The key set as JSON.
+  let keys: String
+
+  /// With a new key.
+  init() throws {
+    var order = CertificateOrder.authority("tokens")
+    order.key = .rsa(bits: 2048)
+    key = try IssuedCertificate(order).keyPEM
     var modulus = [UInt8](repeating: 0, count: 1024)
     let length = unsafe tls_client_modulus(key, &modulus, modulus.count)
     keys = #"{"keys":[{"kty":"RSA","alg":"RS256","kid":"k","e":"AQAB","n":"\#(Self.base64URL(modulus.prefix(length)))"}]}"#
-    tokens = try Texts.tokens.map { payload in
-      let head = Self.base64URL(#"{"alg":"RS256","kid":"k","typ":"JWT"}"#.utf8) + "." + Self.base64URL(payload.utf8)
-      var signature = [UInt8](repeating: 0, count: 1024)
-      let bytes = Array(head.utf8)
-      let length = unsafe tls_client_sign(key, bytes, bytes.count, &signature, signature.count)
-      guard length > 0 else { throw TestFailure("a token cannot be signed") }
-      return head + "." + Self.base64URL(signature.prefix(length))
-    }
+  }
+
+  /// A token with this payload.
+  func token(_ payload: String) throws -> String {
+    let head = Self.base64URL(#"{"alg":"RS256","kid":"k","typ":"JWT"}"#.utf8) + "." + Self.base64URL(payload.utf8)
+    var signature = [UInt8](repeating: 0, count: 1024)
+    let bytes = Array(head.utf8)
+    let length = unsafe tls_client_sign(key, bytes, bytes.count, &signature, signature.count)
+    guard length > 0 else { throw TestFailure("a token cannot be signed") }
+    return head + "." + Self.base64URL(signature.prefix(length))
   }
 
   private static func base64URL(_ bytes: some Sequence<UInt8>) -> String {

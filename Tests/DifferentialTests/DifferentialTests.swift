@@ -13,10 +13,10 @@ internal import Testing
 
   private static let meshes = [
     TestMesh(),
-    TestMesh(trustDomain: "td1", aliases: ["old-td1", "cluster.local"], normalization: .merge),
-    TestMesh(trustDomain: "a.b.example", normalization: .decode),
-    TestMesh(aliases: ["td1"], normalization: .none),
-    TestMesh(trustDomain: "td1", aliases: ["*-td1", "a.b.example"]),
+    TestMesh(trustDomain: "td1", aliases: ["old-td1", "cluster.local"], normalization: .merge, isDualStack: World.hasIPv6),
+    TestMesh(trustDomain: "a.b.example", normalization: .decode, trustedHops: 0),
+    TestMesh(aliases: ["td1"], normalization: .none, isStrict: true),
+    TestMesh(trustDomain: "td1", aliases: ["*-td1", "a.b.example"], trustedHops: 1, isDualStack: World.hasIPv6),
   ]
 
   @Test func `agree about random requests under random policies`() throws {
@@ -24,14 +24,15 @@ internal import Testing
     let setCount = Int(Self.setting("PORTCULLIS_DIFFERENTIAL_SETS") ?? 300)
     let worldSize = 60
     let worldCount = max(1, (setCount + worldSize - 1) / worldSize)
-    print("differential test: seed \(seed), \(worldCount * worldSize) policy sets")
+    print("differential test: seed \(seed), \(worldCount * worldSize) policy sets\(World.hasIPv6 ? "" : ", without IPv6")")
     var total = Outcome()
     try withSandbox { sandbox in
       let credentials = try Credentials(in: sandbox)
       for number in 0..<worldCount {
         let ports = try TestPorts()
         let mesh = Self.meshes[number % Self.meshes.count]
-        var generator = Generator(random: Randomness(seed: seed &+ UInt64(number)), ports: (ports.http, ports.tcp))
+        var generator = Generator(
+          random: Randomness(seed: seed &+ UInt64(number)), ports: (ports.http, ports.tcp), isDualStack: mesh.isDualStack)
         let (sets, cases) = Self.population(worldSize, &generator)
         let world = try World(sets, mesh: mesh, credentials: credentials, ports: ports, name: "world-\(number)", in: sandbox)
         let outcome = try world.compare(cases)
@@ -51,6 +52,7 @@ internal import Testing
     // Both answers must be common, or the test proves little; and what is not decided must be rare.
     #expect(total.allowed * 5 > total.http + total.tcp)
     #expect(total.denied * 5 > total.http + total.tcp)
+    #expect(total.http2 * 5 > total.http)
     #expect(total.undecided.values.reduce(0, +) * 50 < total.http + total.tcp)
   }
 

@@ -9,6 +9,8 @@ struct Generator {
   var random: Randomness
   /// The numbers of the listeners' ports, for HTTP and for TCP.
   let ports: (http: [UInt16], tcp: [UInt16])
+  /// Whether clients come by IPv6, too.
+  let isDualStack: Bool
 
   // MARK: Requests
 
@@ -16,8 +18,9 @@ struct Generator {
     let identity = random.below(Identities.all.count)
     let isPlaintext = Identities.all[identity].isPlaintext
     return TestPeer(
-      identity: identity, source: random.pick(Texts.sources), destination: random.below(3), port: random.below(2),
-      sni: isPlaintext || random.chance(25) ? nil : random.pick(Texts.snis))
+      identity: identity, source: isDualStack && random.chance(25) ? "::1" : random.pick(Texts.sources), destination: random.below(3),
+      port: random.below(2),
+      sni: isPlaintext || random.chance(25) ? nil : random.pick(Texts.snis), isHTTP2: random.chance(35))
   }
 
   mutating func request(peers: [TestPeer]) -> TestRequest {
@@ -25,6 +28,7 @@ struct Generator {
     request.method = random.pick(Texts.methods)
     request.host = random.pick(Texts.hosts)
     request.path = random.pick(Texts.paths)
+    request.scheme = random.pick(["http", "https"])
     for _ in 0..<random.below(4) { request.headers.append(header()) }
     if random.chance(60) { request.token = random.below(Texts.tokens.count) }
     return request
@@ -37,6 +41,10 @@ struct Generator {
     case 4: ["x-meta-list", random.pick(["list", "empty", "mixed"])]
     case 5: ["X-Role", random.pick(Texts.roles)]
     case 6: ["cookie", random.pick(["a=1", "a=1; b=2"])]
+    // A second name of the host, which HTTP/1.1 refuses.
+    case 8 where random.chance(15): ["host", random.pick(Texts.hosts)]
+    // What a client says of itself must never count.
+    case 7 where random.chance(30): [TestMesh.clientHeader, random.pick(Texts.forwarded)]
     default: ["x-role", random.pick(Texts.roles)]
     }
   }

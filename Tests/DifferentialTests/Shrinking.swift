@@ -34,9 +34,12 @@ extension TestRequest {
     var all = headers.indices.map { index in change { $0.headers.remove(at: index) } }
     all += [
       change { $0.token = nil }, change { $0.path = "/" }, change { $0.host = "a.com" }, change { $0.method = "GET" },
-      change { $0.peer.sni = nil },
+      change { $0.peer.sni = nil }, change { $0.peer.isHTTP2 = false }, change { $0.scheme = "http" },
       change { $0.peer.source = "127.0.0.1" }, change { $0.peer.destination = 1 }, change { $0.peer.port = 0 },
-      change { $0.peer = TestPeer(identity: 0, source: $0.peer.source, destination: $0.peer.destination, port: $0.peer.port) },
+      change {
+        $0.peer = TestPeer(
+          identity: 0, source: $0.peer.source, destination: $0.peer.destination, port: $0.peer.port, isHTTP2: $0.peer.isHTTP2)
+      },
     ]
     return all.compactMap(\.self)
   }
@@ -166,9 +169,9 @@ extension Disagreement {
     let who =
       identity.isPlaintext ? "plaintext" : names.isEmpty ? "TLS without a certificate" : "certificate with " + names.joined(separator: ", ")
     let port = example.set.isTCP ? ports.tcp[request.peer.port] : ports.http[request.peer.port]
-    let destination = example.set.isTCP ? "\(World.tcpDestination(testCase.set))" : "127.9.0.\(request.peer.destination)"
+    let destination = example.set.isTCP ? World.tcpDestination(testCase.set) : World.httpDestination(request.peer)
     var text = """
-      mesh: \(mesh.arguments.joined(separator: " "))
+      mesh: \(mesh)
       client: \(who); server name \(request.peer.sni ?? "none"); from \(request.peer.source) to \(destination):\(port)
 
       """
@@ -176,6 +179,7 @@ extension Disagreement {
       text += "a TCP connection\n"
     } else {
       let headers = ([["host", request.host]] + request.headers).map { "-H '\($0[0]): \($0[1])'" }.joined(separator: " ")
+      text += request.peer.isHTTP2 ? "HTTP/2, scheme \(request.scheme): " : ""
       text += "curl --path-as-is -X \(request.method) \(headers) 'http://\(destination):\(port)\(request.path)'\n"
       if let token = request.token { text += "token: \(Texts.tokens[token])\n" }
     }

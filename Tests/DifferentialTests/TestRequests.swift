@@ -10,6 +10,8 @@ struct TestPeer: Sendable, Equatable, Hashable {
   /// Index of the listener's port.
   var port: Int
   var sni: String?
+  /// Whether it speaks HTTP/2 (not when its set is for TCP).
+  var isHTTP2 = false
 }
 
 /// One request, or one connection when its set is for TCP.
@@ -18,6 +20,8 @@ struct TestRequest: Sendable, Equatable {
   var method = "GET"
   var host = "a.com"
   var path = "/"
+  /// Only HTTP/2 says it.
+  var scheme = "http"
   var headers: [[String]] = []
   /// Index in `Texts.tokens`.
   var token: Int?
@@ -99,7 +103,7 @@ enum Texts {
   static let hosts = [
     "a.com", "A.COM", "a.com:80", "a.com.", "b.a.com", "evila.com", "a.com.evil.org", "x", "B.a.Com", "a.com:8080", "[::1]:80", "a_b.com",
   ]
-  static let methods = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "TRACE"]
+  static let methods = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"]
   static let paths = [
     "/", "/admin", "/admin/", "/admin/x", "/administrator", "/a/b/c", "/store/x/cart", "/store//cart", "/store/cart", "/foo", "/foo/",
     "/foo/a",

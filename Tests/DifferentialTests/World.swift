@@ -23,10 +23,32 @@ struct TestMesh: Sendable {
   var trustDomain = "cluster.local"
   var aliases: [String] = []
   var normalization = PathNormalization.base
+  /// For a proxy at the edge: how many proxies before it are trusted to say whom they speak for. `nil`: a sidecar.
+  var trustedHops: Int?
+  /// PeerAuthentication STRICT for the whole mesh.
+  var isStrict = false
+  /// Listeners for both families of addresses.
+  var isDualStack = false
+
+  /// The header in which a proxy at the edge tells its client's address.
+  static let clientHeader = "x-portcullis-client"
 
   var arguments: [String] {
-    ["--trust-domain", trustDomain, "--path-normalization", normalization.rawValue, "--custom-delegated", "elsewhere"]
-      + aliases.flatMap { ["--trust-domain-alias", $0] }
+    ["--trust-domain", trustDomain, "--path-normalization", normalization.rawValue, "--custom-delegated", "elsewhere", "--allow-empty"]
+      + aliases.flatMap { ["--trust-domain-alias", $0] } + (trustedHops == nil ? [] : ["--remote-ip", "header:\(Self.clientHeader)"])
+  }
+
+  /// PeerAuthentications.
+  var yaml: String {
+    guard isStrict else { return "" }
+    return """
+      ---
+      apiVersion: security.istio.io/v1
+      kind: PeerAuthentication
+      metadata: {name: default, namespace: istio-system}
+      spec: {mtls: {mode: STRICT}}
+
+      """
   }
 
   var settings: MeshSettings {
@@ -42,18 +64,22 @@ struct TestPorts: Sendable {
   let tcp: [UInt16]
   /// Where the TCP listeners are that ask Portcullis.
   let tcpAsking: [UInt16]
+  /// Where the listener is that lets in who passes STRICT.
+  let strict: UInt16
 
   /// New ports.
   init() throws {
     http = try [Ports.free(), Ports.free()]
     tcp = try [Ports.free(), Ports.free()]
     tcpAsking = try [Ports.free(), Ports.free()]
+    strict = try Ports.free()
   }
 }
 
 /// A running world. Shared by client threads, which only read it.
 final class World: Sendable {
   let sets: [TestSet]
+  let mesh: TestMesh
   let credentials: Credentials
   let ports: TestPorts
   private let running: Running
@@ -63,9 +89,10 @@ final class World: Sendable {
   /// Starts the world and waits until it answers; both programs end with the sandbox.
   init(_ sets: [TestSet], mesh: TestMesh, credentials: Credentials, ports: TestPorts, name: String, in sandbox: Sandbox) throws {
     self.sets = sets
+    self.mesh = mesh
     self.credentials = credentials
     self.ports = ports
-    let policies = try sandbox.write(sets.enumerated().map { $1.yaml(index: $0) }.joined(), to: "\(name)/policies.yaml")
+    let policies = try sandbox.write(sets.enumerated().map { $1.yaml(index: $0) }.joined() + mesh.yaml, to: "\(name)/policies.yaml")
     let engineAddress = try "127.0.0.1:\(Ports.free())"
     let engine = try sandbox.start(
       "\(name)-engine", Programs.portcullis(),
@@ -99,6 +126,15 @@ final class World: Sendable {
       engine.stop()
     }
   }
+
+  /// Whether this machine has a loopback address of IPv6.
+  static let hasIPv6: Bool = {
+    let file = FileManager.default.contents(atPath: "/proc/net/if_inet6") ?? Data()
+    return String(decoding: file, as: UTF8.self).split(separator: "\n").contains { $0.hasPrefix("00000000000000000000000000000001 ") }
+  }()
+
+  /// Where an HTTP client finds its workload.
+  static func httpDestination(_ peer: TestPeer) -> String { peer.source == "::1" ? "::1" : "127.9.0.\(peer.destination)" }
 
   /// Where a TCP client finds the workload of a set.
   static func tcpDestination(_ index: Int) -> String { "127.9.\(index + 1).1" }

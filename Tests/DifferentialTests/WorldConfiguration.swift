@@ -24,6 +24,7 @@ struct WorldConfiguration {
     \(try listener("tcp", ports.tcp, tcpChains(asking: nil)).indented(2))
     \(try listener("tcp-asking-0", [ports.tcpAsking[0]], tcpChains(asking: ports.tcp[0])).indented(2))
     \(try listener("tcp-asking-1", [ports.tcpAsking[1]], tcpChains(asking: ports.tcp[1])).indented(2))
+    \(strictListener().indented(2))
       clusters:
     \(try asking("any/any").text(of: .cluster).indented(2))
     """
@@ -32,6 +33,7 @@ struct WorldConfiguration {
   private func asking(_ workload: String) throws -> EnvoyExtAuthzOptions {
     var options = try EnvoyExtAuthzOptions(workload: WorkloadName(workload))
     options.engine = engine
+    if mesh.trustedHops != nil { options.remoteIPHeader = TestMesh.clientHeader }
     options.timeoutMilliseconds = 10_000
     return options
   }
@@ -49,17 +51,10 @@ struct WorldConfiguration {
   // MARK: Listeners
 
   private func listener(_ name: String, _ ports: [UInt16], _ chains: [(match: String, filters: String)]) -> String {
-    let transport = """
-      transport_socket:
-        name: envoy.transport_sockets.tls
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
-          require_client_certificate: false
-          common_tls_context:
-            tls_certificates: [{certificate_chain: {filename: "\(credentials.server.chain)"}, private_key: {filename: "\(credentials.server.key)"}}]
-            validation_context: {trusted_ca: {filename: "\(credentials.authority)"}}
-      """
-    func address(_ port: UInt16) -> String { "address: {socket_address: {address: 0.0.0.0, port_value: \(port)}}" }
+    let transport = Self.transport(credentials.server, authority: credentials.authority)
+    func address(_ port: UInt16) -> String {
+      "address: {socket_address: {\(mesh.isDualStack ? "address: \"::\", ipv4_compat: true" : "address: 0.0.0.0"), port_value: \(port)}}"
+    }
     var text = """
       - name: \(name)
         \(address(ports[0]))
@@ -86,6 +81,38 @@ struct WorldConfiguration {
     return text
   }
 
+  /// Where only those are let in whom Istio's listener lets in under STRICT: TLS with a certificate that names a trust domain of the mesh.
+  private func strictListener() -> String {
+    let domains = ([mesh.trustDomain] + mesh.aliases).map {
+      "{san_type: URI, matcher: {prefix: \(EnvoyValue.quoted("spiffe://\($0)/"))}}"
+    }
+    let transport = Self.transport(credentials.server, authority: credentials.authority)
+      .replacing("require_client_certificate: false", with: "require_client_certificate: true")
+      .replacing("trusted_ca:", with: "match_typed_subject_alt_names: [\(domains.joined(separator: ", "))], trusted_ca:")
+    return """
+      - name: strict
+        address: {socket_address: {address: 0.0.0.0, port_value: \(ports.strict)}}
+        filter_chains:
+        - filters:
+      \(Self.echo.indented(4))
+      \(transport.indented(4))
+      """
+  }
+
+  /// Mutual TLS in which the client may be without certificate.
+  static func transport(_ server: (chain: String, key: String), authority: String) -> String {
+    """
+    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+        require_client_certificate: false
+        common_tls_context:
+          tls_certificates: [{certificate_chain: {filename: "\(server.chain)"}, private_key: {filename: "\(server.key)"}}]
+          validation_context: {trusted_ca: {filename: "\(authority)"}}
+    """
+  }
+
   // MARK: HTTP
 
   private func httpChains() throws -> [(match: String, filters: String)] {
@@ -96,7 +123,8 @@ struct WorldConfiguration {
     let filter = lines.joined(separator: "\n")
       .replacing("[envoy.filters.http.jwt_authn]", with: "[envoy.filters.http.jwt_authn, envoy.filters.test]")
     let rbacType = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
-    let options = try EnvoyRBACOptions(workload: WorkloadName("any/any"), pathNormalization: mesh.normalization)
+    var options = try EnvoyRBACOptions(workload: WorkloadName("any/any"), pathNormalization: mesh.normalization)
+    options.isGateway = mesh.trustedHops != nil
     let settings = try options.text(of: .hcm, rbac(sets.startIndex)) ?? ""
     return [
       (
@@ -107,10 +135,12 @@ struct WorldConfiguration {
             "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
             stat_prefix: http
             generate_request_id: false
+            upgrade_configs: [{upgrade_type: CONNECT}]
+            xff_num_trusted_hops: \(mesh.trustedHops ?? 0)
         \(settings.indented(4))
         \(Self.localReplies.indented(4))
             http_filters:
-        \(tokenFilter().indented(4))
+        \(Self.tokenFilter(keys: credentials.keys).indented(4))
         \(Self.metadataFilter.indented(4))
             - {name: rbac-LOG, typed_config: {"@type": \(rbacType)}}
             - {name: rbac-DENY, typed_config: {"@type": \(rbacType)}}
@@ -130,7 +160,7 @@ struct WorldConfiguration {
   }
 
   /// What the client learns of the decision, for the report.
-  private static let localReplies = """
+  static let localReplies = """
     local_reply_config:
       mappers:
       - filter: {status_code_filter: {comparison: {op: GE, value: {default_value: 200, runtime_key: none}}}}
@@ -138,9 +168,12 @@ struct WorldConfiguration {
         - header: {key: x-details, value: "%RESPONSE_CODE_DETAILS%"}
         - header: {key: x-reason, value: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:reason)%"}
         - header: {key: x-policy, value: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:policy)%"}
+        - header: {key: x-dry-deny, value: "%DYNAMIC_METADATA(envoy.filters.http.rbac:istio_dry_run_deny_shadow_engine_result)%"}
+        - header: {key: x-dry-allow, value: "%DYNAMIC_METADATA(envoy.filters.http.rbac:istio_dry_run_allow_shadow_engine_result)%"}
+        - header: {key: x-audit, value: "%DYNAMIC_METADATA(envoy.common:access_log_hint)%"}
     """
 
-  private func tokenFilter() -> String {
+  static func tokenFilter(keys: String) -> String {
     """
     - name: envoy.filters.http.jwt_authn
       typed_config:
@@ -150,7 +183,7 @@ struct WorldConfiguration {
             payload_in_metadata: payload
             normalize_payload_in_metadata: {space_delimited_claims: [scope, permission]}
             forward: true
-            local_jwks: {inline_string: \(EnvoyValue.quoted(credentials.keys))}
+            local_jwks: {inline_string: \(EnvoyValue.quoted(keys))}
         rules: [{match: {prefix: "/"}, requires: {requires_any: {requirements: [{provider_name: all}, {allow_missing: {}}]}}}]
     """
   }
@@ -168,12 +201,14 @@ struct WorldConfiguration {
 
   private func routes(_ index: Int) throws -> String {
     func route(_ side: Side, _ filters: String) -> String {
-      """
-      - match: {prefix: "/", headers: [{name: x-set, string_match: {exact: \(side.rawValue)\(index)}}]}
-        direct_response: {status: 200, body: {inline_string: "hello"}}
-        typed_per_filter_config:
-      \(filters.indented(4))
-      """
+      ["prefix: \"/\"", "connect_matcher: {}"].map { path in
+        """
+        - match: {\(path), headers: [{name: x-set, string_match: {exact: \(side.rawValue)\(index)}}]}
+          direct_response: {status: 200, body: {inline_string: "hello"}}
+          typed_per_filter_config:
+        \(filters.indented(4))
+        """
+      }.joined(separator: "\n")
     }
     let rbac = try rbac(index)
     let options = try EnvoyRBACOptions(workload: WorkloadName(name(index)))
@@ -214,7 +249,7 @@ struct WorldConfiguration {
     return try options.text(of: .networkFilter, rbac(index)) ?? ""
   }
 
-  private static let echo = """
+  static let echo = """
     - name: envoy.filters.network.echo
       typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}
 
@@ -223,7 +258,7 @@ struct WorldConfiguration {
 
 extension String {
   /// The same lines, each moved to the right; empty lines stay empty.
-  fileprivate func indented(_ width: Int) -> String {
+  func indented(_ width: Int) -> String {
     let margin = String(repeating: " ", count: width)
     return split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : margin + $0 }.joined(separator: "\n")
   }

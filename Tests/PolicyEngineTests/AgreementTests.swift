@@ -22,27 +22,21 @@ import Testing
       let mesh = MeshSettings(
         trustDomain: random.pick(["cluster.local", "td1"]), trustDomainAliases: random.pick([[], ["td2"], ["old-td", "cluster.local"]]),
         delegatedProviders: random.pick([[], ["portcullis"]]))
-      let reference = ReferenceEvaluator(policies: set, mesh: mesh)
-      let snapshot = Snapshot(set, mesh: mesh)
+      let agreement = Agreement(set, mesh)
       for _ in 0..<40 {
         let namespace: ExactText = random.pick(["foo", "foo", "bar", "istio-system"])
         var labels: [ExactText: ExactText] = random.pick([[:], ["app": "a"], ["app": "a", "version": "v1"], ["app": "b"]])
         if random.chance(10) { labels[gatewayNameLabel] = random.pick(["gw", "x"]) }
         let profile = random.pick([Profile.sidecar, .sidecar, .gateway])
-        var (request, text) = random.request(unknown: random.pick([0, 0, 15]))
-        let expected = reference.decide(request, namespace: namespace, labels: labels, profile: profile)
-        let decision = snapshot.decide(&request, on: snapshot.target(namespace: namespace, labels: labels), profile: profile)
-        let isSame =
-          decision.verdict == expected.verdict && decision.dryRun.verdict == expected.dryRun
-          && (decision.verdict == .undecided || (decision.reason == expected.reason && snapshot.name(of: decision.rule) == expected.rule))
-        verdicts["\(decision.verdict.name) \(decision.reason.code)", default: 0] += 1
-        if !isSame {
+        let (request, text) = random.request(unknown: random.pick([0, 0, 15, 40]))
+        let found = agreement.compare(request, namespace: namespace, labels: labels, profile: profile)
+        verdicts["\(found.decision.verdict.name) \(found.decision.reason.code)", default: 0] += 1
+        if !found.differences.isEmpty {
           Issue.record(
             """
-            reference \(expected.verdict) \(expected.reason) \(expected.rule) dry run \(String(describing: expected.dryRun)); \
-            index \(decision.verdict) \(decision.reason) \(snapshot.name(of: decision.rule)) dry run \(String(describing: decision.dryRun.verdict))
+            \(found.differences.joined(separator: "\n"))
             seed \(Self.seed), \(namespace) \(labels) \(profile): \(text)
-            \(Self.description(set, expected.rule, snapshot.name(of: decision.rule)))
+            \(Self.description(set, found.expected.rule, found.rule))
             """)
           return
         }
@@ -56,6 +50,44 @@ import Testing
       #expect(verdicts[outcome, default: 0] > 0, "\(outcome) never happened")
     }
     #expect(verdicts.contains { $0.key.hasPrefix("undecided") })
+  }
+
+  @Test func `on many narrow rules of one action, with several things unknown at once`() {
+    print("agreement seed: \(Self.seed) (many rules)")
+    var random = RandomWorld(seed: Self.seed &+ 1000)
+    var reasons: [String: Int] = [:]
+    var dryRuns: [Verdict?: Int] = [:]
+    var audited = 0
+    for number in 0..<320 * Self.factor {
+      let set = random.crowdedSet(AuthorizationPolicy.Action.allCases[number % 4])
+      let agreement = Agreement(set, MeshSettings())
+      for _ in 0..<30 {
+        let (request, text) = random.request(unknown: random.pick([10, 30, 60]))
+        let found = agreement.compare(request, namespace: "foo", labels: [:], profile: .sidecar)
+        reasons["\(found.decision.reason.code)", default: 0] += 1
+        dryRuns[found.decision.dryRun.verdict, default: 0] += 1
+        if found.decision.audit != .none { audited += 1 }
+        if !found.differences.isEmpty {
+          Issue.record(
+            """
+            \(found.differences.joined(separator: "\n"))
+            seed \(Self.seed): \(text)
+            \(Self.description(set, found.expected.rule, found.rule))
+            """)
+          return
+        }
+      }
+    }
+    print("reasons: \(reasons.sorted { $0.key < $1.key }), dry run: \(dryRuns), audited \(audited)")
+    // Every kind of not knowing has to be met among many rules.
+    for reason in [
+      "unknown-peer", "unknown-port", "unknown-source-ip", "unknown-remote-ip", "unknown-destination-ip", "unknown-sni", "unknown-metadata",
+      "unknown-method", "unknown-host", "unknown-path", "unknown-headers", "unknown-claims", "ambiguous-header",
+    ] {
+      #expect(reasons[reason, default: 0] > 0, "\(reason) never happened")
+    }
+    for verdict in [Verdict.allow, .deny, .undecided] { #expect(dryRuns[verdict, default: 0] > 0, "\(verdict) in dry run") }
+    #expect(audited > 0)
   }
 
   /// The two rules that the sides name, written out.

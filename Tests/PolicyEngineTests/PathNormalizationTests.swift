@@ -85,4 +85,31 @@ import Testing
       }
     }
   }
+
+  @Test func `a fragment is not part of what path rules see, but of the header`() {
+    let set = { (attribute: Attribute, value: ExactText) in
+      var set = PolicySet()
+      set.policies = [
+        AuthorizationPolicy(
+          metadata: ObjectMetadata(
+            key: ObjectKey(kind: "AuthorizationPolicy", namespace: "foo", name: "p"), location: SourceLocation(file: "f", span: .nowhere)),
+          attachment: .selector(LabelSelector(matchLabels: [:])), action: .deny,
+          rules: [AuthorizationPolicy.Rule(conditions: [Constraint(attribute, values: [Located(value)])])])
+      ]
+      return set
+    }
+    for (path, attribute, value, isDenied) in [
+      ("/admin#f", .path, "/admin", true), ("/admin#f", .path, "/admin#f", false), ("/admin#f", .path, "*f", false),
+      ("/admin#?x", .path, "/admin", true), ("/admin?x#f", .path, "/admin", true), ("/admin#", .path, "/admin", true),
+      ("/admin#f", .path, "/{*}", true), ("/#/admin", .path, "/admin", false),
+      ("/admin#f", .requestHeader(":path"), "/admin#f", true), ("/admin#f", .requestHeader(":path"), "/admin", false),
+    ] as [(String, Attribute, ExactText, Bool)] {
+      var request = Request()
+      request.setPath(Array(path.utf8).span)
+      let found = Agreement(set(attribute, value), MeshSettings())
+        .compare(request, namespace: "foo", labels: [:], profile: .sidecar)
+      #expect(found.differences.isEmpty, "\(path)")
+      #expect((found.decision.verdict == .deny) == isDenied, "\(path) and \(attribute.description) \(value)")
+    }
+  }
 }

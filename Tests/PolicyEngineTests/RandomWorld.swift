@@ -104,6 +104,30 @@ struct RandomWorld {
     return set
   }
 
+  /// A few policies of one action with so many rules that they are looked up, each rule with several demands, so that few match; some of
+  /// the policies are in dry run.
+  mutating func crowdedSet(_ action: AuthorizationPolicy.Action) -> PolicySet {
+    let dryRunChance = action == .custom ? 0 : pick([0, 30, 100])
+    sourceAttributes = Self.sourceAttributes
+    operationAttributes = Self.operationAttributes
+    var set = PolicySet()
+    for number in 0..<4 {
+      var policy = AuthorizationPolicy(
+        metadata: ObjectMetadata(key: key("AuthorizationPolicy", "foo", "p\(number)"), location: SourceLocation(file: "f", span: .nowhere)),
+        attachment: .selector(LabelSelector(matchLabels: [:])), action: action, provider: action == .custom ? "external" : nil, rules: [],
+        isDryRun: chance(dryRunChance))
+      let count = Int.random(in: 4...14, using: &random)
+      for _ in 0..<count {
+        policy.rules.append(
+          AuthorizationPolicy.Rule(
+            sources: chance(50) ? [narrowClause(sourceAttributes)] : [], operations: chance(50) ? [narrowClause(operationAttributes)] : [],
+            conditions: narrowClause(Self.plainConditionAttributes).constraints))
+      }
+      set.policies.append(policy)
+    }
+    return set
+  }
+
   func key(_ kind: ExactText, _ namespace: String, _ name: String) -> ObjectKey {
     ObjectKey(kind: kind, namespace: ExactText(namespace), name: ExactText(name))
   }
@@ -154,6 +178,21 @@ struct RandomWorld {
       .requestAudiences, .requestPresenter, .sni, .destinationIP, .destinationPort, .sourcePrincipal, .sourceTrustDomain,
       .envoyMetadata(filter: "envoy.filters.x", key: "k"), .malformedKey("request.headersX[a]"), .unknownKey("destination.labels[v]"),
     ]
+
+  /// A clause that demands something positive of each of its attributes.
+  private mutating func narrowClause(_ attributes: [Attribute]) -> AuthorizationPolicy.Clause {
+    var clause = clause(attributes)
+    for index in clause.constraints.indices where clause.constraints[index].values.isEmpty {
+      clause.constraints[index].values = [Located(ExactText(value(clause.constraints[index].attribute)))]
+    }
+    return clause
+  }
+
+  /// One attribute for each kind of what may be unknown.
+  static let plainConditionAttributes: [Attribute] = [
+    .requestHeader("x-role"), .requestHeader("x-role"), .requestClaim(["groups"]), .requestAudiences, .sni, .destinationIP,
+    .destinationPort, .envoyMetadata(filter: "envoy.filters.x", key: "k"),
+  ]
 
   mutating func clause(_ attributes: [Attribute]) -> AuthorizationPolicy.Clause {
     var constraints: [Constraint] = []

@@ -260,7 +260,7 @@ extension WorkloadName {
 enum RequestFilling {
   /// A raw path is normalized as the mesh's proxies would; one that they refuse, or that is said to be normalized and is not, stays unknown.
   static func setPath(_ path: [UInt8], isNormalized: Bool, _ mesh: MeshSettings, in request: inout Request) {
-    guard let normalized = mesh.pathNormalization.normalize(path), !isNormalized || normalized == path else {
+    guard let normalized = mesh.normalize(path), !isNormalized || normalized == path else {
       return request.setPathUnknown(.pathNotNormalized)
     }
     request.setPath(normalized.span)

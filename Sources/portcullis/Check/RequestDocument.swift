@@ -183,6 +183,7 @@ struct RequestDocument {
       request.setClaimsKnown()
       if case .null = claims {
       } else {
+        request.setToken()
         try fill(claims, "http.claims", into: &request) { $0.addClaim(path: $1.span, value: $2.span, isListElement: $3) }
       }
     }

@@ -12,10 +12,11 @@ typedef struct tls_client_connection tls_client_connection;
 tls_client_identity *_Nullable tls_client_identity_new(const char *_Nullable certificate, const char *_Nullable key);
 void tls_client_identity_free(tls_client_identity *_Nonnull identity);
 
-/* Connects from `source` (an IPv4 address) to `destination`; without `identity` there is no TLS, without `sni` no server name. NULL on failure. */
+/* Connects from `source` to `destination` (two IPv4 or two IPv6 addresses); sends `preface`, if there is one, before anything else; without
+   `identity` there is no TLS, without `sni` no server name. NULL on failure. */
 tls_client_connection *_Nullable tls_client_open(
     tls_client_identity *_Nullable identity, const char *_Nonnull source, const char *_Nonnull destination, uint16_t port,
-    const char *_Nullable sni);
+    const char *_Nullable sni, const char *_Nullable preface);
 /* Sends everything: 0, or -1 when the connection is gone. */
 int tls_client_send(tls_client_connection *_Nonnull connection, const uint8_t *_Nonnull bytes, size_t count);
 /* The number of bytes that came, 0 when the peer closed or reset the connection, -1 when nothing came in time. */

@@ -1,7 +1,7 @@
 // Policies that Istio's webhook refuses, as its control plane would read them if they got past it: unknown fields are pruned, a dry-run
 // text that is no boolean is false, and values are taken as they are.
 
-import PolicyModel
+internal import PolicyModel
 
 extension AuthorizationPolicy {
   /// Reads a Kubernetes object without validation.

@@ -1,11 +1,11 @@
 // The cases of Tests/Corpus: policies, requests and what Istio with Envoy decides, as data, so that every door can run the same ones.
 // Enters: the JSON files of the directory. Leaves: cases; a file that cannot be read, or a key that nobody knows, is an error.
 
-import Foundation
-import PolicyModel
+internal import Foundation
+package import PolicyModel
 
 /// A JSON value.
-enum JSON: Decodable, Sendable {
+package enum JSON: Decodable, Sendable {
   case null
   case bool(Bool)
   case number(Int)
@@ -13,7 +13,7 @@ enum JSON: Decodable, Sendable {
   case array([JSON])
   case object([String: JSON])
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null
@@ -31,49 +31,50 @@ enum JSON: Decodable, Sendable {
   }
 
   /// The members of an object; anything else, and any member that is not among `keys`, is an error.
-  func members(_ keys: Set<String>) throws -> [String: JSON] {
+  package func members(_ keys: Set<String>) throws -> [String: JSON] {
     guard case .object(let members) = self else { throw CorpusError("\(self) is not an object") }
     if let unknown = members.keys.first(where: { !keys.contains($0) }) { throw CorpusError("unknown key `\(unknown)`") }
     return members
   }
 
-  func text() throws -> String {
+  package func text() throws -> String {
     guard case .string(let text) = self else { throw CorpusError("\(self) is not a string") }
     return text
   }
 
-  func list() throws -> [JSON] {
+  package func list() throws -> [JSON] {
     guard case .array(let list) = self else { throw CorpusError("\(self) is not a list") }
     return list
   }
 
-  func integer() throws -> Int {
+  package func integer() throws -> Int {
     guard case .number(let number) = self else { throw CorpusError("\(self) is not a number") }
     return number
   }
 
-  func texts() throws -> [String] { try list().map { try $0.text() } }
+  package func texts() throws -> [String] { try list().map { try $0.text() } }
 }
 
-struct CorpusError: Error, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
+/// What is wrong with a file of the corpus.
+package struct CorpusError: Error, CustomStringConvertible {
+  package let description: String
+  package init(_ description: String) { self.description = description }
 }
 
 /// One request of a case and what is decided.
-struct CorpusCheck: Sendable {
-  var request: JSON
-  var decision: String
+package struct CorpusCheck: Sendable {
+  package var request: JSON
+  package var decision: String
   /// The reason's code; absent only in cases that need what does not exist yet.
-  var reason: String?
+  package var reason: String?
   /// `ns[N]-policy[P]-rule[i]`, or `none`.
-  var policy: String?
+  package var policy: String?
   /// What the policies in dry run would have decided.
-  var dryRun: String?
+  package var dryRun: String?
   /// The first AUDIT rule that matched.
-  var audit: String?
+  package var audit: String?
 
-  init(_ value: JSON) throws {
+  package init(_ value: JSON) throws {
     let members = try value.members(["request", "decision", "reason", "policy", "dry_run", "audit"])
     request = members["request"] ?? .null
     decision = try (members["decision"] ?? .null).text()
@@ -84,26 +85,27 @@ struct CorpusCheck: Sendable {
   }
 }
 
-struct CorpusCase: Sendable, CustomStringConvertible {
+/// One case: policies, and requests with what is decided.
+package struct CorpusCase: Sendable, CustomStringConvertible {
   /// The file's name and the case's place in it.
-  var place: String
+  package var place: String
   /// The number in the table of conformance cases, for cases that stand there.
-  var number: Int?
-  var title: String
+  package var number: Int?
+  package var title: String
   /// How it is known: [E] seen in Envoy, [U] Istio's unit test, [I] Istio's integration test, [S] Istio's source; and why.
-  var evidence: String
-  var mesh: MeshSettings
+  package var evidence: String
+  package var mesh: MeshSettings
   /// Kubernetes objects as YAML.
-  var objects: String
+  package var objects: String
   /// Kubernetes objects that Istio's webhook refuses, decided as they would be if they had passed it.
-  var unvalidated: [JSON]
-  var checks: [CorpusCheck]
+  package var unvalidated: [JSON]
+  package var checks: [CorpusCheck]
   /// What has to be built before the case can be decided.
-  var needs: String?
+  package var needs: String?
 
-  var description: String { "\(place): \(title)" }
+  package var description: String { "\(place): \(title)" }
 
-  init(_ value: JSON, place: String) throws {
+  package init(_ value: JSON, place: String) throws {
     let members = try value.members(["number", "title", "evidence", "mesh", "objects", "unvalidated", "checks", "needs"])
     self.place = place
     number = try members["number"]?.integer()
@@ -163,7 +165,7 @@ struct CorpusCase: Sendable, CustomStringConvertible {
   }
 
   /// All cases of all files, in the order of the files' names.
-  static func all() throws -> [CorpusCase] {
+  package static func all() throws -> [CorpusCase] {
     let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Corpus")
     let files = try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)
       .filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }

@@ -1,20 +1,21 @@
 // A request of the corpus, in the one JSON shape of a request: absent means unknown, empty means empty, `principal: null` and
 // `claims: null` mean that there is none, no `http` means TCP.
 
-import PolicyEngine
-import PolicyModel
+package import PolicyEngine
+package import PolicyModel
 
-struct CorpusRequest {
-  var request = Request()
-  var namespace: ExactText = ""
-  var labels: [ExactText: ExactText] = [:]
-  var profile = Profile.sidecar
+/// A request of the corpus as the engine takes it.
+package struct CorpusRequest {
+  package var request = Request()
+  package var namespace: ExactText = ""
+  package var labels: [ExactText: ExactText] = [:]
+  package var profile = Profile.sidecar
   /// What a waypoint is asked for; `nil` for a workload's own address.
-  var service: ServiceName?
+  package var service: ServiceName?
   /// Whether everything that an identity-based rule needs is known.
-  var isPeerKnown = false
+  package var isPeerKnown = false
 
-  init(_ value: JSON, mesh: MeshSettings) throws {
+  package init(_ value: JSON, mesh: MeshSettings) throws {
     let root = try value.members(["source", "destination", "sni", "remote_ip", "http", "jwt"])
     if let source = root["source"] { try fillSource(source) }
     try fillDestination(root["destination"] ?? .null)
@@ -43,7 +44,7 @@ struct CorpusRequest {
   }
 
   /// What is attached.
-  func target(in snapshot: Snapshot) -> Target {
+  package func target(in snapshot: Snapshot) -> Target {
     profile == .waypoint
       ? snapshot.target(waypointIn: namespace, labels: labels, service: service) : snapshot.target(namespace: namespace, labels: labels)
   }
