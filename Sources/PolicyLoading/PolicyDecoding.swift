@@ -157,7 +157,7 @@ extension NodeReader {
     guard let mapping = mapping(selectorEntry, path: path) else { return nil }
     refuseUnknownFields(mapping, known: ["matchLabels"], path: path)
     guard let labelsEntry = entry(mapping, "matchLabels") else {
-      if document.entry(mapping, "matchLabels") != nil { return nil }
+      if document.entry(mapping, "matchLabels") != nil { return LabelSelector(form: .empty) }
       report(.selectorEmpty(), at: span(selectorEntry))
       return LabelSelector(form: .empty)
     }

@@ -44,7 +44,8 @@ struct PolicyOptions: ParsableArguments {
     name: .customLong("older"),
     help: ArgumentHelp(
       "What the mesh's proxies do as older releases did (docs/istio.md); repeatable.",
-      valueName: MeshSettings.OlderBehavior.allCases.map(\.rawValue).joined(separator: "|")))
+      valueName: MeshSettings.OlderBehavior.allCases.map(\.rawValue).joined(separator: "|")),
+    transform: PolicyOptions.olderBehavior)
   var olderBehaviors: [MeshSettings.OlderBehavior] = []
 
   @Flag(
@@ -58,6 +59,14 @@ struct PolicyOptions: ParsableArguments {
 
   /// How much of that file is read.
   static let meshConfigLimits = LoadingLimits(fileBytes: 16 << 20)
+
+  private static func olderBehavior(_ name: String) throws -> MeshSettings.OlderBehavior {
+    guard let behavior = MeshSettings.OlderBehavior(rawValue: name) else {
+      let known = MeshSettings.OlderBehavior.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+      throw ValidationError("`\(name)` is no older behaviour; there are \(known)")
+    }
+    return behavior
+  }
 
   func validate() throws {
     if policies.isEmpty { throw ValidationError("`--policies` is needed: name a file or directory") }
@@ -139,8 +148,6 @@ extension PathNormalization {
     }
   }
 }
-
-extension MeshSettings.OlderBehavior: ExpressibleByArgument {}
 
 /// The form of an answer.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

@@ -41,6 +41,10 @@ package struct CorpusFacts: Sendable {
   package var namespace = ""
   package var labels: [String: String] = [:]
   package var profile = "sidecar"
+  /// What a waypoint is asked for; `nil` for a workload's own address.
+  package var service: String?
+  /// Whether only tokens count that a RequestAuthentication accepts.
+  package var honorsRequestAuthentication = false
   package var port: UInt16?
   package var destinationAddress: String?
   package var sni: String?
@@ -50,11 +54,12 @@ package struct CorpusFacts: Sendable {
 
   /// Reads a request.
   package init(_ value: JSON) throws {
-    let root = try value.members(["source", "destination", "sni", "remote_ip", "http"])
+    let root = try value.members(["source", "destination", "sni", "remote_ip", "http", "jwt"])
     if let source = root["source"] { try readSource(source) }
     try readDestination(root["destination"] ?? .null)
     sni = try root["sni"]?.text()
     remoteIP = try root["remote_ip"]?.text()
+    honorsRequestAuthentication = root["jwt"] != nil
     if let value = root["http"] { http = try HTTP(value) }
   }
 
@@ -72,12 +77,13 @@ package struct CorpusFacts: Sendable {
   }
 
   private mutating func readDestination(_ value: JSON) throws {
-    let destination = try value.members(["namespace", "labels", "profile", "port", "address"])
+    let destination = try value.members(["namespace", "labels", "profile", "service", "port", "address"])
     namespace = try (destination["namespace"] ?? .null).text()
     guard case .object(let pairs)? = destination["labels"] else { throw CorpusError("no labels") }
     labels = try pairs.mapValues { try $0.text() }
     destinationAddress = try destination["address"]?.text()
     port = try destination["port"].map { UInt16(try $0.integer()) }
+    service = try destination["service"]?.text()
     profile = try destination["profile"]?.text() ?? profile
   }
 }

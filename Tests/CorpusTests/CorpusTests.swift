@@ -54,7 +54,7 @@ import Testing
       _ = try one.policySet()
       for check in one.checks { _ = try CorpusRequest(check.request, mesh: one.mesh) }
     }
-    #expect(needs == ["codec": 2, "interception": 1])
+    #expect(needs == ["codec": 2, "jwt-filter": 1, "interception": 1])
   }
 
   /// What is compared.

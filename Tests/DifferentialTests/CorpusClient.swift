@@ -154,9 +154,10 @@ struct CorpusClient {
 
   private static func overHTTP2(_ connection: ClientConnection, _ http: CorpusFacts.HTTP, _ headers: [[String]]) throws -> [[String]] {
     var list = [[":method", http.method ?? ""]] + (http.host.map { [[":authority", $0]] } ?? [])
-    if case .text(let path) = http.path { list += [[":scheme", "http"], [":path", path]] }
+    let scheme = headers.first { $0[0] == ":scheme" }?[1] ?? "http"
+    if case .text(let path) = http.path { list += [[":scheme", scheme], [":path", path]] }
     do {
-      return try HTTP2Client(connection).request(list + headers.map { [$0[0].lowercased(), $0[1]] }).headers
+      return try HTTP2Client(connection).request(list + headers.filter { $0[0] != ":scheme" }.map { [$0[0].lowercased(), $0[1]] }).headers
     } catch let error as TestFailure {
       return [["x-details", "HTTP/2: \(error)"]]
     }

@@ -65,9 +65,10 @@ extension `Portcullis and a real Envoy` {
 
     /// What cannot be asked in this way, by reason.
     private static let left: [String: Int] = [
-      "undecided: a proxy always knows": 26, "a proxy knows the whole request": 3, "a proxy knows addresses and ports": 1,
-      "PeerAuthentication is no RBAC": 20, "CUSTOM is not exported": 7, "a source address is of IPv6": 12,
-      "a source block is not on loopback": 1, "the proxy derives another client's address": 1,
+      "undecided: a proxy always knows": 32, "a proxy knows the whole request": 3, "a proxy knows addresses and ports": 1,
+      "PeerAuthentication is no RBAC": 40, "RequestAuthentication is no RBAC": 18, "CUSTOM is not exported": 19,
+      "ztunnel is not exported": 111, "waypoint is not exported": 26, "older releases are not exported": 10,
+      "a source address is of IPv6": 12, "a source block is not on loopback": 1, "the proxy derives another client's address": 1,
       "the proxy refuses the request: 400 http.invalid_authority": 3,
       "the proxy refuses the request: 400 path_normalization_failed": 1,
       "the proxy refuses the request: 401 jwt_authn_access_denied{Jwt_payload_[iss]_field_is_not_a_string}": 2,
@@ -113,6 +114,8 @@ extension `Portcullis and a real Envoy` {
         let set = try one.policySet()
         let facts = try one.checks.map { try CorpusFacts($0.request) }
         tally.total += facts.count
+        // The JWT filter here splits `scope` and `permission` alone.
+        let splitsClaims = set.requestAuthentications.flatMap(\.jwtRules).contains { !$0.spaceDelimitedClaims.isEmpty }
         var groups: [[Int]] = []
         for index in facts.indices {
           let check = one.checks[index]
@@ -120,6 +123,14 @@ extension `Portcullis and a real Envoy` {
             tally.leave("undecided: a proxy always knows", one, index)
           } else if check.reason == "mtls-required" || check.reason == "untrusted-domain" {
             tally.leave("PeerAuthentication is no RBAC", one, index)
+          } else if facts[index].profile == "waypoint" || facts[index].profile == "ztunnel" {
+            tally.leave("\(facts[index].profile) is not exported", one, index)
+          } else if !one.mesh.olderBehaviors.isEmpty {
+            tally.leave("older releases are not exported", one, index)
+          } else if facts[index].honorsRequestAuthentication || splitsClaims && facts[index].http?.claims != nil {
+            tally.leave("RequestAuthentication is no RBAC", one, index)
+          } else if check.reason == "custom-provider-unusable" {
+            tally.leave("CUSTOM is not exported", one, index)
           } else if let group = groups.firstIndex(where: { facts[$0[0]].isSameSite(as: facts[index], set.attributes) }) {
             groups[group].append(index)
           } else {

@@ -29,8 +29,11 @@ private enum Naming: CaseIterable {
     var belief = Belief()
     belief.remoteIP = .header("x-portcullis-client")
     let mesh = MeshSettings()
+    var tokens = Belief()
+    tokens.tokens = .requestAuthentication
     let servers = try (
-      sidecar: TestServer(Snapshot(PolicySet(), mesh: mesh)), header: TestServer(Snapshot(PolicySet(), mesh: mesh), belief)
+      tokens: TestServer(Snapshot(PolicySet(), mesh: mesh), tokens), sidecar: TestServer(Snapshot(PolicySet(), mesh: mesh)),
+      header: TestServer(Snapshot(PolicySet(), mesh: mesh), belief)
     )
     var certificates = Certificates()
     var (requests, questions) = (0, 0)
@@ -41,13 +44,15 @@ private enum Naming: CaseIterable {
       let snapshot = Snapshot(set, mesh: one.mesh)
       servers.sidecar.snapshots.publish(snapshot)
       servers.header.snapshots.publish(snapshot)
+      servers.tokens.snapshots.publish(snapshot)
       let filters = Self.filters(set)
       for (index, check) in one.checks.enumerated() {
         do {
           let wire = try WireRequest(
-            facts[index], workload: "w\(Self.workload(facts, index))", one.mesh.pathNormalization, filters, &certificates)
+            facts[index], workload: "w\(Self.workload(facts, index))", one.mesh, filters, &certificates)
           requests += 1
-          let server = wire.needsHeader ? servers.header : servers.sidecar
+          let server =
+            wire.needsHeader ? servers.header : facts[index].honorsRequestAuthentication ? servers.tokens : servers.sidecar
           for (message, metadata) in wire.messages {
             questions += 1
             let answer = try server.ask(message, metadata: metadata)
@@ -62,7 +67,7 @@ private enum Naming: CaseIterable {
       }
     }
     print("corpus through the server: \(requests) requests asked in \(questions) ways, left \(left)")
-    #expect(left == ["an empty host is not told from an unknown one": 1, "the peer is unknown": 4])
+    #expect(left == ["nobody asks for ztunnel": 130, "an empty host is not told from an unknown one": 1, "the peer is unknown": 4])
     #expect(requests > 880)
   }
 
@@ -81,6 +86,11 @@ private enum Naming: CaseIterable {
         Workload(
           metadata: ObjectMetadata(key: key, location: SourceLocation(file: "corpus", span: .nowhere)),
           labels: Dictionary(uniqueKeysWithValues: facts[index].labels.map { (ExactText($0.key), ExactText($0.value)) })))
+    }
+    // A service is known by its namespace.
+    for service in facts.compactMap(\.service) {
+      let key = ObjectKey(kind: "Namespace", namespace: "", name: ExactText(String(service.prefix { $0 != "/" })))
+      set.inventory.append(InventoryObject(metadata: ObjectMetadata(key: key, location: SourceLocation(file: "corpus", span: .nowhere))))
     }
     return set
   }
@@ -126,18 +136,20 @@ private struct WireRequest {
   var needsHeader = false
 
   init(
-    _ facts: CorpusFacts, workload: String, _ normalization: MeshSettings.PathNormalization, _ filters: [String],
+    _ facts: CorpusFacts, workload: String, _ mesh: MeshSettings, _ filters: [String],
     _ certificates: inout Certificates
   ) throws {
+    if facts.profile == "ztunnel" { throw Inexpressible(reason: "nobody asks for ztunnel") }
     var message = CheckMessage()
     message.source = facts.sourceAddress.map { .socket($0, 40_000) } ?? .none
     message.destination = facts.destinationAddress.map { .socket($0, facts.port.map { UInt64($0) }) } ?? .none
     message.sni = facts.sni
-    message.http = try facts.http.map { try Self.http($0, normalization) }
+    message.http = try facts.http.map { try Self.http($0, mesh) }
     message.metadata = Self.metadata(facts.http, filters)
     var hints: [(String, String)] = []
     if facts.destinationAddress == nil, let port = facts.port { hints.append(("port", "\(port)")) }
     if facts.profile != "sidecar" { hints.append(("profile", facts.profile)) }
+    if facts.profile == "waypoint" { hints.append(("service", facts.service ?? "none")) }
     if facts.remoteIP == nil { needsHeader = facts.http != nil }
     if let remote = facts.remoteIP, remote != Self.derivedRemoteIP(facts) { hints.append(("remote-ip", remote)) }
     for (index, peer) in try Self.peers(facts.peer, &certificates).enumerated() {
@@ -145,6 +157,8 @@ private struct WireRequest {
       message.certificate = peer.certificate
       // A workload without labels can only be named.
       for naming in index == 0 ? Naming.allCases : [.name] where naming == .name || !facts.labels.isEmpty {
+        // A waypoint says what it is; its node is never asked.
+        if naming == .node, facts.profile == "waypoint" { continue }
         messages.append(Self.named(naming, message, hints, facts, workload))
       }
     }
@@ -188,7 +202,7 @@ private struct WireRequest {
     }
   }
 
-  private static func http(_ http: CorpusFacts.HTTP, _ normalization: MeshSettings.PathNormalization) throws -> CheckMessage.HTTP {
+  private static func http(_ http: CorpusFacts.HTTP, _ mesh: MeshSettings) throws -> CheckMessage.HTTP {
     var wire = CheckMessage.HTTP(method: http.method ?? "", path: "", host: http.host ?? "", headers: CheckMessage.Headers.none)
     if http.host == "" { throw Inexpressible(reason: "an empty host is not told from an unknown one") }
     switch http.path {
@@ -196,11 +210,11 @@ private struct WireRequest {
     case .unknown: if http.method == "CONNECT" { throw Inexpressible(reason: "CONNECT has no path") }
     case .text(let text):
       // The proxy normalizes before it asks; what it cannot normalize it sends as it is.
-      wire.path = normalization.normalize(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) } ?? text
+      wire.path = mesh.normalize(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) } ?? text
     }
     if let headers = http.headers {
       let pseudo = [
-        (":method", http.method), (":path", wire.path.isEmpty ? nil : wire.path), (":authority", http.host), (":scheme", "http"),
+        (":method", http.method), (":path", wire.path.isEmpty ? nil : wire.path), (":authority", http.host),
       ]
       wire.headers = .lines(
         pseudo.compactMap { name, value in value.map { (name, $0) } } + headers.map { ($0[0].lowercased(), $0[1]) })

@@ -41,8 +41,10 @@ struct Agreement {
     demand(reasons.contains(decision.reason), "reason", reasons, decision.reason)
     // Nothing is evaluated when a policy cannot be used.
     guard expected.reason != .policyUnusable else { return result }
+    let scope = AttachmentScope(
+      namespace: namespace, labels: labels, isWaypoint: false, service: nil, root: reference.mesh.rootNamespace)
     let attached = reference.policies.policies.filter {
-      $0.attachment.attaches(from: $0.metadata.key.namespace, to: namespace, labels: labels, root: reference.mesh.rootNamespace)
+      $0.attachment.attaches(from: $0.metadata.key.namespace, to: scope)
     }
     // Istio has no dry run for AUDIT: such a policy marks as any other.
     let audit = first(.audit, attached, request)

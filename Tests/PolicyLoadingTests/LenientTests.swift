@@ -200,7 +200,9 @@ private let refused: [(String, String)] = [
       try targets("{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a, namespace: shop}]}") == .targets([gateway("a")])
     )
     #expect(try targets("{selector: {matchLabels: {a: \"b*\"}}}") == .selector(LabelSelector(matchLabels: ["a": "b*"])))
-    #expect(try targets("{selector: {matchExpressions: []}}") == .selector(LabelSelector()))
+    // For ztunnel a selector without labels is another thing than none.
+    #expect(try targets("{selector: {matchExpressions: []}}") == .selector(LabelSelector(form: .empty)))
+    #expect(try targets("{selector: {matchLabels: null}}") == .selector(LabelSelector(form: .empty)))
   }
 
   @Test func `a mode that is not written is unset, one that is unknown stays an error`() throws {

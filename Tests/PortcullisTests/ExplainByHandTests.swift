@@ -26,7 +26,7 @@ private func explain(_ policies: PolicySet, decidedWith other: PolicySet? = nil)
   request.setMethod(Array("GET".utf8).span)
   let mesh = MeshSettings()
   let snapshot = Snapshot(other ?? policies, mesh: mesh)
-  let decision = snapshot.decide(request, on: snapshot.target(namespace: "shop", labels: [:]))
+  let decision = snapshot.decide(&request, on: snapshot.target(namespace: "shop", labels: [:]))
   let explanation = ReferenceEvaluator(policies: policies, mesh: mesh).explain(request, namespace: "shop", labels: [:])
   return ExplanationReport(DecisionReport(decision, snapshot), explanation)
 }

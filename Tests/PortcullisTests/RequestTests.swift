@@ -100,7 +100,10 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
     (#"{"destination": {"namespace": "shop", "labels": {"app": 1}}}"#, "`destination.labels.app` is not a string"),
     (#"{"destination": {"workload": "db"}}"#, "`db` is not a workload"),
     (#"{"destination": {"workload": "shop/nobody"}}"#, "no workload `shop/nobody` in the given files"),
-    (#"{"destination": {"workload": "shop/db", "profile": "mesh"}}"#, "`destination.profile` is not `sidecar`, `gateway` or `ztunnel`"),
+    (
+      #"{"destination": {"workload": "shop/db", "profile": "mesh"}}"#,
+      "`destination.profile` is not `sidecar`, `gateway`, `waypoint` or `ztunnel`"
+    ),
     (#"{"http": {}}"#, "`destination` is missing"),
     (#"{"destination": {"workload": "shop/db"}, "http": null}"#, "`http` is not an object"),
     (#"{"destination": {"workload": "shop/db"}, "http": {"headers": {"a": "b"}}}"#, "`http.headers` is not a list"),
@@ -112,6 +115,10 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
     (#"{"destination": {"workload": "shop/db"}, "http": {"claims": []}}"#, "`http.claims` is not an object"),
     (#"{"destination": {"workload": "shop/db"}, "http": {"path_form": "nice"}}"#, "`http.path_form` is not `raw` or `normalized`"),
     (#"[]"#, "`the request` is not an object"),
+    (#"{"destination": {"workload": "shop/db", "service": "shop/db"}}"#, "only a waypoint is asked for a service"),
+    (#"{"destination": {"workload": "shop/wp", "profile": "waypoint"}}"#, "which service is the waypoint asked for?"),
+    (#"{"destination": {"namespace": "shop", "labels": {}, "profile": "waypoint", "service": "x"}}"#, "`x` is not a service"),
+    (#"{"destination": {"workload": "shop/db", "profile": "waypoint", "service": null}}"#, "no waypoint `shop/db` in the given files"),
   ])
   func `what is not the shape is refused`(_ line: String, _ message: String) throws {
     try withSandbox { sandbox in

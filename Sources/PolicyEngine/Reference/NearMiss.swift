@@ -95,7 +95,7 @@ extension ReferenceMatching {
     let written = ExactText(String(decoding: value, as: UTF8.self))
     switch attribute {
     case .sourcePrincipal: return mesh.expandingPrincipal(written).contains { principal($0.bytes, text) }
-    case .sourceNamespace: return glob(ascii("*/ns/") + value + ascii("/*"), text)
+    case .sourceNamespace: return glob(ascii("*/ns/") + value + ascii("/*"), text, isWild: mesh.hasWildDots)
     case .sourceServiceAccount: return serviceAccount(value, text)
     case .sourceTrustDomain: return mesh.expandingTrustDomain(written).contains { trustDomain($0.bytes, text) }
     case .host: return string(lowercased(value), lowercased(text), star: .present)

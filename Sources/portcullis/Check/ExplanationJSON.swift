@@ -29,7 +29,7 @@ extension ExplanationReport {
 
   private var serverMode: JSONValue {
     let mode = explanation.serverMode
-    Self.outcome(mode.outcome).with([
+    return Self.outcome(mode.outcome).with([
       "mode": mode.isHBONE ? .text("HBONE") : .optional(mode.mode.map { .text($0.rawValue) }),
       "set_by": .optional(mode.origin.map { Self.object($0.key, $0.location) }),
     ])
