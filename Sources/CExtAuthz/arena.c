@@ -66,14 +66,18 @@ extauthz_arena *extauthz_arena_create(size_t max_bytes) {
   return arena;
 }
 
-void extauthz_arena_reset(extauthz_arena *arena) {
-  // The first block is the one that stays; it is the last in the chain.
-  while (arena->current->previous != NULL) {
+static void free_blocks_after(extauthz_arena *arena, const block *last) {
+  while (arena->current != last && arena->current->previous != NULL) {
     block *previous = arena->current->previous;
     arena->held -= arena->current->size;
     free(arena->current);
     arena->current = previous;
   }
+}
+
+void extauthz_arena_reset(extauthz_arena *arena) {
+  // The first block is the one that stays; it is the last in the chain.
+  free_blocks_after(arena, NULL);
   arena->used = 0;
   arena->given = 0;
   arena->exhausted = false;
@@ -95,6 +99,17 @@ void arena_begin(extauthz_arena *arena, size_t message_size) {
     size_t wanted = message_size * bytes_per_message_byte + bytes_for_any_message;
     if (wanted < arena->bound) arena->bound = wanted;
   }
+}
+
+arena_position arena_mark(const extauthz_arena *arena) {
+  return (arena_position){.block = arena->current, .used = arena->used, .given = arena->given};
+}
+
+void arena_rewind(extauthz_arena *arena, arena_position position) {
+  free_blocks_after(arena, position.block);
+  arena->used = position.used;
+  arena->given = position.given;
+  arena->exhausted = false;
 }
 
 void *arena_allocate(extauthz_arena *arena, size_t size) {

@@ -72,7 +72,7 @@ static void send_reply(unary_call *call, worker *worker, const extauthz_reply *r
   if (size > 0) {
     grpc_slice message = grpc_slice_malloc(size);
     if (encoding_pack(&prepared, GRPC_SLICE_START_PTR(message), size)) {
-      count(worker, prepared.status.code == 0 ? COUNT_ALLOWED : COUNT_DENIED);
+      count(worker, prepared.is_allow ? COUNT_ALLOWED : COUNT_DENIED);
       call_reply(call, worker, message);
       encoding_finish(&prepared);
       return;

@@ -15,6 +15,15 @@ void arena_begin(extauthz_arena *arena, size_t message_size);
 void *arena_allocate(extauthz_arena *arena, size_t size);
 /// As arena_allocate, for `count` elements, without overflow.
 void *arena_allocate_array(extauthz_arena *arena, size_t count, size_t element_size);
+/// What was given out up to a moment.
+typedef struct arena_position {
+  const void *block;
+  size_t used;
+  size_t given;
+} arena_position;
+arena_position arena_mark(const extauthz_arena *arena);
+/// Takes back what was given out since the mark.
+void arena_rewind(extauthz_arena *arena, arena_position position);
 /// An allocation failed since arena_begin.
 bool arena_exhausted(const extauthz_arena *arena);
 /// The arena as protobuf-c sees it. Freeing is a no-op.
@@ -27,7 +36,10 @@ size_t text_repair(const uint8_t *data, size_t size, uint8_t *target);
 
 /// Decodes into an arena that arena_begin was called on.
 bool decode_into(extauthz_arena *arena, extauthz_bytes bytes, extauthz_request *request, extauthz_error *error);
-
+/// Decodes a message of the form that proxies write; its text stays where it is. False: not of that form, and nothing more is said.
+bool decode_ordinary(extauthz_arena *arena, extauthz_bytes bytes, extauthz_request *request);
+/// Keeps the last pair of each key. False: no memory.
+bool pairs_keep_last(extauthz_arena *arena, extauthz_pair *pairs, size_t *count);
 
 /// Flattens metadata into the request.
 bool decode_metadata(
@@ -39,19 +51,22 @@ bool decode_failed(const extauthz_arena *arena, extauthz_error *error, const cha
 /// Takes text over, if it is UTF-8.
 bool decode_text(ProtobufCBinaryData source, extauthz_bytes *target);
 
-/// A reply as a tree of messages, ready to be packed. Lives on a stack; must not be copied or moved.
+/// A reply on its way to bytes: its text, all of it UTF-8, and the sizes of what is nested. Lives on a stack.
 typedef struct encoding {
-  Envoy__Service__Auth__V3__CheckResponse response;
-  Google__Rpc__Status status;
-  Envoy__Service__Auth__V3__DeniedHttpResponse denied;
-  Envoy__Type__V3__HttpStatus http_status;
-  Google__Protobuf__Struct metadata;
-  Google__Protobuf__Struct__FieldsEntry entries[EXTAUTHZ_REPLY_METADATA_LIMIT];
-  Google__Protobuf__Struct__FieldsEntry *entry_pointers[EXTAUTHZ_REPLY_METADATA_LIMIT];
-  Google__Protobuf__Value values[EXTAUTHZ_REPLY_METADATA_LIMIT];
+  bool is_allow;
+  /// `denied_response` is part of the message.
+  bool has_denied_response;
+  uint32_t http_status;
+  extauthz_bytes body;
+  extauthz_bytes message;
+  extauthz_pair metadata[EXTAUTHZ_REPLY_METADATA_LIMIT];
+  size_t metadata_count;
+  /// Contents of `status`, `denied_response` and `dynamic_metadata`, where they are sent.
+  size_t status_size;
+  size_t denied_size;
+  size_t metadata_size;
   /// Repaired text; null as long as all text is UTF-8.
   uint8_t *repaired;
-  uint8_t *repaired_end;
 } encoding;
 
 /// Returns the size of the message, or 0 if there is no memory. encoding_finish must follow in both cases.

@@ -1,6 +1,9 @@
-// A message becomes a request. What enters: the bytes of a CheckRequest. What leaves: a request whose text borrows from the
-// arena, or the reason why there is none. What never happens here: recursion over what a sender wrote, memory beyond the
+// A message becomes a request. What enters: the bytes of a CheckRequest. What leaves: a request whose text borrows from those bytes or
+// from the arena, or the reason why there is none. What never happens here: recursion over what a sender wrote, memory beyond the
 // arena's bound, and a request that lacks a source or a destination.
+//
+// Here stands the general decoder, on protobuf-c: it takes every CheckRequest, and says what is wrong with anything else. Messages of
+// the form that proxies write do not need it (`ordinary.c`).
 
 #include <stdlib.h>
 #include <string.h>
@@ -75,8 +78,7 @@ static bool keep_last_of_few(extauthz_pair *pairs, size_t count) {
   return dropped;
 }
 
-/// Takes `count` pairs and keeps the last of each key. False: no memory.
-static bool keep_last(extauthz_arena *arena, extauthz_pair *pairs, size_t *count) {
+bool pairs_keep_last(extauthz_arena *arena, extauthz_pair *pairs, size_t *count) {
   if (*count <= few_pairs) {
     if (keep_last_of_few(pairs, *count)) *count = compact(pairs, *count);
     return true;
@@ -109,7 +111,7 @@ static bool decode_map(
     }
   }
   size_t kept = entry_count;
-  if (!keep_last(arena, pairs, &kept)) return decode_failed(arena, error, reason);
+  if (!pairs_keep_last(arena, pairs, &kept)) return decode_failed(arena, error, reason);
   *target = pairs;
   *target_count = kept;
   return true;
@@ -216,7 +218,7 @@ static bool decode_context(
   return context->metadata_context == NULL || decode_metadata(arena, context->metadata_context, request, error);
 }
 
-bool decode_into(extauthz_arena *arena, extauthz_bytes bytes, extauthz_request *request, extauthz_error *error) {
+static bool decode_general(extauthz_arena *arena, extauthz_bytes bytes, extauthz_request *request, extauthz_error *error) {
   memset(request, 0, sizeof(*request));
   error->status = EXTAUTHZ_STATUS_OK;
   error->reason = "";
@@ -233,7 +235,28 @@ bool decode_into(extauthz_arena *arena, extauthz_bytes bytes, extauthz_request *
   return false;
 }
 
+bool decode_into(extauthz_arena *arena, extauthz_bytes bytes, extauthz_request *request, extauthz_error *error) {
+  arena_position start = arena_mark(arena);
+  error->status = EXTAUTHZ_STATUS_OK;
+  error->reason = "";
+  if (decode_ordinary(arena, bytes, request)) return true;
+  arena_rewind(arena, start);
+  return decode_general(arena, bytes, request, error);
+}
+
 bool extauthz_decode(extauthz_arena *arena, extauthz_bytes bytes, extauthz_request *request, extauthz_error *error) {
   arena_begin(arena, bytes.size);
   return decode_into(arena, bytes, request, error);
+}
+
+bool extauthz_decode_generally(
+    extauthz_arena *arena, extauthz_bytes bytes, extauthz_request *request, extauthz_error *error) {
+  arena_begin(arena, bytes.size);
+  return decode_general(arena, bytes, request, error);
+}
+
+bool extauthz_is_ordinary(extauthz_arena *arena, extauthz_bytes bytes) {
+  arena_begin(arena, bytes.size);
+  extauthz_request request;
+  return decode_ordinary(arena, bytes, &request);
 }

@@ -4,7 +4,7 @@
 // allowed.
 //
 // Memory: every pointer in an `extauthz_request` is borrowed. It lives until the handler returns, or, after
-// `extauthz_decode`, until the next use of the same arena. Every pointer that a handler puts into an `extauthz_reply` must
+// `extauthz_decode`, until the next use of the same arena or the end of the message's bytes. Every pointer that a handler puts into an `extauthz_reply` must
 // stay valid until the bridge has encoded it, which is right after the handler returned, on the same thread, before the
 // same worker calls the handler again. Memory that belongs to the worker (a per-worker scratch buffer) satisfies that.
 //
@@ -198,11 +198,18 @@ void extauthz_arena_reset(extauthz_arena *_Nonnull arena);
 /// Bytes that the arena holds from the system now.
 size_t extauthz_arena_footprint(const extauthz_arena *_Nonnull arena);
 
-/// Decodes a CheckRequest. Resets the arena first. True: `request` is complete and borrows from the arena alone, not from
-/// `bytes`. False: `error` says why, and `request` is zeroed. Time is linear in the size of the message, apart from sorting
-/// the keys of maps with more than a few entries.
+/// Decodes a CheckRequest. Resets the arena first. True: `request` is complete and borrows from the arena and from `bytes`.
+/// False: `error` says why, and `request` is zeroed. Time is linear in the size of the message, apart from sorting the keys
+/// of maps with more than a few entries.
 bool extauthz_decode(
     extauthz_arena *_Nonnull arena, extauthz_bytes bytes, extauthz_request *_Nonnull request, extauthz_error *_Nonnull error);
+
+/// The same without the short way for messages of the form that proxies write. For tests: both must agree on every message.
+bool extauthz_decode_generally(
+    extauthz_arena *_Nonnull arena, extauthz_bytes bytes, extauthz_request *_Nonnull request, extauthz_error *_Nonnull error);
+
+/// Whether a message goes the short way. For tests: what proxies send must. Resets the arena.
+bool extauthz_is_ordinary(extauthz_arena *_Nonnull arena, extauthz_bytes bytes);
 
 /// Encodes a CheckResponse into `buffer` and returns its size, which is never 0 for a message: 0 means that the message did
 /// not fit or that there was no memory, and that nothing must be sent as an answer. Each encoded message carries `status`.
