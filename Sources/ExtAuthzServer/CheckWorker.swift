@@ -9,6 +9,23 @@ internal import PolicyModel
 
 /// A worker. The bridge never calls one worker from two threads at once, so its state needs no lock; hence `@unchecked Sendable`.
 final class CheckWorker: @unchecked Sendable {
+  private var desk: CheckDesk
+
+  init(
+    _ belief: Belief, snapshots: Latest<Snapshot>, bundles: Latest<TrustBundles>, counters: DecisionCounters, worker: UInt32,
+    processID: UInt64
+  ) {
+    desk = CheckDesk(belief, snapshots: snapshots, bundles: bundles, counters: counters.tally(), worker: worker, processID: processID)
+  }
+
+  /// Decides one request.
+  func check(_ wire: UnsafePointer<extauthz_request>, _ reply: UnsafeMutablePointer<extauthz_reply>) {
+    unsafe desk.check(wire, reply)
+  }
+}
+
+/// What a worker works with: one value, so that the runtime checks once a request that nobody else uses it, and not at every step.
+private struct CheckDesk: ~Copyable {
   private var snapshots: Latest<Snapshot>.Reader
   private var bundles: Latest<TrustBundles>.Reader
   private var resolver: WorkloadResolver
@@ -16,10 +33,10 @@ final class CheckWorker: @unchecked Sendable {
   private var peers: PeerReader
   private var writer: ReplyWriter
   private var request = Request()
-  private let counters: DecisionCounters
+  private let counters: DecisionCounters.Tally
 
   init(
-    _ belief: Belief, snapshots: Latest<Snapshot>, bundles: Latest<TrustBundles>, counters: DecisionCounters, worker: UInt32,
+    _ belief: Belief, snapshots: Latest<Snapshot>, bundles: Latest<TrustBundles>, counters: DecisionCounters.Tally, worker: UInt32,
     processID: UInt64
   ) {
     self.snapshots = Latest<Snapshot>.Reader(snapshots)
@@ -31,8 +48,7 @@ final class CheckWorker: @unchecked Sendable {
     self.counters = counters
   }
 
-  /// Decides one request.
-  func check(_ wire: UnsafePointer<extauthz_request>, _ reply: UnsafeMutablePointer<extauthz_reply>) {
+  mutating func check(_ wire: UnsafePointer<extauthz_request>, _ reply: UnsafeMutablePointer<extauthz_reply>) {
     if snapshots.refresh() { resolver.forget() }
     _ = bundles.refresh()
     let snapshot = snapshots.value
@@ -41,7 +57,7 @@ final class CheckWorker: @unchecked Sendable {
     unsafe writer.write(decision, snapshot, isTCP: !wire.pointee.has_http, to: reply)
   }
 
-  private func decide(_ wire: UnsafePointer<extauthz_request>, _ snapshot: Snapshot) -> Decision {
+  private mutating func decide(_ wire: UnsafePointer<extauthz_request>, _ snapshot: Snapshot) -> Decision {
     guard let hints = unsafe Hints(wire) else { return Decision(.deny, .badHint) }
     let target: Target
     switch unsafe resolver.resolve(hints, wire, snapshot) {
@@ -50,7 +66,7 @@ final class CheckWorker: @unchecked Sendable {
     }
     request.reset()
     if let reason = unsafe peers.read(wire, hints, bundles.value, into: &request) { return Decision(.deny, reason) }
-    unsafe reader.read(wire, hints, snapshot.mesh, into: &request)
+    unsafe reader.read(wire, hints, snapshot, into: &request)
     return snapshot.decide(&request, on: target, profile: hints.profile ?? .sidecar)
   }
 }

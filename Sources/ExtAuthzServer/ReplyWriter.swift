@@ -58,9 +58,12 @@ internal import PolicyModel
   private mutating func copy(_ bytes: [UInt8]) -> extauthz_bytes {
     let start = used
     let count = min(bytes.count, Self.longestName, Self.capacity - used)
-    for index in 0..<count { unsafe buffer[start + index] = bytes[index] }
+    guard let target = unsafe buffer.baseAddress, count > 0 else { return unsafe extauthz_bytes(data: buffer.baseAddress, size: 0) }
+    unsafe bytes.withUnsafeBufferPointer { source in
+      if let first = source.baseAddress { unsafe (target + start).update(from: first, count: count) }
+    }
     used += count
-    return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: count)
+    return unsafe extauthz_bytes(data: UnsafePointer(target + start), size: count)
   }
 
   private mutating func ruleName(_ rule: RuleReference, _ snapshot: Snapshot) -> extauthz_bytes {

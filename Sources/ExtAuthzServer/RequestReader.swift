@@ -20,7 +20,7 @@ struct RequestReader {
 
   /// Fills everything but the peer.
   mutating func read(
-    _ wire: UnsafePointer<extauthz_request>, _ hints: borrowing Hints, _ mesh: MeshSettings, into request: inout Request
+    _ wire: UnsafePointer<extauthz_request>, _ hints: borrowing Hints, _ snapshot: Snapshot, into request: inout Request
   ) {
     request.isTCP = unsafe !wire.pointee.has_http
     request.honorsRequestAuthentication = belief.tokens == .requestAuthentication
@@ -34,13 +34,13 @@ struct RequestReader {
       request.setPort(port)
     }
     if unsafe wire.pointee.has_tls_session { unsafe request.setSNI(wire.pointee.sni.span) }
-    if unsafe wire.pointee.has_http { unsafe readHTTP(wire, mesh, into: &request) }
+    if unsafe wire.pointee.has_http { unsafe readHTTP(wire, snapshot, into: &request) }
     unsafe readRemoteIP(wire, hints, into: &request)
     unsafe readMetadata(wire, into: &request)
   }
 
   private func readHTTP(
-    _ wire: UnsafePointer<extauthz_request>, _ mesh: MeshSettings, into request: inout Request
+    _ wire: UnsafePointer<extauthz_request>, _ snapshot: Snapshot, into request: inout Request
   ) {
     if unsafe !wire.pointee.method.isEmpty { unsafe request.setMethod(wire.pointee.method.span) }
     if unsafe !wire.pointee.host.isEmpty { unsafe request.setHost(wire.pointee.host.span) }
@@ -48,7 +48,7 @@ struct RequestReader {
     if unsafe path.isEmpty {
       // Only CONNECT has no path; anything else was withheld.
       if unsafe wire.pointee.method.equals("CONNECT") { request.setPathAbsent() }
-    } else if unsafe belief.trustsNormalization || mesh.isNormalized(path.span) {
+    } else if unsafe belief.trustsNormalization || snapshot.mesh.isNormalized(path.span) {
       unsafe request.setPath(path.span)
     } else {
       request.setPathUnknown(.pathNotNormalized)
@@ -58,6 +58,8 @@ struct RequestReader {
     let isJoined = unsafe !wire.pointee.header_map_present && !belief.acceptsJoinedHeaders
     for index in unsafe 0..<wire.pointee.header_count {
       let pair = unsafe headers[index]
+      // Most headers are nobody's business here.
+      guard unsafe snapshot.testsHeader(pair.key.span) else { continue }
       let value = unsafe pair.value.span
       // A pseudo header comes once; its comma is its own.
       let isAmbiguous = unsafe isJoined && Self.contains(value, UInt8(ascii: ",")) && !pair.key.hasPrefix(":")

@@ -37,6 +37,7 @@ public final class Snapshot: Sendable {
   let attachments: AttachmentIndex
   let trustDomainPrefixes: [Literal]
   let joinsHeaderLines: Bool
+  let headerInterest: HeaderInterest
   private let waypoints: WaypointNames
   /// The rules by number, for explanations.
   public let rules: [RuleOrigin]
@@ -67,6 +68,7 @@ public final class Snapshot: Sendable {
     trustDomainPrefixes = dataPlane.trustDomains(of: mesh).map { compiler.intern(Array("spiffe://\($0)/".utf8)) }
     let (tables, _) = compiler.finish()
     self.tables = tables
+    headerInterest = HeaderInterest(tables)
     rules = groups.origins
     ruleNames = groups.origins.map(\.name.bytes)
     let attachments = AttachmentIndex(groups, set, mesh: mesh, dataPlane: dataPlane)

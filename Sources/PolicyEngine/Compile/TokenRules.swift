@@ -125,9 +125,9 @@ extension Request {
     case .absent: return .no
     case .present: break
     }
-    guard equal(bytes(method.slice), Self.preflightTexts.method.span) else { return .no }
+    guard equal(bytes(method.slice), Self.preflightMethod.span) else { return .no }
     guard areHeadersKnown else { return .unknown(.unknownHeaders) }
-    return Outcome(hasHeader(Self.preflightTexts.origin) && hasHeader(Self.preflightTexts.requestMethod))
+    return Outcome(Self.preflightHeaders.allSatisfy(hasHeader))
   }
 
   private func hasHeader(_ name: [UInt8]) -> Bool {
@@ -135,7 +135,7 @@ extension Request {
   }
 
   private static let tokenPaths = (issuer: claimPath("iss"), audience: claimPath("aud"))
-  private static let preflightTexts = (
-    method: Array("OPTIONS".utf8), origin: Array("origin".utf8), requestMethod: Array("access-control-request-method".utf8)
-  )
+  private static let preflightMethod = Array("OPTIONS".utf8)
+  /// Headers that make a preflight of an OPTIONS request.
+  static let preflightHeaders = [Array("origin".utf8), Array("access-control-request-method".utf8)]
 }
