@@ -150,6 +150,8 @@ void *arena_allocate_array(extauthz_arena *arena, size_t count, size_t element_s
   return arena_allocate(arena, count * element_size);
 }
 
+size_t arena_left(const extauthz_arena *arena) { return arena->bound - arena->given; }
+
 bool arena_exhausted(const extauthz_arena *arena) { return arena->exhausted; }
 
 ProtobufCAllocator *arena_allocator(extauthz_arena *arena) { return &arena->allocator; }

@@ -24,6 +24,8 @@ typedef struct arena_position {
 arena_position arena_mark(const extauthz_arena *arena);
 /// Takes back what was given out since the mark.
 void arena_rewind(extauthz_arena *arena, arena_position position);
+/// Bytes that may still be given out.
+size_t arena_left(const extauthz_arena *arena);
 /// An allocation failed since arena_begin.
 bool arena_exhausted(const extauthz_arena *arena);
 /// The arena as protobuf-c sees it. Freeing is a no-op.

@@ -108,8 +108,14 @@ static bool register_methods(extauthz_server *server) {
   return server->methods[CALL_CHECK] != NULL && server->methods[CALL_HEALTH_CHECK] != NULL && server->watch_method != NULL;
 }
 
+/// How many checks each worker asks for in advance. Several workers ask for one at a time each, so that a call goes to whoever is free,
+/// also when all come on one connection. One worker alone has nobody to leave calls to, and saves gRPC the queueing of those that wait.
+static uint32_t checks_in_advance(const extauthz_server *server) { return server->worker_count == 1 ? 64 : 1; }
+
 static bool start_threads(extauthz_server *server) {
-  for (uint32_t i = 0; i < server->worker_count; i++) call_request(&server->workers[i], CALL_CHECK);
+  for (uint32_t i = 0; i < server->worker_count; i++) {
+    for (uint32_t n = 0; n < checks_in_advance(server); n++) call_request(&server->workers[i], CALL_CHECK);
+  }
   // What is rare is the first worker's.
   call_request(&server->workers[0], CALL_HEALTH_CHECK);
   call_request(&server->workers[0], CALL_OTHER);

@@ -69,6 +69,38 @@ internal import Testing
     #expect(try DecodedReply.read(bytes) == expected)
   }
 
+  @Test func `every reply is the one canonical encoding of what it says`() {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed of the replies: \(seed)")
+    var generator = SeededGenerator(state: seed)
+    func text(_ longest: Int) -> [UInt8] {
+      (0..<Int.random(in: 0...longest, using: &generator)).map { _ in UInt8.random(in: 0...127, using: &generator) }
+    }
+    for _ in 0..<3_000 {
+      // Lengths on both sides of 128 and 16384, where a length gets one byte more.
+      let longest = [3, 40, 140, 17_000].randomElement(using: &generator) ?? 3
+      var reply = ReplySpec(outcome: Int32.random(in: 0...2, using: &generator), isTCP: Bool.random(using: &generator))
+      reply.status = UInt32.random(in: 390...610, using: &generator)
+      if Bool.random(using: &generator) { reply.message = text(longest) }
+      if Bool.random(using: &generator) { reply.body = text(longest) }
+      reply.metadata = (0..<Int.random(in: 0...(longest > 200 ? 2 : 16), using: &generator)).map { _ in Pair(text(longest), text(longest)) }
+      #expect(reply.encoded(capacity: 200_000) == canonical(reply))
+    }
+  }
+
+  /// By hand: fields in the order of their numbers, default values left out.
+  private func canonical(_ reply: ReplySpec) -> [UInt8] {
+    func filled(_ number: UInt64, _ text: [UInt8]?) -> [UInt8] { text.map { $0.isEmpty ? [] : Wire.bytes(number, $0) } ?? [] }
+    let isAllow = reply.outcome == 1
+    var message = Wire.bytes(1, (isAllow ? [] : Wire.number(1, 7)) + filled(2, reply.message))
+    if !isAllow, !reply.isTCP {
+      let code = (400...599).contains(reply.status) ? reply.status : 403
+      message += Wire.bytes(2, Wire.bytes(1, Wire.number(1, UInt64(code))) + filled(3, reply.body ?? Array("RBAC: access denied".utf8)))
+    }
+    let entries = reply.metadata.map { Wire.bytes(1, filled(1, $0.key) + Wire.bytes(2, Wire.bytes(3, $0.value))) }
+    return entries.isEmpty ? message : message + Wire.bytes(4, entries.flatMap(\.self))
+  }
+
   @Test func `a buffer that is too small takes nothing`() {
     let whole = ReplySpec().encoded()
     for capacity in 0..<whole.count { #expect(ReplySpec().encoded(capacity: capacity).isEmpty) }

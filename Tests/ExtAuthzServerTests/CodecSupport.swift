@@ -154,6 +154,24 @@ struct Refusal: Error, Equatable {
     }
   }
 
+  /// The same by the general decoder alone.
+  func decodeGenerally(_ message: [UInt8]) -> Result<DecodedRequest, Refusal> {
+    unsafe message.withUnsafeBufferPointer { buffer in
+      var request = unsafe extauthz_request()
+      var error = unsafe extauthz_error()
+      let bytes = unsafe extauthz_bytes(data: buffer.baseAddress, size: buffer.count)
+      if unsafe extauthz_decode_generally(pointer, bytes, &request, &error) {
+        return unsafe .success(DecodedRequest(request))
+      }
+      return unsafe .failure(Refusal(status: error.status.rawValue, reason: error.reason.map { unsafe String(cString: $0) } ?? ""))
+    }
+  }
+
+  /// Whether the short way takes the message.
+  func isOrdinary(_ message: [UInt8]) -> Bool {
+    unsafe message.withUnsafeBufferPointer { unsafe extauthz_is_ordinary(pointer, extauthz_bytes(data: $0.baseAddress, size: $0.count)) }
+  }
+
   /// Decodes and looks at nothing but whether it worked.
   func accepts(_ message: [UInt8]) -> Bool {
     unsafe message.withUnsafeBufferPointer { buffer in
