@@ -32,23 +32,34 @@ static size_t sequence_length(const uint8_t *data, size_t size) {
   return length;
 }
 
-bool text_is_utf8(const uint8_t *data, size_t size) {
+static const uint64_t high_bits = UINT64_C(0x8080808080808080);
+
+static uint64_t word_at(const uint8_t *data) {
+  uint64_t word;
+  memcpy(&word, data, sizeof(word));
+  return word;
+}
+
+/// Nearly all text is: 32 bytes at a time where there are many, then eight, the last eight once more in place of what is left over.
+static bool is_ascii(const uint8_t *data, size_t size) {
+  uint64_t seen = 0;
+  if (size < 8) {
+    for (size_t i = 0; i < size; i++) seen |= data[i];
+    return (seen & 0x80) == 0;
+  }
   size_t i = 0;
-  while (i < size) {
-    // Nearly all text is ASCII: 32 bytes at a time where there are many, and else eight.
-    while (size - i >= 32) {
-      uint64_t words[4];
-      memcpy(words, data + i, sizeof(words));
-      if (((words[0] | words[1] | words[2] | words[3]) & UINT64_C(0x8080808080808080)) != 0) break;
-      i += 32;
-    }
-    while (size - i >= 8) {
-      uint64_t word;
-      memcpy(&word, data + i, sizeof(word));
-      if ((word & UINT64_C(0x8080808080808080)) != 0) break;
-      i += 8;
-    }
-    if (i == size) return true;
+  for (; size - i >= 32; i += 32) {
+    seen |= word_at(data + i) | word_at(data + i + 8) | word_at(data + i + 16) | word_at(data + i + 24);
+    if ((seen & high_bits) != 0) return false;
+  }
+  for (; size - i >= 8; i += 8) seen |= word_at(data + i);
+  seen |= word_at(data + size - 8);
+  return (seen & high_bits) == 0;
+}
+
+bool text_is_utf8(const uint8_t *data, size_t size) {
+  if (is_ascii(data, size)) return true;
+  for (size_t i = 0; i < size;) {
     size_t length = sequence_length(data + i, size - i);
     if (length == 0) return false;
     i += length;

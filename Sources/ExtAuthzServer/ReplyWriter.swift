@@ -14,17 +14,20 @@ internal import PolicyModel
   /// Names that Kubernetes accepts are at most about 550 bytes; the end of a longer one is cut, so that three of them (policy, dry run,
   /// audit) leave room for the rest of the reply.
   private static let longestName = 2048
-  private var used = 0
-  private let processID: UInt64
-  private let worker: UInt32
-  private var sequence: UInt64 = 0
+  private var used = idLength
+  /// The buffer begins with the last decision's number: 16 hexadecimal digits for this process, 4 for this worker, 12 that count.
+  private static let idLength = 32
+  private static let countedDigits = 12
 
   init(_ belief: Belief, worker: UInt32, processID: UInt64) {
     denialStatus = belief.denialStatus
-    self.worker = worker
-    self.processID = processID
     unsafe buffer = .allocate(capacity: Self.capacity)
     unsafe buffer.initialize(repeating: 0)
+    for place in 0..<Self.idLength {
+      let (number, digit) = place < 16 ? (processID, 15 - place) : place < 20 ? (UInt64(worker), 19 - place) : (0, 0)
+      let value = UInt8(truncatingIfNeeded: number >> UInt64(digit * 4) & 15)
+      unsafe buffer[place] = value < 10 ? 0x30 + value : 0x57 + value
+    }
   }
 
   deinit {
@@ -33,7 +36,7 @@ internal import PolicyModel
 
   /// Writes the reply.
   mutating func write(_ decision: Decision, _ snapshot: Snapshot, isTCP: Bool, to reply: UnsafeMutablePointer<extauthz_reply>) {
-    used = 0
+    used = Self.idLength
     let isAllowed = decision.verdict == .allow
     unsafe reply.pointee.outcome = isAllowed ? Int32(EXTAUTHZ_ALLOW) : Int32(EXTAUTHZ_DENY)
     unsafe reply.pointee.is_tcp = isTCP
@@ -86,22 +89,19 @@ internal import PolicyModel
     return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: used - start)
   }
 
-  /// 32 hexadecimal digits: this process, this worker, this decision.
+  /// The number of the next decision.
   private mutating func nextID() -> extauthz_bytes {
-    sequence &+= 1
-    let start = used
-    append(processID, digits: 16)
-    append(UInt64(worker), digits: 4)
-    append(sequence, digits: 12)
-    return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: used - start)
-  }
-
-  private mutating func append(_ number: UInt64, digits: Int) {
-    for digit in stride(from: digits - 1, through: 0, by: -1) where used < Self.capacity {
-      let value = UInt8(truncatingIfNeeded: number >> UInt64(digit * 4) & 15)
-      unsafe buffer[used] = value < 10 ? 0x30 + value : 0x57 + value
-      used += 1
+    var place = Self.idLength - 1
+    while place >= Self.idLength - Self.countedDigits {
+      let digit = unsafe buffer[place]
+      if digit != UInt8(ascii: "f") {
+        unsafe buffer[place] = digit == UInt8(ascii: "9") ? UInt8(ascii: "a") : digit &+ 1
+        break
+      }
+      unsafe buffer[place] = UInt8(ascii: "0")
+      place -= 1
     }
+    return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress), size: Self.idLength)
   }
 }
 
