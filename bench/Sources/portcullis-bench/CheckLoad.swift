@@ -19,6 +19,8 @@ struct LoadShape {
   var callsPerConnection: Int
   /// The core that this process is bound to.
   var core: Int
+  /// Whether the small client never sleeps: else a server pays for waking it, and a slower server more often.
+  var isAwake = false
 
   var name: String { "\(connections) × \(callsPerConnection)" }
 }
@@ -77,7 +79,7 @@ struct RoundResult {
         address: address, client: shape.client == .http2 ? LOAD_HTTP2 : LOAD_CORE, connections: shape.connections,
         calls_per_connection: shape.callsPerConnection, warm_up_seconds: warmUp,
         seconds: seconds, server: server.pid, server_core: Int32(server.core), load_core: Int32(shape.core),
-        every_reply_allows: server.decidesNothing)
+        is_awake: shape.isAwake, every_reply_allows: server.decidesNothing)
       return unsafe load_run(messages, &round, &result).map { unsafe String(cString: $0) }
     }
     try server.mustStillRun()

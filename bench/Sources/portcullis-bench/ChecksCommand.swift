@@ -27,6 +27,9 @@ struct ChecksCommand: ParsableCommand {
   @Option(help: "Who asks: http2 (small, so that the server is the limit) or core (the gRPC C core's client).")
   var client = LoadClient.http2
 
+  @Flag(help: "The small client looks for replies without sleeping: else a server pays for waking it, and a slower one more often.")
+  var awake = false
+
   @Option(help: "Different requests that the load rotates over.")
   var requests = 2_000
 
@@ -64,7 +67,7 @@ struct ChecksCommand: ParsableCommand {
 
     print(
       """
-      Check over gRPC. Servers: core \(serverCore), \(workers) thread(s). Load: \(client.rawValue) client, core \(loadCore), one thread, \(requests) requests, seed \(seed).
+      Check over gRPC. Servers: core \(serverCore), \(workers) thread(s). Load: \(client.rawValue) client\(awake ? " that never sleeps" : ""), core \(loadCore), one thread, \(requests) requests, seed \(seed).
       \(rounds) alternating rounds of \(seconds.digits(1)) s for each line; median (minimum–maximum).
 
       """)
@@ -92,7 +95,7 @@ struct ChecksCommand: ParsableCommand {
       guard numbers.count == 2, numbers.allSatisfy({ $0 > 0 && $0 <= 4_096 }) else {
         throw ValidationError("`\(text)` is not CONNECTIONSxCALLS, such as 1x64")
       }
-      return LoadShape(client: client, connections: numbers[0], callsPerConnection: numbers[1], core: loadCore)
+      return LoadShape(client: client, connections: numbers[0], callsPerConnection: numbers[1], core: loadCore, isAwake: awake)
     }
   }
 

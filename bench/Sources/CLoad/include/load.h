@@ -46,6 +46,7 @@ struct load_round {
   double seconds;
   pid_t server;               // whose processor time is read; 0 for none
   int server_core, load_core; // the cores that both are bound to: whoever else uses them disturbs the round
+  bool is_awake;              // the small client looks for replies without ever sleeping, so that no server pays for waking it
   bool every_reply_allows;    // the server decides nothing: each reply must be an allow, whatever the message expects
 };
 
