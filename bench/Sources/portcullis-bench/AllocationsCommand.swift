@@ -3,6 +3,7 @@
 // compared with what the traffic's two sentences say; a wrong one, or one allocation, ends with an error.
 internal import ArgumentParser
 internal import CAllocations
+internal import CProcess
 internal import ExtAuthzServer
 internal import Foundation
 internal import PeerIdentity
@@ -32,14 +33,17 @@ struct AllocationsCommand: ParsableCommand {
         isWithCertificate
         ? try TrustBundles(reading: [TrustBundleSource(trustDomain: "cluster.local", path: certificates.authority.path)]) : .unverified
       let cases = ShopTraffic.requests(count: requests, seed: seed, certificates: isWithCertificate ? certificates.leaves : [:])
-      let count = try count(cases, snapshots, Latest(bundles))
-      let perCheck = Double(count) / Double(cases.count * passes)
-      print("\(isWithCertificate ? "certificate" : "no certificate"): \(perCheck.digits(3)) allocations/check")
+      let (count, time) = try count(cases, snapshots, Latest(bundles))
+      let checks = Double(cases.count * passes)
+      let name = isWithCertificate ? "certificate" : "no certificate"
+      print("\(name): \((Double(count) / checks).digits(3)) allocations/check, \((Double(time) / checks).digits(0)) ns/check")
       guard count == 0 else { throw BenchError("a check allocates") }
     }
   }
 
-  private func count(_ cases: [ExpectedCheck], _ snapshots: Latest<Snapshot>, _ bundles: Latest<TrustBundles>) throws -> UInt64 {
+  private func count(_ cases: [ExpectedCheck], _ snapshots: Latest<Snapshot>, _ bundles: Latest<TrustBundles>) throws
+    -> (allocations: UInt64, nanoseconds: UInt64)
+  {
     var doors: [String: DirectChecks] = [:]
     for workload in Set(cases.map(\.workload)) {
       var belief = Belief()
@@ -51,9 +55,9 @@ struct AllocationsCommand: ParsableCommand {
       return (door, check.message.encoded(), check.isAllowed)
     }
     var wrong = 0
-    var start: UInt64 = 0
+    var start: (allocations: UInt64, time: UInt64) = (0, 0)
     for pass in 0...passes {
-      if pass == 1 { start = bench_allocations() }
+      if pass == 1 { start = (bench_allocations(), bench_now()) }
       for (door, message, isAllowed) in prepared {
         // An allow begins with an empty `status`, a denial with a code.
         let isAnswered = door.check(message.span) { reply in
@@ -62,8 +66,8 @@ struct AllocationsCommand: ParsableCommand {
         if !isAnswered { wrong += 1 }
       }
     }
-    let count = bench_allocations() - start
+    let (count, time) = (bench_allocations() - start.allocations, bench_now() - start.time)
     guard wrong == 0 else { throw BenchError("\(wrong) wrong answers") }
-    return count
+    return (count, time)
   }
 }
