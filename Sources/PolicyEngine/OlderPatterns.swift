@@ -16,7 +16,8 @@ extension PolicySet {
     guard mesh.hasWildDots, policies.contains(where: \.hasExpression) else { return self }
     var set = self
     set.policies.removeAll(where: \.hasExpression)
-    for policy in policies where policy.hasExpression {
+    // What is only recorded denies nothing when it cannot be decided; it is left out.
+    for policy in policies where policy.hasExpression && policy.isEnforced {
       var selector = LabelSelector()
       if case .selector(let own) = policy.attachment { selector = own }
       set.unusable.append(
@@ -33,6 +34,9 @@ extension PolicySet {
 }
 
 extension AuthorizationPolicy {
+  /// Whether a match can change the decision.
+  fileprivate var isEnforced: Bool { action != .audit && (!isDryRun || action == .custom) }
+
   /// Whether a value that was put into an expression holds anything with a meaning there but dots, and stars where Istio translated them.
   fileprivate var hasExpression: Bool {
     rules.compactMap { $0 }.contains { rule in

@@ -44,9 +44,12 @@ package struct CorpusRequest {
   }
 
   /// What is attached.
-  package func target(in snapshot: Snapshot) -> Target {
-    profile == .waypoint
-      ? snapshot.target(waypointIn: namespace, labels: labels, service: service) : snapshot.target(namespace: namespace, labels: labels)
+  package func target(in snapshot: Snapshot) throws -> Target {
+    guard profile == .waypoint else { return snapshot.target(namespace: namespace, labels: labels) }
+    guard let target = snapshot.target(waypointIn: namespace, labels: labels, service: service) else {
+      throw CorpusError("a waypoint without the label of its Gateway")
+    }
+    return target
   }
 
   private mutating func fillDestination(_ value: JSON) throws {

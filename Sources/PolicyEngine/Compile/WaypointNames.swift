@@ -13,7 +13,18 @@ struct WaypointNames: Sendable {
   /// By `namespace/name` and `namespace/kind/name`; workloads before Gateways, whose pods Istio makes under the Gateway's name.
   private let pods: [[UInt8]: Pods]
 
+  /// The services of the inventory, and the namespaces that have any.
+  private let services: Set<ServiceName>
+  private let namespaces: Set<ExactText>
+
   init(_ set: PolicySet) {
+    services = Set(
+      set.inventory.compactMap { object in
+        let key = object.metadata.key
+        let kind = ServiceName.Kind.allCases.first { key.kind == ExactText("\($0.name)") }
+        return kind.map { ServiceName(kind: $0, namespace: key.namespace, name: key.name) }
+      })
+    namespaces = Set(services.map(\.namespace))
     var pods: [[UInt8]: Pods] = [:]
     func add(_ key: ObjectKey, kind: ExactText, _ labels: [ExactText: ExactText]) {
       for kind in ["", "\(kind)/", "\(kind.string.lowercased())/"] {
@@ -30,6 +41,9 @@ struct WaypointNames: Sendable {
     }
     self.pods = pods
   }
+
+  /// Whether the service is there; `nil` when no service of its namespace is.
+  func knows(_ service: ServiceName) -> Bool? { namespaces.contains(service.namespace) ? services.contains(service) : nil }
 
   func find(_ name: Span<UInt8>) -> (namespace: ExactText, labels: [ExactText: ExactText])? {
     var key: [UInt8] = []

@@ -54,13 +54,28 @@ extension Question {
       return name
     }
 
+    private static func target(
+      waypointIn namespace: ExactText, _ labels: [ExactText: ExactText], _ service: ServiceName?, _ snapshot: Snapshot
+    ) throws -> Target {
+      if let service, !snapshot.knows(service: service) {
+        throw CommandProblem(
+          "no \(service.kind.name) `\(service.namespace)/\(service.name)` in the given files",
+          help: "correct the name, or add its manifest to `--policies`")
+      }
+      guard let target = snapshot.target(waypointIn: namespace, labels: labels, service: service) else {
+        throw CommandProblem(
+          "pods without the label `gateway.networking.k8s.io/gateway-name` are no waypoints", help: "add the label, with the Gateway's name")
+      }
+      return target
+    }
+
     /// What is attached.
     func target(in snapshot: Snapshot) throws -> Target {
       switch self {
       case .workload(let name): try WorkloadName.target(name, in: snapshot)
       case .labels(let namespace, let labels): snapshot.target(namespace: namespace, labels: labels)
       case .waypoint(let namespace, let labels, let service):
-        snapshot.target(waypointIn: namespace, labels: labels, service: service)
+        try Self.target(waypointIn: namespace, labels, service, snapshot)
       }
     }
   }
