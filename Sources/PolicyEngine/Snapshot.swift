@@ -110,6 +110,9 @@ public final class Snapshot: Sendable {
   /// Namespace and labels of the pods of the waypoint of this name.
   public func waypoint(named name: Span<UInt8>) -> (namespace: ExactText, labels: [ExactText: ExactText])? { waypoints.find(name) }
 
+  /// Whether a loaded object is this service, or a policy names it.
+  public func knows(service: ServiceName) -> Bool { waypoints.knows(service) }
+
   /// Whether any loaded object is in this namespace, or is it. A name that nothing knows is more likely a slip than a namespace.
   public func knows(namespace: Span<UInt8>) -> Bool { workloads.knows(namespace: namespace) }
 

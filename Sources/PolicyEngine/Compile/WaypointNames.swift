@@ -1,5 +1,5 @@
-// From a waypoint's name to the pod that is meant.
-// Enters: the inventory, once. Leaves: the namespace and labels of the waypoint's pods.
+// From a waypoint's name to the pod that is meant, and which services are known that it may be asked for.
+// Enters: the policies and the inventory, once. Leaves: the namespace and labels of the waypoint's pods; whether a service is known.
 // Never here: pods without the label of a Gateway; whatever they are, policies do not treat them as waypoints (Istio: attachment).
 
 internal import PolicyModel
@@ -12,8 +12,10 @@ struct WaypointNames: Sendable {
 
   /// By `namespace/name` and `namespace/kind/name`; workloads before Gateways, whose pods Istio makes under the Gateway's name.
   private let pods: [[UInt8]: Pods]
+  private let services: Set<ServiceName>
 
   init(_ set: PolicySet) {
+    services = Self.services(set)
     var pods: [[UInt8]: Pods] = [:]
     func add(_ key: ObjectKey, kind: ExactText, _ labels: [ExactText: ExactText]) {
       for kind in ["", "\(kind)/", "\(kind.string.lowercased())/"] {
@@ -30,6 +32,23 @@ struct WaypointNames: Sendable {
     }
     self.pods = pods
   }
+
+  /// The services of the inventory, and those that policies name.
+  private static func services(_ set: PolicySet) -> Set<ServiceName> {
+    var services: Set<ServiceName> = []
+    func add(_ kind: ExactText, _ namespace: ExactText, _ name: ExactText) {
+      guard let kind = ServiceName.Kind.allCases.first(where: { ExactText("\($0.name)") == kind }) else { return }
+      services.insert(ServiceName(kind: kind, namespace: namespace, name: name))
+    }
+    for object in set.inventory { add(object.metadata.key.kind, object.metadata.key.namespace, object.metadata.key.name) }
+    for policy in set.policies {
+      guard case .targets(let references) = policy.attachment else { continue }
+      for reference in references { add(reference.kind, policy.metadata.key.namespace, reference.name) }
+    }
+    return services
+  }
+
+  func knows(_ service: ServiceName) -> Bool { services.contains(service) }
 
   func find(_ name: Span<UInt8>) -> (namespace: ExactText, labels: [ExactText: ExactText])? {
     var key: [UInt8] = []
