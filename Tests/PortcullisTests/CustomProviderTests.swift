@@ -45,7 +45,7 @@ extension Sandbox {
 
 @Suite struct `a CUSTOM rule that matches` {
   @Test(arguments: ["opa", "web"]) func `is undecided, for its provider's answer is not known`(_ provider: String) throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let run = try sandbox.ask([provider])
       #expect(run.code == 3 && run.output.contains("  reason    custom-provider: "), "\(run.output)\(run.errors)")
       #expect(try sandbox.ask([provider], "--custom-delegated", provider).code == 0)
@@ -55,7 +55,7 @@ extension Sandbox {
 
   @Test(arguments: ["broken", "log", "nowhere"])
   func `denies where the provider is broken, is of another kind, or is not defined`(_ provider: String) throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       for chain in ["--no-headers", "--tcp"] {
         let run = try sandbox.ask([provider], chain)
         #expect(run.code == 1 && run.output.contains("  reason    custom-provider-unusable: "), "\(run.output)")
@@ -71,7 +71,7 @@ extension Sandbox {
   }
 
   @Test func `is skipped on TCP where the provider speaks HTTP`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       #expect(try sandbox.ask(["web"], "--tcp").code == 0)
       #expect(try sandbox.ask(["opa"], "--tcp").code == 3)
       let explained = try sandbox.ask(["web"], verb: "explain", "--tcp")
@@ -81,7 +81,7 @@ extension Sandbox {
   }
 
   @Test func `denies where one workload has several providers, unless the control plane allows that`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let both = ["opa", "web"]
       #expect(try sandbox.ask(both).output.contains("  reason    custom-provider-unusable: "))
       #expect(try sandbox.ask(both, "--custom-delegated", "opa", "--custom-delegated", "web").code == 1)

@@ -23,7 +23,7 @@ private let expression = """
 
 @Suite struct `what older releases did` {
   @Test func `dots in namespaces matched any character`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let rules = "[{from: [{source: {namespaces: [a.c]}}]}]"
       #expect(try sandbox.check(rules: rules, "--from", "abc/x").code == 1)
       #expect(try sandbox.check(rules: rules, "--from", "abc/x", "--older", "unquoted-dots").code == 0)
@@ -32,7 +32,7 @@ private let expression = """
   }
 
   @Test func `header lines were joined before they were compared`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let rules = #"[{when: [{key: "request.headers[x-role]", values: [admin]}]}]"#
       let two = ["--from", "shop/x", "--header", "x-role=user", "--header", "x-role=admin"]
       #expect(try sandbox.check(rules: rules, two).code == 0)
@@ -42,7 +42,7 @@ private let expression = """
   }
 
   @Test func `dots with parameters were ordinary segments`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let rules = "[{to: [{operation: {paths: [/secret]}}]}]"
       let request = ["--from", "shop/x", "--path", "/a/..;p=1/secret"]
       #expect(try sandbox.check(rules: rules, action: "DENY", request).code == 1)
@@ -51,7 +51,7 @@ private let expression = """
   }
 
   @Test func `another word is refused, and the known ones are named`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let run = try sandbox.check("--from", "shop/frontend-sa", "--to", "shop/backend", "--older", "dots")
       #expect(run.code == 2 && run.output.isEmpty)
       #expect(
@@ -67,7 +67,7 @@ private let expression = """
     ["export", "envoy-rbac", "--workload", "shop/backend"], ["serve", "--listen", "127.0.0.1:0"],
   ])
   func `are an error at their value, and nothing is decided`(_ verb: [String]) throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let path = try sandbox.write(expression, to: "either.yaml")
       let arguments = verb + ["--policies", Sandbox.shop, "--policies", path, "--older", "unquoted-dots"]
       let run = try sandbox.portcullis(arguments)
@@ -87,7 +87,7 @@ private let expression = """
   }
 
   @Test func `are policies like any other to newer releases`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let path = try sandbox.write(expression, to: "either.yaml")
       let question = ["check", "--policies", Sandbox.shop, "--policies", path, "--from", "shop/frontend-sa", "--to", "shop/backend"]
       #expect(try sandbox.portcullis(question).code == 0)
@@ -96,7 +96,7 @@ private let expression = """
   }
 
   @Test func `are unusable while a server runs: the log and the status file say so, until they are gone`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let shop = try sandbox.shopCopy()
       let path = sandbox.path("status.json")
       let (server, _) = try sandbox.serve("serve", "--policies", shop, "--older", "unquoted-dots", "--status-file", path)

@@ -39,7 +39,7 @@ private func token(_ scopes: String, issuer: String = "https://iss.example", aud
 
 @Suite struct `tokens and RequestAuthentication` {
   @Test func `a token counts only if its issuer and audience are accepted, where that is asked`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       #expect(try sandbox.ask(token: token("read"), honored).code == 0)
       for other in [token("read", issuer: "https://other.example"), token("read", audience: "bank")] {
         let run = try sandbox.ask(token: other, honored)
@@ -52,7 +52,7 @@ private func token(_ scopes: String, issuer: String = "https://iss.example", aud
   }
 
   @Test func `a missing token is denied only where it is required`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let optional = try sandbox.ask(token: ["--no-token"], honored)
       #expect(optional.code == 1 && optional.output.contains("  reason    no-allow-matched: "), "\(optional.output)")
       let rule = ", presence: REQUIRED"
@@ -65,7 +65,7 @@ private func token(_ scopes: String, issuer: String = "https://iss.example", aud
   }
 
   @Test func `a workload without RequestAuthentication has no tokens`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let policy = try sandbox.write(
         """
         apiVersion: security.istio.io/v1
@@ -83,7 +83,7 @@ private func token(_ scopes: String, issuer: String = "https://iss.example", aud
   }
 
   @Test func `claims that a rule splits at spaces are lists`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let rule = ", spaceDelimitedClaims: [scopes]"
       for more in [[], honored] {
         #expect(try sandbox.ask(token: token("write read"), more).code == 1)
@@ -94,7 +94,7 @@ private func token(_ scopes: String, issuer: String = "https://iss.example", aud
   }
 
   @Test func `explain says what became of the token`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let other = token("read", issuer: "https://other.example")
       let denied = try sandbox.ask("explain", token: other, honored)
       #expect(
@@ -121,7 +121,7 @@ private func token(_ scopes: String, issuer: String = "https://iss.example", aud
   }
 
   @Test func `lines of a file are read in the same way`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let line =
         #"{"source": {"principal": null}, "destination": {"workload": "shop/backend"}, "http": {"method": "GET", "headers": [], "#
         + #""claims": {"iss": "https://other.example", "aud": "shop", "scopes": "read"}}}"#

@@ -58,7 +58,7 @@ extension Sandbox {
 @Suite struct `Asking what a waypoint would decide` {
   @Test(arguments: ["shop/waypoint", "shop/gateway/waypoint", "shop/Gateway/waypoint", "shop/waypoint-1", "shop/pod/waypoint-1"])
   func `by its Gateway or by a pod of it`(_ name: String) throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let allowed = try sandbox.ask("check", name, from: "shop/frontend-sa", "--service", "shop/backend")
       #expect(allowed.code == 0 && allowed.output.contains("  policy    ns[shop]-policy[backend]-rule[0] (ALLOW)\n"), "\(allowed.errors)")
       #expect(try sandbox.ask("check", name, from: "shop/backend-sa", "--service", "shop/backend").code == 1)
@@ -72,14 +72,14 @@ extension Sandbox {
       ("none", [0, 0, 1]),
     ] as [(String, [Int32])])
   func `for a service, for a ServiceEntry, or for a workload's own address`(_ service: String, _ codes: [Int32]) throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let found = try ["shop/frontend-sa", "shop/backend-sa", "shop/guest"].map { try sandbox.ask(from: $0, "--service", service).code }
       #expect(found == codes)
     }
   }
 
   @Test func `the service must be said, and only where a waypoint is asked`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let silent = try sandbox.ask(from: "shop/frontend-sa")
       #expect(silent.code == 2 && silent.errors.hasPrefix("error: which service is the waypoint asked for?\n  = help: give `service`: "))
       let sidecar = try sandbox.check("--from", "shop/frontend-sa", "--to", "shop/backend", "--service", "shop/backend")
@@ -93,14 +93,14 @@ extension Sandbox {
 
   @Test(arguments: ["shop/bakend", "shpo/backend", "shop/serviceentry/backend"])
   func `a service that nothing knows is a slip, not one without policies`(_ service: String) throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let run = try sandbox.ask(from: "shop/guests", "--service", service)
       #expect(run.code == 2 && run.errors.hasPrefix("error: no service `\(service)` in the given files\n  = help: "), "\(run.errors)")
     }
   }
 
   @Test func `a peer without identity never passes HBONE`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let run = try sandbox.ask("explain", from: "anonymous", "--service", "shop/other")
       #expect(run.code == 1 && run.output.contains("  reason    mtls-required: "), "\(run.output)")
       #expect(run.output.contains("\nmTLS      always, by HBONE: the peer is denied before any policy (mtls-required)\n"))
@@ -116,7 +116,7 @@ extension Sandbox {
   }
 
   @Test func `lines of a file name the service, or null for a workload's own address`() throws {
-    try withSandbox { sandbox in
+    try withSandbox { sandbox throws in
       let path = try sandbox.write(world, to: "waypoint.yaml")
       let labels = #""namespace": "shop", "labels": {"gateway.networking.k8s.io/gateway-name": "waypoint"}"#
       let destinations = [
