@@ -73,7 +73,7 @@ private let expression = """
       let run = try sandbox.portcullis(arguments)
       #expect(run.code == 2 && run.output.isEmpty)
       let finding = """
-        \(path):9:25: error: `we(b|c)` in `source.namespace` is a regular expression to the releases that `unquoted-dots` stands for \
+        \(path):9:27: error: `we(b|c)` in `source.namespace` is a regular expression to the releases that `unquoted-dots` stands for \
         [pattern-undecidable]
                   namespaces: [web, "we(b|c)"]
                                     ^^^^^^^^^
@@ -114,7 +114,7 @@ private let expression = """
       try waitUntil("the log", detail: { server.errors }) {
         server.errors.contains(
           "unusable: AuthorizationPolicy shop/either has no good version; every workload it could apply to is denied: ")
-          && server.errors.contains("either.yaml:9:25: error: ") && server.errors.contains("[pattern-undecidable]")
+          && server.errors.contains("either.yaml:9:27: error: ") && server.errors.contains("[pattern-undecidable]")
       }
 
       // Still listed after the next change, which is about another file.
