@@ -134,7 +134,7 @@ struct WorkloadResolver {
     guard let hint = hints.service else { return .denied(.unknownService) }
     var service: ServiceName?
     if case .named(let name) = hint {
-      guard snapshot.knows(service: name) else { return .denied(.unknownService) }
+      guard snapshot.mayBe(service: name) else { return .denied(.unknownService) }
       service = name
     }
     if let pin {

@@ -105,9 +105,9 @@ public final class Snapshot: Sendable {
   }
 
   /// Whether a service can be meant: where services of its namespace are loaded, it must be among them; else its namespace must be known.
-  public func knows(service: ServiceName) -> Bool {
+  public func mayBe(service: ServiceName) -> Bool {
     let namespace = service.namespace.bytes
-    return waypoints.knows(service) ?? knows(namespace: namespace.span)
+    return waypoints.isLoaded(service) ?? knows(namespace: namespace.span)
   }
 
   /// The same for the waypoint named `namespace/name` or `namespace/kind/name`: a workload with the label of its Gateway, or the Gateway.
@@ -119,6 +119,9 @@ public final class Snapshot: Sendable {
 
   /// Namespace and labels of the pods of the waypoint of this name.
   public func waypoint(named name: Span<UInt8>) -> (namespace: ExactText, labels: [ExactText: ExactText])? { waypoints.find(name) }
+
+  /// Whether a loaded object is this service, or a policy names it.
+  public func knows(service: ServiceName) -> Bool { waypoints.knows(service) }
 
   /// Whether any loaded object is in this namespace, or is it. A name that nothing knows is more likely a slip than a namespace.
   public func knows(namespace: Span<UInt8>) -> Bool { workloads.knows(namespace: namespace) }

@@ -148,7 +148,9 @@ struct RequestDocument {
         help: "correct the name, or add a manifest of the Namespace to `--policies`")
     }
     let service = try self.service(destination)
-    return (name.string, profile, try Question.Destination(namespace: name, labels: labels, profile: profile, service: service))
+    return (
+      name.string, profile, try Question.Destination(namespace: name, labels: labels, profile: profile, service: service, in: snapshot)
+    )
   }
 
   /// What a waypoint is asked for; `none` where that is null.
