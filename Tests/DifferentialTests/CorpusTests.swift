@@ -123,14 +123,12 @@ extension `Portcullis and a real Envoy` {
             tally.leave("undecided: a proxy always knows", one, index)
           } else if check.reason == "mtls-required" || check.reason == "untrusted-domain" {
             tally.leave("PeerAuthentication is no RBAC", one, index)
-          } else if facts[index].profile == "waypoint" || facts[index].profile == "ztunnel" {
-            tally.leave("\(facts[index].profile) is not exported", one, index)
+          } else if facts[index].profile == "ztunnel" {
+            tally.leave("ztunnel is not exported", one, index)
           } else if !one.mesh.olderBehaviors.isEmpty {
             tally.leave("older releases are not exported", one, index)
           } else if facts[index].honorsRequestAuthentication || splitsClaims && facts[index].http?.claims != nil {
             tally.leave("RequestAuthentication is no RBAC", one, index)
-          } else if check.reason == "custom-provider-unusable" {
-            tally.leave("CUSTOM is not exported", one, index)
           } else if let group = groups.firstIndex(where: { facts[$0[0]].isSameSite(as: facts[index], set.attributes) }) {
             groups[group].append(index)
           } else {
@@ -157,6 +155,6 @@ extension CorpusFacts {
   /// Whether one listener can be for both.
   fileprivate func isSameSite(as other: CorpusFacts, _ attributes: Set<Attribute>) -> Bool {
     (sourceOctet == other.sourceOctet || !attributes.contains(.sourceIP)) && namespace == other.namespace && labels == other.labels
-      && profile == other.profile && (http == nil) == (other.http == nil)
+      && profile == other.profile && service == other.service && (http == nil) == (other.http == nil)
   }
 }

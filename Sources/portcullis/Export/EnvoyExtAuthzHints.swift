@@ -26,10 +26,11 @@ extension EnvoyExtAuthzOptions {
         """
     }
     if service != nil || readsProxyProtocol {
-      let peer = service == nil ? "the load balancer" : "at a waypoint another listener of the proxy, which no block contains"
+      let peer = service == nil ? "the load balancer" : "here another listener of this proxy, which no block contains"
       text += """
 
-          # The connection's own peer, which is what Envoy's filters and Istio compare with `ipBlocks`: \(peer).
+          # The connection's own peer, which is what Envoy's filters, and so Istio, compare with `ipBlocks`:
+          # \(peer). To the engine Envoy tells another address.
           - {key: x-portcullis-source-ip, value: "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}
         """
     }

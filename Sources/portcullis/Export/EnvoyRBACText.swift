@@ -30,12 +30,14 @@ extension EnvoyRBACOptions {
 
       """
     for policy in rbac.delegated { text += "# \(policy) is CUSTOM: the proxy asks its provider itself, by a filter before these.\n" }
-    for policy in rbac.denying { text += "# \(policy) is CUSTOM, and no provider can be asked for it: its rules deny, as in Istio.\n" }
+    for policy in rbac.denying {
+      text += "# \(policy) is CUSTOM, and its rules deny, as in Istio: its provider cannot be asked, or it is in dry run.\n"
+    }
     if let service {
       text += """
-        # For a waypoint's listener whose traffic is addressed to \(service.object == nil ? "a workload's own address" : "`\(service.text)`"). The listener that
-        # ends HBONE must keep the URI names of the client's certificate in the filter state `io.istio.peer_principal` and share it with this one
-        # (docs/envoy.md, "Waypoints"); Istio's waypoints do.
+        # For a waypoint's listener whose traffic is addressed to \(service.object == nil ? "a workload's own address" : "`\(service.text)`").
+        # The listener that ends HBONE must keep the URI names of the client's certificate in the filter state `io.istio.peer_principal` and
+        # share it with this one (docs/envoy.md, "Waypoints"); Istio's waypoints do.
 
         """
     }
