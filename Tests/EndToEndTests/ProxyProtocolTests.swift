@@ -30,9 +30,9 @@ extension EndToEnd {
       let connection = try Connection(port: listener)
       let addresses = family == 4 ? "10.0.0.1 10.0.0.2" : "2001:db8::1 2001:db8::2"
       try connection.send(Array("PROXY TCP\(family) \(addresses) 40000 \(port)\r\n".utf8))
-      let text = isTCP ? "select 1" : "GET / HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n"
+      let text = isTCP ? "select 1" : "GET / HTTP/1.1\r\nhost: web\r\n\r\n"
       try connection.send(Array(text.utf8))
-      let answer = String(decoding: try isTCP ? connection.receive() : connection.receiveUntilClosed(), as: UTF8.self)
+      let answer = String(decoding: try connection.receive(), as: UTF8.self)
       if isTCP { return answer.utf8.elementsEqual(text.utf8) }
       guard let status = Int(answer.split(separator: " ").dropFirst().first ?? ""), status == 200 || status == 403 else {
         throw TestFailure("neither allowed nor denied: \(answer)")
