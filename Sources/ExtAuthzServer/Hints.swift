@@ -23,7 +23,7 @@ enum ServiceHint: Equatable {
   /// What a waypoint is asked for; `nil` when the hint is not there.
   var service: ServiceHint?
   var remoteIP: IPAddress?
-  /// The connection's peer, where `source.address` is somebody else; `.some(nil)` for another listener of the proxy, which has no address.
+  /// The connection's peer, where `source.address` is somebody else; `.some(nil)` for one that has no IP address.
   var sourceIP: IPAddress??
   /// The peer's names as a waypoint keeps them: its own connection has none, because HBONE ends at another listener of the proxy.
   var peer = unsafe extauthz_bytes()
@@ -97,10 +97,12 @@ enum ServiceHint: Equatable {
     return true
   }
 
-  /// An address, or what Envoy says of a connection from one of its own listeners (`envoy://…`): no block contains that.
+  /// An address, or what Envoy says of a connection from one of its own listeners (`envoy://…`) or over a unix socket (its path, or `@` and
+  /// its name): no block contains those.
   private mutating func setSourceIP(_ value: extauthz_bytes) -> Bool {
     let address = unsafe IPAddress(value.span)
-    guard unsafe address != nil || value.hasPrefix("envoy://"), sourceIP == nil || sourceIP == .some(address) else { return false }
+    let isElsewhere = unsafe value.hasPrefix("envoy://") || value.hasPrefix("/") || value.hasPrefix("@")
+    guard address != nil || isElsewhere, sourceIP == nil || sourceIP == .some(address) else { return false }
     sourceIP = .some(address)
     return true
   }

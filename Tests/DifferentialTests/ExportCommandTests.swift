@@ -121,7 +121,7 @@ extension `Portcullis and a real Envoy` {
         func rules(_ arguments: [String], _ policies: String) throws -> [Substring] {
           let result = try export(["--mesh-config", mesh] + arguments, policies: Self.policies + policies, in: sandbox)
           #expect(result.end == .exited(0), "\(result.errors)")
-          return result.output.split(separator: "\n").filter { $0.contains("action: ") || $0.contains("\"ns[") }
+          return result.output.split(separator: "\n").filter { $0.contains(" action: ") || $0.contains("\"ns[") }
             .map { $0.drop { $0 == " " } }
         }
         // The other policies' DENY rules are in dry run.

@@ -49,12 +49,16 @@ internal import Testing
       #expect(try server.reason(asking(path)) == without, "\(path)")
       #expect(try server.reason(asking(path), metadata: hint) == with, "\(path)")
     }
-    #expect(try server.reason(asking("/not"), metadata: [("x-portcullis-source-ip", "::1")]) == "denied-by-policy")
+    // Of another family, or none at all.
+    for text in ["::1", "/run/socket", "@socket", "envoy://internal_client_address/"] {
+      #expect(try server.reason(asking("/not"), metadata: [("x-portcullis-source-ip", text)]) == "denied-by-policy", "\(text)")
+      #expect(try server.reason(asking("/peer"), metadata: [("x-portcullis-source-ip", text)]) == "allowed-by-default", "\(text)")
+    }
   }
 
   @Test func `is believed only when it is an address, and always the same`() throws {
     let server = try TestServer(Self.yaml)
-    for text in ["localhost", "-", "127.0.0.1:80", "127.0.0.0/8", "127.0.0.1,10.0.0.1", " 127.0.0.1", "envoy:", "/run/socket"] {
+    for text in ["localhost", "-", "127.0.0.1:80", "127.0.0.0/8", "127.0.0.1,10.0.0.1", " 127.0.0.1", "envoy:", "internal_client_address"] {
       #expect(try server.reason(asking("/told").with { $0.extensions.append(("portcullis.source-ip", text)) }) == "bad-hint", "\(text)")
     }
     func twice(_ first: String, _ second: String) throws -> String {
