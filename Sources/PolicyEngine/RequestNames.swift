@@ -48,16 +48,9 @@ extension Request {
     (identity.kind == .joined) == (nameView == .joined)
   }
 
-  /// What a waypoint sees: the peer's names as one text, and no address of the connection's peer, because HBONE hands the request on to a
-  /// listener inside the proxy (measured in Envoy 1.40: no block contains that peer).
-  mutating func enterWaypoint() {
-    joinNames()
-    setSourceIP(nil)
-  }
-
   /// Lets rules see the URI names as one text: joined by commas, `-` when a certificate has none (measured in Envoy 1.40 with the filter
   /// state that Istio sets on proxies that terminate HBONE). Peers without any name stay without one.
-  private mutating func joinNames() {
+  mutating func joinNames() {
     nameView = .joined
     guard !identities.isEmpty, !identities.contains(where: { $0.kind == .joined }) else { return }
     let start = storage.count

@@ -25,6 +25,8 @@ package struct CorpusRequest {
       guard try tokens.text() == "request-authentication" else { throw CorpusError("unknown `jwt`") }
       request.honorsRequestAuthentication = true
     }
+    // HBONE hands requests on to a listener inside the waypoint: no block contains its peer.
+    if profile == .waypoint { request.setSourceIP(nil) }
     if let http = root["http"] { try fillHTTP(http, mesh) } else { request.isTCP = true }
   }
 

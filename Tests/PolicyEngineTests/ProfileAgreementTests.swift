@@ -59,7 +59,8 @@ import Testing
       "waypoint allow allowed-by-policy", "waypoint deny denied-by-policy", "waypoint deny mtls-required",
       "waypoint deny untrusted-domain", "waypoint deny policy-unusable", "sidecar deny custom-provider-unusable",
       "sidecar deny token-required", "sidecar deny token-rejected", "sidecar undecided custom-provider",
-      "sidecar undecided unknown-claims", "sidecar deny unsupported-profile", "gateway deny token-rejected", "waypoint deny custom-provider-unusable",
+      "sidecar undecided unknown-claims", "sidecar deny unsupported-profile", "gateway deny token-rejected",
+      "waypoint deny custom-provider-unusable",
     ] {
       #expect(outcomes[outcome, default: 0] > 0, "\(outcome) never happened")
     }

@@ -15,7 +15,7 @@ extension Snapshot {
     else {
       return Decision(.deny, .unsupportedProfile)
     }
-    if profile == .waypoint { request.enterWaypoint() } else { request.nameView = .each }
+    if profile == .waypoint { request.joinNames() } else { request.nameView = .each }
     if joinsHeaderLines { request.joinHeaderLines() }
     var token = Gate.open
     if request.honorsRequestAuthentication || !target.tokenRules.isEmpty { token = request.read(target.tokenRules) }

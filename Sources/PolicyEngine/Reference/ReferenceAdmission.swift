@@ -16,8 +16,6 @@ extension ReferenceEvaluator {
     let names = names(request)
     seen.identities = []
     seen.nameView = .each
-    // Behind HBONE the connection's peer is a listener inside the proxy.
-    if profile == .waypoint { seen.sourceIP = Request.AddressField(knowledge: .absent, reason: .unknownSourceIP) }
     if profile == .waypoint, !names.isEmpty {
       // One text from all URI names, or a dash.
       let uris = names.filter { $0.kind == .uri }.map(\.text)

@@ -65,7 +65,8 @@ extension Question {
     ) throws -> Target {
       guard let target = snapshot.target(waypointIn: namespace, labels: labels, service: service) else {
         throw CommandProblem(
-          "pods without the label `gateway.networking.k8s.io/gateway-name` are no waypoints", help: "add the label, with the Gateway's name")
+          "pods without the label `gateway.networking.k8s.io/gateway-name` are no waypoints", help: "add the label, with the Gateway's name"
+        )
       }
       return target
     }

@@ -105,6 +105,7 @@ struct RequestArguments: ParsableArguments {
     if let port { request.setPort(port) }
     if let sni { RequestFilling.setSNI(Array(sni.utf8), in: &request) }
     if let sourceIP { request.setSourceIP(try Self.address(sourceIP, "--source-ip")) }
+    RequestFilling.enterProxy(profile, in: &request)
     if let destinationIP { request.setDestinationIP(try Self.address(destinationIP, "--destination-ip")) }
     if let remoteIP {
       request.setRemoteIP(try Self.address(remoteIP, "--remote-ip"))
@@ -258,6 +259,12 @@ extension WorkloadName {
 
 /// What arguments and JSON documents fill in the same way.
 enum RequestFilling {
+  /// HBONE hands requests on to a listener inside the waypoint, so that policies see no address of the connection's peer: no block contains
+  /// it, whatever was given (measured in Envoy 1.40).
+  static func enterProxy(_ profile: Profile, in request: inout Request) {
+    if profile == .waypoint { request.setSourceIP(nil) }
+  }
+
   /// A raw path is normalized as the mesh's proxies would; one that they refuse, or that is said to be normalized and is not, stays unknown.
   static func setPath(_ path: [UInt8], isNormalized: Bool, _ mesh: MeshSettings, in request: inout Request) {
     guard let normalized = mesh.normalize(path), !isNormalized || normalized == path else {

@@ -62,6 +62,7 @@ struct RequestDocument {
     let from = try source.map { try fillSource($0, into: &request) } ?? "?"
     guard let destination = root["destination"] else { throw RequestDocumentError("`destination` is missing") }
     let (to, profile, workload) = try fillDestination(destination, snapshot, into: &request)
+    RequestFilling.enterProxy(profile, in: &request)
     request.honorsRequestAuthentication = tokens == .requestAuthentication
     if let sni = root["sni"] { RequestFilling.setSNI(try Self.bytes(sni, "sni"), in: &request) }
     if let http = root["http"] {
