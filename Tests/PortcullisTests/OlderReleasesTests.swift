@@ -50,6 +50,16 @@ private let expression = """
     }
   }
 
+  @Test func `no filters are exported for them`() throws {
+    try withSandbox { sandbox throws in
+      let export = ["export", "envoy-rbac", "--policies", "examples/shop", "--workload", "shop/backend"]
+      #expect(try sandbox.portcullis(export).code == 0)
+      let run = try sandbox.portcullis(export + ["--older", "unquoted-dots"])
+      #expect(run.code == 2 && run.output.isEmpty)
+      #expect(run.errors.hasPrefix("error: the filters are for a current Envoy"), "\(run.errors)")
+    }
+  }
+
   @Test func `another word is refused, and the known ones are named`() throws {
     try withSandbox { sandbox throws in
       let run = try sandbox.check("--from", "shop/frontend-sa", "--to", "shop/backend", "--older", "dots")

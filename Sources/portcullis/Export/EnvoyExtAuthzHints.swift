@@ -25,8 +25,11 @@ extension EnvoyExtAuthzOptions {
           - {key: x-portcullis-peer, value: "%FILTER_STATE(io.istio.peer_principal:PLAIN)%"}
         """
     }
-    if service != nil || readsProxyProtocol {
-      let peer = service == nil ? "the load balancer" : "here another listener of this proxy, which no block contains"
+    // A gateway may stand behind the PROXY protocol without anybody thinking of it here; without it the two addresses are the same.
+    if service != nil || readsProxyProtocol || profile == .gateway {
+      let peer =
+        service == nil
+        ? "behind the PROXY protocol the load balancer" : "here another listener of this proxy, which no block contains"
       text += """
 
           # The connection's own peer, which is what Envoy's filters, and so Istio, compare with `ipBlocks`:

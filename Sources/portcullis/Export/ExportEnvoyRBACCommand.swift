@@ -52,6 +52,10 @@ struct ExportEnvoyRBAC: ParsableCommand {
     let mesh = try policies.meshSettings()
     options.pathNormalization = PathNormalization(mesh.pathNormalization)
     let loaded = try policies.load()
+    guard mesh.olderBehaviors.isEmpty else {
+      throw CommandProblem(
+        "the filters are for a current Envoy, which does nothing as older releases did", help: "leave `--older` out")
+    }
     do {
       let target = try service == nil ? workload.workload(in: loaded.policies) : workload.waypoint(in: loaded.policies)
       let rbac = try EnvoyRBAC(loaded.policies, mesh: mesh, workload: target, isTCP: tcp, waypointOf: service)
