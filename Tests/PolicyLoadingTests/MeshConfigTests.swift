@@ -63,7 +63,7 @@ private let cases: [(String, [String], Bool)] = [
   ("caCertificates: [{somethingNew: a}]", ["field-ignored"], true),
   ("caCertificates: {trustDomains: [a]}", ["wrong-type"], false),
   ("caCertificates: [a]", ["wrong-type"], false),
-  ("caCertificates: [null]", ["entry-null"], false),
+  ("caCertificates: [null]", ["null-entry"], false),
   ("caCertificate: []", ["field-unknown"], false),
   ("rootNamespace: \"\"", ["empty-string"], false),
   ("pathNormalization: {normalization: MERGE_SLASHES}", [], true),
