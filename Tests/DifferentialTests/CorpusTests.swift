@@ -65,9 +65,10 @@ extension `Portcullis and a real Envoy` {
 
     /// What cannot be asked in this way, by reason.
     private static let left: [String: Int] = [
-      "undecided: a proxy always knows": 32, "a proxy knows the whole request": 3, "a proxy knows addresses and ports": 1,
-      "PeerAuthentication is no RBAC": 40, "RequestAuthentication is no RBAC": 18, "CUSTOM is not exported": 19,
-      "ztunnel is not exported": 111, "waypoint is not exported": 26, "older releases are not exported": 10,
+      "undecided: a proxy always knows": 34, "a proxy knows the whole request": 3, "a proxy knows addresses and ports": 2,
+      "a proxy knows its peer": 1,
+      "PeerAuthentication is no RBAC": 61, "RequestAuthentication is no RBAC": 18, "CUSTOM is not exported": 19,
+      "ztunnel is not exported": 111, "waypoint is not exported": 27, "older releases are not exported": 10,
       "a source address is of IPv6": 12, "a source block is not on loopback": 1, "the proxy derives another client's address": 1,
       "the proxy refuses the request: 400 http.invalid_authority": 3,
       "the proxy refuses the request: 400 path_normalization_failed": 1,
