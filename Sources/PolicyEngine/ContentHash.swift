@@ -57,6 +57,8 @@ struct ContentHash {
     add(mesh.trustDomain)
     add(mesh.trustDomainAliases.count)
     for alias in mesh.trustDomainAliases { add(alias) }
+    add(mesh.acceptedTrustDomains.count)
+    for domain in mesh.acceptedTrustDomains { add(domain) }
     add(mesh.rootNamespace)
     add(mesh.pathNormalization.rawValue)
     add(mesh.delegatedProviders.count)

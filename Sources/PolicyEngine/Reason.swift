@@ -120,7 +120,7 @@ public enum Reason: UInt8, Sendable, Hashable, CaseIterable {
     case .unknownService: "a waypoint asks and does not say which service is addressed"
     case .policyUnusable: "a policy that could apply here is broken and has no last good version"
     case .mtlsRequired: "PeerAuthentication is STRICT and the peer has no verified identity"
-    case .untrustedDomain: "the peer's trust domain is neither the mesh's nor one of its aliases"
+    case .untrustedDomain: "none of the peer's SPIFFE identities is of a trust domain that the mesh accepts"
     case .tokenRequired: "a RequestAuthentication demands a token, and there is none"
     case .tokenRejected: "no RequestAuthentication that applies accepts the token's issuer and audience"
     case .customProviderUnusable:

@@ -9,13 +9,17 @@ extension Schema {
     (
       "pathNormalization",
       .object(Schema([("normalization", .choice(["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]))]))
-    ), ("extensionProviders", .other),
+    ), ("extensionProviders", .other), ("caCertificates", .other),
   ])
+  fileprivate static let caCertificate = Schema([("trustDomains", .texts(filled: true))])
 }
+
+/// The other fields of an entry of `caCertificates`.
+private let otherCertificateFields: [StaticString] = ["pem", "spiffeBundleUrl", "certSigners"]
 
 /// The other fields of a MeshConfig (istio/api mesh/v1alpha1), of Istio 1.31 and some that it had before.
 private let otherMeshFields: [StaticString] = [
-  "accessLogEncoding", "accessLogFile", "accessLogFormat", "ca", "caCertificates", "certificates", "configSources", "connectTimeout",
+  "accessLogEncoding", "accessLogFile", "accessLogFormat", "ca", "certificates", "configSources", "connectTimeout",
   "defaultConfig", "defaultDestinationRuleExportTo", "defaultHttpRetryPolicy", "defaultProviders", "defaultServiceExportTo",
   "defaultTrafficPolicy", "defaultVirtualServiceExportTo", "disableEnvoyListenerLog", "discoverySelectors", "dnsRefreshRate",
   "enableAutoMtls", "enableEnvoyAccessLogService", "enablePrometheusMerge", "enableTracing", "h2UpgradePolicy", "hboneIdleTimeout",
@@ -61,8 +65,32 @@ extension NodeReader {
     if let word = text(object(root, "pathNormalization"), "normalization") {
       settings.pathNormalization = word.value == "DEFAULT" ? .base : MeshSettings.PathNormalization(rawValue: word.value.string)
     }
+    if let entry = entry(root, "caCertificates") { settings.acceptedTrustDomains = acceptedTrustDomains(entry) }
     if let entry = entry(root, "extensionProviders") { settings.extensionProviders = extensionProviders(entry) }
     return settings
+  }
+
+  /// The trust domains of the certificates that the mesh takes beside its own.
+  private mutating func acceptedTrustDomains(_ entry: Entry) -> [ExactText] {
+    let path = "caCertificates"
+    guard let list = sequence(entry, path: path) else { return [] }
+    var found: [ExactText] = []
+    for item in items(list) {
+      guard document[item].kind == .mapping else {
+        let message: Message =
+          isNull(item) ? .entryNull(path) : .wrongType(path, expected: "a list of mappings", found: name(of: item), help: nil)
+        report(message, at: document[item].span)
+        continue
+      }
+      checkLeniently(item, .caCertificate, alsoKnown: otherCertificateFields, path: path)
+      for domain in textList(item, "trustDomains") where !domain.value.isEmpty {
+        if let why = peerTrustDomainRefusal(domain.value) {
+          report(.meshTrustDomain("\(path).trustDomains", domain.value.string, why: why), at: domain.span)
+        }
+        found.append(domain.value)
+      }
+    }
+    return found
   }
 
   /// Checks the fields of `schema`, skips those of `alsoKnown`, refuses misspellings of the former and warns of all others.

@@ -65,8 +65,9 @@ extension `Portcullis and a real Envoy` {
 
     /// What cannot be asked in this way, by reason.
     private static let left: [String: Int] = [
-      "undecided: a proxy always knows": 33, "a proxy knows the whole request": 3, "a proxy knows addresses and ports": 1,
-      "PeerAuthentication is no RBAC": 40, "RequestAuthentication is no RBAC": 24, "CUSTOM is not exported": 6,
+      "undecided: a proxy always knows": 35, "a proxy knows the whole request": 3, "a proxy knows addresses and ports": 2,
+      "a proxy knows its peer": 1,
+      "PeerAuthentication is no RBAC": 61, "RequestAuthentication is no RBAC": 24, "CUSTOM is not exported": 6,
       "the listener here is not inside a waypoint": 2, "no Envoy knows what it was asked about as": 2, "ztunnel is not exported": 111,
       "older releases are not exported": 10,
       "a source address is of IPv6": 12, "a source block is not on loopback": 1, "the proxy derives another client's address": 1,

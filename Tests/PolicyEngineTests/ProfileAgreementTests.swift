@@ -57,7 +57,8 @@ import Testing
     guard world.policies < 10 else { return }
     for outcome in [
       "waypoint allow allowed-by-policy", "waypoint deny denied-by-policy", "waypoint deny mtls-required",
-      "waypoint deny untrusted-domain", "waypoint deny policy-unusable", "sidecar deny custom-provider-unusable",
+      "waypoint deny untrusted-domain", "sidecar deny untrusted-domain", "waypoint deny policy-unusable",
+      "sidecar deny custom-provider-unusable",
       "sidecar deny token-required", "sidecar deny token-rejected", "sidecar undecided custom-provider",
       "sidecar undecided unknown-claims", "sidecar deny unsupported-profile", "gateway deny token-rejected",
       "waypoint deny custom-provider-unusable",
@@ -81,7 +82,7 @@ extension RandomWorld {
   mutating func mesh() -> MeshSettings {
     var mesh = MeshSettings(
       trustDomain: pick(["cluster.local", "td1"]), trustDomainAliases: pick([[], ["td2"], ["old-td", "cluster.local"]]),
-      delegatedProviders: pick([[], ["portcullis"]]))
+      acceptedTrustDomains: acceptedTrustDomains(), delegatedProviders: pick([[], ["portcullis"]]))
     if chance(70) {
       var broken = ExtensionProvider(kind: .extAuthzGRPC)
       broken.isUsable = false

@@ -66,6 +66,12 @@ struct RandomWorld {
   static let claimPaths: [[ExactText]] = [["groups"], ["nest", "k"], ["scope"], ["iss"], ["a.b"]]
   static let issuers = ["https://iss.example", "iss", "iss/a", "*", ""]
 
+  /// Mostly every domain of the pool, since of a peer that the gate refuses no policy is asked; the empty one is that of `spiffe:///`.
+  mutating func acceptedTrustDomains() -> [ExactText] {
+    let all: [ExactText] = ["cluster.local", "td1", "td2", "old-td", "ns", ""]
+    return pick([all, all, all, [], ["td2"], ["old-td", "td1.example"]])
+  }
+
   mutating func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &random)] }
   mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
 

@@ -16,7 +16,8 @@ import Testing
     for _ in 0..<world.sets * Sidecars.factor {
       let set = random.policySet(policies: random.world.chance(10) ? 0 : world.policies)
       let mesh = MeshSettings(
-        trustDomain: random.world.pick(["cluster.local", "td1"]), trustDomainAliases: random.world.pick([[], ["td2"], ["cluster.local"]]))
+        trustDomain: random.world.pick(["cluster.local", "td1"]), trustDomainAliases: random.world.pick([[], ["td2"], ["cluster.local"]]),
+        acceptedTrustDomains: random.world.acceptedTrustDomains())
       let reference = ReferenceEvaluator(policies: set, mesh: mesh)
       let snapshot = Snapshot(set, mesh: mesh, dataPlane: .ztunnel)
       for _ in 0..<40 {

@@ -52,6 +52,19 @@ private let cases: [(String, [String], Bool)] = [
   ("trustDomainAliases: [\"\"]", ["empty-string"], false),
   ("trustDomainAliases: [\"*\"]", ["trust-domain-invalid"], false),
   ("trustDomainAliases: a", ["wrong-type"], false),
+  ("caCertificates: [{pem: x, trustDomains: [a, B_c.d-1]}, {spiffeBundleUrl: u, certSigners: [s]}, {}]", [], true),
+  ("caCertificates: [{trustDomains: [\"\"]}]", ["empty-string"], false),
+  ("caCertificates: [{trustDomains: [\"*\"]}]", ["trust-domain-invalid"], false),
+  ("caCertificates: [{trustDomains: [a/ns/b]}]", ["trust-domain-invalid"], false),
+  ("caCertificates: [{trustDomains: [spiffe://a]}]", ["trust-domain-invalid"], false),
+  ("caCertificates: [{trustDomains: [1]}]", ["wrong-type"], false),
+  ("caCertificates: [{trustDomains: a}]", ["wrong-type"], false),
+  ("caCertificates: [{trustDomain: [a]}]", ["field-unknown"], false),
+  ("caCertificates: [{somethingNew: a}]", ["field-ignored"], true),
+  ("caCertificates: {trustDomains: [a]}", ["wrong-type"], false),
+  ("caCertificates: [a]", ["wrong-type"], false),
+  ("caCertificates: [null]", ["null-entry"], false),
+  ("caCertificate: []", ["field-unknown"], false),
   ("rootNamespace: \"\"", ["empty-string"], false),
   ("pathNormalization: {normalization: MERGE_SLASHES}", [], true),
   ("pathNormalization: {normalization: merge_slashes}", ["value-unknown"], false),
@@ -140,6 +153,7 @@ private let cases: [(String, [String], Bool)] = [
     var expected = LoadedMeshConfig()
     expected.trustDomain = "td"
     expected.trustDomainAliases = ["a", "b"]
+    expected.acceptedTrustDomains = ["c", "d", "e"]
     expected.rootNamespace = "root"
     expected.pathNormalization = .decodeAndMergeSlashes
     var provider = ExtensionProvider(kind: .extAuthzHTTP)
@@ -153,6 +167,7 @@ private let cases: [(String, [String], Bool)] = [
       """
       trustDomain: td
       trustDomainAliases: [a, b]
+      caCertificates: [{pem: x, trustDomains: [c, d]}, {pem: y}, {pem: z, trustDomains: [e]}]
       rootNamespace: root
       pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}
       extensionProviders:

@@ -128,10 +128,12 @@ extension CompiledPolicies {
     return result
   }
 
-  /// Under STRICT the peer must have a SPIFFE identity in one of the mesh's trust domains (Istio: what the server does with a connection).
-  /// HBONE, which a waypoint terminates, is always so; a gateway's servers have settings of their own.
+  /// What the server does with a connection (Istio). Mutual TLS takes a peer with SPIFFE names only when one is of an accepted trust domain,
+  /// in every mode. Peers without such a name pass, but for STRICT and HBONE, which a waypoint terminates. A gateway's servers have settings
+  /// of their own.
   private func peerGate(_ request: borrowing Request, _ target: Target, _ profile: Profile, _ trustDomainPrefixes: [Literal]) -> Gate {
-    var isStrict = profile == .waypoint || (profile == .sidecar && target.isStrict)
+    if profile == .gateway { return .open }
+    var isStrict = profile == .waypoint || target.isStrict
     var isModeKnown = true
     if profile == .sidecar, !target.strictExceptions.isEmpty {
       if !request.isPortKnown {
@@ -140,8 +142,7 @@ extension CompiledPolicies {
         isStrict.toggle()
       }
     }
-    if isModeKnown, !isStrict { return .open }
-    guard request.isPeerKnown else { return .unknown(.unknownPeer) }
+    guard request.isPeerKnown else { return isModeKnown && !isStrict ? .open : .unknown(.unknownPeer) }
     var hasSPIFFE = false
     for index in request.identities.indices {
       guard request.identities[index].kind == .uri else { continue }
@@ -150,7 +151,8 @@ extension CompiledPolicies {
       hasSPIFFE = true
       for prefix in trustDomainPrefixes where hasPrefix(identity, literal(prefix)) { return .open }
     }
+    if hasSPIFFE { return .closed(.untrustedDomain) }
     if !isModeKnown { return .unknown(.unknownPort) }
-    return .closed(hasSPIFFE ? .untrustedDomain : .mtlsRequired)
+    return isStrict ? .closed(.mtlsRequired) : .open
   }
 }

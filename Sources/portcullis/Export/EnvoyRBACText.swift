@@ -29,6 +29,13 @@ extension EnvoyRBACOptions {
       # Made by `portcullis export envoy-rbac`; checked with Envoy 1.40. Make it anew when a policy or the workload's labels change.
 
       """
+    if !isGateway {
+      text += """
+        # These filters do not ask whether a peer's trust domain is accepted. The listener's TLS context has to demand it (Istio's does): of a
+        # client's certificate a URI name that begins with `spiffe://DOMAIN/`, in `match_typed_subject_alt_names`.
+
+        """
+    }
     for policy in rbac.delegated { text += "# \(policy) is CUSTOM: the proxy asks its provider itself, by a filter before these.\n" }
     for policy in rbac.denying {
       text += "# \(policy) is CUSTOM, and its rules deny, as in Istio: its provider cannot be asked, or it is in dry run.\n"
