@@ -113,7 +113,7 @@ public enum Reason: UInt8, Sendable, Hashable, CaseIterable {
     case .wrongWorkload: "the request names a workload other than the one this server is pinned to"
     case .unknownWorkload: "nothing in the request names a workload that is known here"
     case .ambiguousWorkload: "several workloads with different policies fit the request"
-    case .unsupportedProfile: "the profile that the proxy asked for is not supported"
+    case .unsupportedProfile: "the proxy is of another kind than the profile says"
     case .peerCertificateRejected: "the peer's certificate is malformed, untrusted or outside its validity"
     case .peerCertificateMissing: "the peer has no certificate, and one is demanded"
     case .peerIdentityTooLong: "an identity of the peer is longer than the limit, or there are too many"

@@ -112,11 +112,15 @@ struct PolicyOptions: ParsableArguments {
     options.allowEmpty = allowEmpty
     options.isLenient = lenient
     let loaded = PolicySources(paths: policies, options: options).load()
-    for diagnostic in loaded.diagnostics { StandardError.write(diagnostic.description) }
-    if loaded.hasErrors {
-      throw stop(loaded.diagnostics)
-    }
+    let diagnostics = loaded.diagnostics + undecidable(in: loaded.policies).map { $0.diagnostic(readsFile: true) }
+    for diagnostic in diagnostics { StandardError.write(diagnostic.description) }
+    if diagnostics.contains(where: { $0.severity == .error }) { throw stop(diagnostics) }
     return loaded
+  }
+
+  /// The policies that `--older` makes undecidable.
+  func undecidable(in policies: PolicySet) -> [UndecidablePolicy] {
+    policies.undecidablePolicies(MeshSettings(olderBehaviors: Set(olderBehaviors)))
   }
 
   private func stop(_ diagnostics: [Diagnostic]) -> ExitCode {

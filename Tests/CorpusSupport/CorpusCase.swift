@@ -97,7 +97,7 @@ package struct CorpusCase: Sendable, CustomStringConvertible {
   package var mesh: MeshSettings
   /// Kubernetes objects as YAML.
   package var objects: String
-  /// Kubernetes objects that Istio's webhook refuses, decided as they would be if they had passed it.
+  /// Kubernetes objects that Istio's webhook refuses, decided as its proxies decide them where nobody asks it.
   package var unvalidated: [JSON]
   package var checks: [CorpusCheck]
   /// What has to be built before the case can be decided.

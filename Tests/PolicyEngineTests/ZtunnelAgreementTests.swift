@@ -57,8 +57,8 @@ import Testing
     var request = Request()
     request.setPeerKnown()
     func target(_ snapshot: Snapshot, isWaypoint: Bool) -> Target {
-      isWaypoint
-        ? snapshot.target(waypointIn: "a", labels: [:], service: nil) : snapshot.target(namespace: "a", labels: [:])
+      let waypoint = snapshot.target(waypointIn: "a", labels: [gatewayNameLabel: "gw"], service: nil)
+      return isWaypoint ? waypoint ?? snapshot.target(namespace: "b", labels: [:]) : snapshot.target(namespace: "a", labels: [:])
     }
     for profile in Profile.allCases {
       let (right, wrong) = profile == .ztunnel ? (ztunnel, envoy) : (envoy, ztunnel)

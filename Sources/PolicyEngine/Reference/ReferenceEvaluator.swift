@@ -71,6 +71,8 @@ public struct ReferenceEvaluator: Sendable {
     }
     let scope = AttachmentScope(
       namespace: namespace, labels: labels, isWaypoint: profile == .waypoint, service: service, root: mesh.rootNamespace)
+    // A waypoint's pod is no sidecar and no gateway.
+    if scope.isWaypointPod, profile != .waypoint { return finding(.deny, .unsupportedProfile) }
     if policies.unusable.contains(where: { reaches($0.reach, scope) }) { return finding(.deny, .policyUnusable) }
     let attached = policies.policies.filter { $0.attachment.attaches(from: $0.metadata.key.namespace, to: scope) }
     let enforced = attached.filter { !$0.isDryRun }

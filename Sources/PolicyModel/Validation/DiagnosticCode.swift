@@ -52,6 +52,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case numberOutOfRange = "number-out-of-range"
   case outOfMemory = "out-of-memory"
   case pathTemplateInvalid = "path-template-invalid"
+  case patternUndecidable = "pattern-undecidable"
   case peerAuthenticationOutdone = "peer-authentication-outdone"
   case portInvalid = "port-invalid"
   case portLevelEmpty = "port-level-empty"

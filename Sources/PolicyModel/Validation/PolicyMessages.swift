@@ -103,6 +103,14 @@ extension Message {
       help: "`{*}` stands for one whole segment, `{**}` for the rest, as in \"/shop/{*}/items/{**}\"",
       tolerance: isTemplate ? .never : .byCode)
   }
+  /// A value that older releases of Istio made a regular expression of.
+  package static func patternUndecidable(_ value: String, attribute: String) -> Message {
+    Message(
+      .patternUndecidable, "\(quoted(value)) in `\(attribute)` is a regular expression to the releases that `unquoted-dots` stands for",
+      help: "write it with letters, digits, `-`, `_`, dots and slashes, and a star only where the release translates it; "
+        + "or leave `--older unquoted-dots` out, if the mesh's release is newer",
+      tolerance: .never)
+  }
   /// `winner` is the object that counts.
   package static func peerAuthenticationOutdone(_ key: String, by winner: String) -> Message {
     Message(

@@ -105,6 +105,7 @@ struct RequestArguments: ParsableArguments {
     if let port { request.setPort(port) }
     if let sni { RequestFilling.setSNI(Array(sni.utf8), in: &request) }
     if let sourceIP { request.setSourceIP(try Self.address(sourceIP, "--source-ip")) }
+    RequestFilling.enterProxy(profile, in: &request)
     if let destinationIP { request.setDestinationIP(try Self.address(destinationIP, "--destination-ip")) }
     if let remoteIP {
       request.setRemoteIP(try Self.address(remoteIP, "--remote-ip"))

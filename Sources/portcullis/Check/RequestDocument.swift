@@ -62,6 +62,7 @@ struct RequestDocument {
     let from = try source.map { try fillSource($0, into: &request) } ?? "?"
     guard let destination = root["destination"] else { throw RequestDocumentError("`destination` is missing") }
     let (to, profile, workload) = try fillDestination(destination, snapshot, into: &request)
+    RequestFilling.enterProxy(profile, in: &request)
     request.honorsRequestAuthentication = tokens == .requestAuthentication
     if let sni = root["sni"] { RequestFilling.setSNI(try Self.bytes(sni, "sni"), in: &request) }
     if let http = root["http"] {
@@ -148,7 +149,9 @@ struct RequestDocument {
         help: "correct the name, or add a manifest of the Namespace to `--policies`")
     }
     let service = try self.service(destination)
-    return (name.string, profile, try Question.Destination(namespace: name, labels: labels, profile: profile, service: service))
+    return (
+      name.string, profile, try Question.Destination(namespace: name, labels: labels, profile: profile, service: service, in: snapshot)
+    )
   }
 
   /// What a waypoint is asked for; `none` where that is null.

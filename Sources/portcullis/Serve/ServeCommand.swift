@@ -56,7 +56,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
     let board = StatusBoard(loaded.status)
     logger.info("loaded", metadata: PolicyLog.metadata(loaded.status, first))
-    let policyService = PolicyService(loaded: loaded, publisher: publisher, board: board, logger: logger)
+    let policyService = PolicyService(loaded: loaded, options: policies, publisher: publisher, board: board, logger: logger)
     let listening = zip(options.listenOptions.addresses, server.ports).map { ListeningAddress.text($0.text, port: $1) }
     var services: [any Service] = [policyService]
     // Standard input is read once.
