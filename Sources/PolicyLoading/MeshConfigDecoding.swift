@@ -46,8 +46,9 @@ extension NodeReader {
 
   /// Reads the settings; what is wrong with them is reported.
   mutating func meshConfig(_ root: NodeIndex) -> LoadedMeshConfig {
-    checkLeniently(root, .meshConfig, alsoKnown: otherMeshFields, path: "MeshConfig")
     var settings = LoadedMeshConfig()
+    guard !refuseOtherDocument(root) else { return settings }
+    checkLeniently(root, .meshConfig, alsoKnown: otherMeshFields, path: "MeshConfig")
     if let domain = text(root, "trustDomain") {
       let own = Located(spiffeTrustDomain(domain.value), domain.span)
       checkTrustDomain(own, path: "trustDomain")
@@ -91,6 +92,24 @@ extension NodeReader {
       }
     }
     return found
+  }
+
+  /// Reports a document that is no MeshConfig, such as the values of a Helm chart: all of its settings would be ignored, and the defaults in
+  /// force. One misspelt field is enough to be taken for a MeshConfig, and is refused as such.
+  private mutating func refuseOtherDocument(_ root: NodeIndex) -> Bool {
+    let written = entries(root)
+    if let inner = written.first(where: { document.isScalar($0.key, "meshConfig") }) {
+      report(.meshConfigBelow(), at: document[inner.key].span)
+      return true
+    }
+    let known = Schema.meshConfig.keys
+    let isMeshConfig = written.contains { entry in
+      (known + otherMeshFields).contains { document.isScalar(entry.key, $0) }
+        || suggestion(for: document.string(entry.key), among: known.map { "\($0)" }) != nil
+    }
+    guard let first = written.first, !isMeshConfig else { return false }
+    report(.meshConfigForeign(document.string(first.key)), at: document[first.key].span)
+    return true
   }
 
   /// Checks the fields of `schema`, skips those of `alsoKnown`, refuses misspellings of the former and warns of all others.

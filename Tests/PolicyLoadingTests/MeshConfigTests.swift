@@ -77,7 +77,13 @@ private let cases: [(String, [String], Bool)] = [
   ("extensionProvider: []", ["field-unknown"], false),
   ("pathNormalisation: {}", ["field-unknown"], false),
   ("enableAutoMtls: true\ndefaultProviders: {}\nmeshMTLS: {}", [], true),
-  ("somethingNew: {a: 1}", ["field-ignored"], true),
+  ("somethingNew: {a: 1}\naccessLogFile: x", ["field-ignored"], true),
+  // What has no field of a MeshConfig is none, and one inside of another document is not found there.
+  ("somethingNew: {a: 1}", ["document-invalid"], false),
+  ("global: {hub: x}\nmeshConfig: {trustDomain: a}", ["document-invalid"], false),
+  ("trustDomain: b\nmeshConfig: {trustDomain: a}", ["document-invalid"], false),
+  ("meshConfig: null", ["document-invalid"], false),
+  ("{apiVersion: v1, kind: ConfigMap, data: {mesh: 'values: 1'}}", ["document-invalid"], false),
   // Documents.
   ("", ["document-invalid"], false),
   ("# nothing", ["document-invalid"], false),
@@ -145,6 +151,17 @@ private let cases: [(String, [String], Bool)] = [
     let answer = mesh(text)
     #expect(answer.codes == codes, "\(text)\n\(answer.messages)")
     #expect((answer.settings != nil) == hasSettings)
+  }
+
+  @Test func `the values of a Helm chart are told from it`() {
+    let values = mesh("global: {hub: x}\nmeshConfig: {trustDomain: a}\n")
+    #expect(
+      values.messages == """
+        mesh.yaml:2:1: error: a MeshConfig has no field `meshConfig`; this looks like the values of a Helm chart [document-invalid]
+          meshConfig: {trustDomain: a}
+          ^^^^^^^^^^
+          = help: did you mean what stands below `meshConfig`? Write that to a file of its own
+        """, "\(values.messages)")
   }
 
   @Test func `says what it says and nothing else`() {

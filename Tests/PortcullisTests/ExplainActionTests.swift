@@ -333,7 +333,7 @@ internal import Testing
             reason    unknown-metadata: the proxy's metadata that a rule tests was not sent
             policy    ns[shop]-policy[token]-rule[3] (ALLOW)
             at        token.yaml:13:5
-            = help: give `http.metadata` in a file for `--requests`; nothing is assumed
+            = help: give `http.metadata` (TCP: `metadata`) in a file for `--requests`; nothing is assumed
             snapshot  …
             checked   the reference evaluator says the same
 

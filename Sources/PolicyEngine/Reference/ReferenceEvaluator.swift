@@ -207,7 +207,9 @@ public struct ReferenceEvaluator: Sendable {
 
   /// The attribute, or one of the values (an address or a port that is none).
   func isInexpressible(_ constraint: Constraint, _ request: Request) -> Bool {
-    isInexpressible(constraint.attribute, request)
+    // Without values nothing has to be expressed.
+    if constraint.demandsNothing { return false }
+    return isInexpressible(constraint.attribute, request)
       || (constraint.values + constraint.notValues).contains { !ReferenceMatching.isExpressible($0.value, constraint.attribute) }
   }
 
