@@ -115,6 +115,13 @@ static void finished(event *event, worker *worker, bool ok) {
 }
 
 static void start(unary_call *call, worker *worker, const grpc_op *operations, size_t operation_count) {
+  if (worker->closed) {
+    // Nobody waits for this answer: the server shuts down only when all clients are gone.
+    count(worker, COUNT_CANCELLED);
+    release(call, worker);
+    count(worker, COUNT_ENDED);
+    return;
+  }
   if (grpc_call_start_batch(call->call, operations, operation_count, &call->finished, NULL) == GRPC_CALL_OK) return;
   // Nothing of the batch was started, so no event will come; dropping the call cancels it.
   count(worker, COUNT_INTERNAL_ERRORS);

@@ -178,6 +178,10 @@ static void watch_arrived(event *event, worker *worker, bool ok) {
     return;
   }
   watch_request(worker);
+  if (worker->closed) {
+    watch_free(arrived);
+    return;
+  }
   count(worker, COUNT_HEALTH_WATCHES);
   bool readable = read_service(arrived->payload, worker->arena, &arrived->known_service);
   grpc_op operation;

@@ -68,6 +68,10 @@ struct worker {
   pthread_t thread;
   bool thread_started;
   grpc_completion_queue *queue;
+  /// The queue takes no more operations: the core ends the process when one is begun all the same. Written and read by this
+  /// worker's thread alone, which is why it closes its queue itself, when `close` comes.
+  bool closed;
+  event close;
   extauthz_arena *arena;
   /// Idle call objects.
   unary_call *idle;

@@ -35,6 +35,14 @@ static void *work(void *argument) {
   }
 }
 
+/// The last event that is sent to a worker on purpose. Calls whose clients are gone may still lie behind it.
+static void close_queue(event *event, worker *worker, bool ok) {
+  (void)event;
+  (void)ok;
+  worker->closed = true;
+  grpc_completion_queue_shutdown(worker->queue);
+}
+
 /// Memory of all connections together, at least.
 static const size_t min_quota = 256 * 1024 * 1024;
 
@@ -90,6 +98,7 @@ static bool create_workers(extauthz_server *server, const extauthz_server_option
   for (uint32_t i = 0; i < wanted; i++) {
     server->workers[i].server = server;
     server->workers[i].index = i;
+    server->workers[i].close.run = close_queue;
     server->workers[i].queue = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(server->server, server->workers[i].queue, NULL);
     server->workers[i].arena = extauthz_arena_create(0);
@@ -222,7 +231,9 @@ void extauthz_server_destroy(extauthz_server *server) {
   if (server == NULL) return;
   extauthz_server_drain(server, 0);
   for (uint32_t i = 0; i < server->worker_count; i++) {
-    if (server->workers[i].queue != NULL) grpc_completion_queue_shutdown(server->workers[i].queue);
+    worker *each = &server->workers[i];
+    // The server has shut down, so this says so once more, at once: that is how an event of ours gets into a queue.
+    if (each->queue != NULL) grpc_server_shutdown_and_notify(server->server, each->queue, &each->close);
   }
   for (uint32_t i = 0; i < server->worker_count; i++) {
     worker *each = &server->workers[i];

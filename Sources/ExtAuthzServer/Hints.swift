@@ -23,6 +23,8 @@ enum ServiceHint: Equatable {
   /// What a waypoint is asked for; `nil` when the hint is not there.
   var service: ServiceHint?
   var remoteIP: IPAddress?
+  /// The connection's peer, where `source.address` is somebody else; `.some(nil)` for one that has no IP address.
+  var sourceIP: IPAddress??
   /// The peer's names as a waypoint keeps them: its own connection has none, because HBONE ends at another listener of the proxy.
   var peer = unsafe extauthz_bytes()
 
@@ -67,6 +69,7 @@ enum ServiceHint: Equatable {
       remoteIP = address
       return true
     }
+    if unsafe key.equals("source-ip") { return unsafe setSourceIP(pair.value) }
     return false
   }
 
@@ -91,6 +94,16 @@ enum ServiceHint: Equatable {
     }
     guard service == nil || service == hint else { return false }
     service = hint
+    return true
+  }
+
+  /// An address, or what Envoy says of a connection from one of its own listeners (`envoy://…`) or over a unix socket (its path, or `@` and
+  /// its name): no block contains those.
+  private mutating func setSourceIP(_ value: extauthz_bytes) -> Bool {
+    let address = unsafe IPAddress(value.span)
+    let isElsewhere = unsafe value.hasPrefix("envoy://") || value.hasPrefix("/") || value.hasPrefix("@")
+    guard address != nil || isElsewhere, sourceIP == nil || sourceIP == .some(address) else { return false }
+    sourceIP = .some(address)
     return true
   }
 

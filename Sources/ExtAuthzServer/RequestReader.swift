@@ -26,7 +26,12 @@ struct RequestReader {
     request.honorsRequestAuthentication = belief.tokens == .requestAuthentication
     let source = unsafe wire.pointee.source.address
     let destination = unsafe wire.pointee.destination.address
-    if let address = unsafe Self.address(source) { request.setSourceIP(address) }
+    if let address = hints.sourceIP {
+      request.setSourceIP(address)
+    } else if hints.profile != .waypoint, let address = unsafe Self.address(source) {
+      // A waypoint decides behind a listener of its own, so its connection's peer is not the client that Envoy writes here.
+      request.setSourceIP(address)
+    }
     if let address = unsafe Self.address(destination) { request.setDestinationIP(address) }
     if let port = hints.port {
       request.setPort(port)

@@ -63,7 +63,7 @@ struct WorkloadResolver {
     return belief.infersWorkload ? unsafe inferred(destination, snapshot) : nil
   }
 
-  /// The target of `portcullis.namespace` and `portcullis.labels`; `nil` when the labels are malformed.
+  /// The target of `portcullis.namespace` and `portcullis.labels`; `nil` when the labels are malformed, or not those of a waypoint.
   private mutating func hintedTarget(_ hints: borrowing Hints, _ snapshot: Snapshot, service: ServiceName? = nil) -> Target? {
     let isWaypoint = hints.profile == .waypoint
     key.removeAll(keepingCapacity: true)
@@ -74,10 +74,8 @@ struct WorkloadResolver {
     if let known = byLabels[key] { return known }
     guard let labels = unsafe Self.labels(hints.labels.copy) else { return nil }
     let namespace = unsafe ExactText(String(decoding: hints.namespace.copy, as: UTF8.self))
-    return remember(
-      isWaypoint
-        ? snapshot.target(waypointIn: namespace, labels: labels, service: service)
-        : snapshot.target(namespace: namespace, labels: labels))
+    guard isWaypoint else { return remember(snapshot.target(namespace: namespace, labels: labels)) }
+    return snapshot.target(waypointIn: namespace, labels: labels, service: service).map { remember($0) }
   }
 
   /// The target of `destination.labels`; `nil` when the destination's principal names no namespace.
@@ -136,8 +134,7 @@ struct WorkloadResolver {
     guard let hint = hints.service else { return .denied(.unknownService) }
     var service: ServiceName?
     if case .named(let name) = hint {
-      let namespace = name.namespace.bytes
-      guard snapshot.knows(namespace: namespace.span) else { return .denied(.unknownService) }
+      guard snapshot.mayBe(service: name) else { return .denied(.unknownService) }
       service = name
     }
     if let pin {

@@ -14,7 +14,9 @@ struct ContentHash {
     for object in set.peerAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
     for object in set.requestAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
     for workload in set.workloads.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(workload) }
-    for policy in set.unusable.sorted(by: { $0.key < $1.key }) { hash.add(policy.key) }
+    for policy in set.unusable.sorted(by: { $0.key < $1.key }) { hash.add(policy) }
+    // Waypoints are found by their Gateways, services and namespaces by being there.
+    for key in set.inventory.map(\.metadata.key).sorted() { hash.add(key) }
     let digits = String(hash.state, radix: 16)
     return ExactText(String(repeating: "0", count: 16 - digits.utf8.count) + digits)
   }
@@ -41,10 +43,22 @@ struct ContentHash {
     add(key.name)
   }
 
+  private mutating func add(_ policy: UnusablePolicy) {
+    add(policy.key)
+    switch policy.reach {
+    case .everywhere: add(-1)
+    case .namespace(let namespace, let selector):
+      add(namespace)
+      add(selector)
+    }
+  }
+
   private mutating func add(_ mesh: MeshSettings) {
     add(mesh.trustDomain)
     add(mesh.trustDomainAliases.count)
     for alias in mesh.trustDomainAliases { add(alias) }
+    add(mesh.acceptedTrustDomains.count)
+    for domain in mesh.acceptedTrustDomains { add(domain) }
     add(mesh.rootNamespace)
     add(mesh.pathNormalization.rawValue)
     add(mesh.delegatedProviders.count)

@@ -9,9 +9,9 @@ public enum DataPlane: UInt8, Sendable, Hashable {
   /// Ambient mode's node proxy (Istio, pilot/pkg/serviceregistry/ambient; ztunnel, src/rbac.rs).
   case ztunnel
 
-  /// The trust domains of which a peer must be. ztunnel compares with that of its own certificate and knows no aliases.
+  /// The trust domains of which a peer must be. ztunnel compares with that of its own certificate and knows no others.
   func trustDomains(of mesh: MeshSettings) -> [ExactText] {
-    self == .ztunnel ? [mesh.trustDomain] : mesh.allTrustDomains
+    self == .ztunnel ? [mesh.trustDomain] : mesh.allTrustDomains + mesh.acceptedTrustDomains
   }
 }
 

@@ -10,36 +10,56 @@ extension MeshSettings {
   var hasWildDots: Bool { olderBehaviors.contains(.unquotedDots) }
 }
 
+/// A policy that nobody here can decide as older releases did.
+public struct UndecidablePolicy: Sendable {
+  /// What stands for it: everything that it could apply to is denied.
+  public var policy: UnusablePolicy
+  /// The first of its values that was a regular expression.
+  public var value: Located<ExactText>
+  /// What the value is compared with.
+  public var attribute: Attribute
+}
+
 extension PolicySet {
   /// The set without policies that cannot be decided as older releases did; those are unusable.
   func refusingUndecidable(_ mesh: MeshSettings) -> PolicySet {
-    guard mesh.hasWildDots, policies.contains(where: \.hasExpression) else { return self }
+    let undecidable = undecidablePolicies(mesh)
+    guard !undecidable.isEmpty else { return self }
     var set = self
-    set.policies.removeAll(where: \.hasExpression)
-    for policy in policies where policy.hasExpression {
-      var selector = LabelSelector()
-      if case .selector(let own) = policy.attachment { selector = own }
-      set.unusable.append(
-        UnusablePolicy(
-          key: policy.metadata.key, location: policy.metadata.location, reach: .namespace(policy.metadata.key.namespace, selector)))
-    }
+    set.policies.removeAll { $0.expression != nil }
+    // What is only recorded denies nothing when it cannot be decided; it is left out.
+    let enforced = Set(policies.filter(\.isEnforced).map(\.metadata.key))
+    set.unusable += undecidable.map(\.policy).filter { enforced.contains($0.key) }
     return set
   }
 
-  /// The policies that `unquoted-dots` makes unusable, for whoever reports them.
-  public func undecidablePolicies(_ mesh: MeshSettings) -> [AuthorizationPolicy] {
-    mesh.hasWildDots ? policies.filter(\.hasExpression) : []
+  /// The policies that `unquoted-dots` makes unusable for Envoy, for whoever reports them. O(values).
+  public func undecidablePolicies(_ mesh: MeshSettings) -> [UndecidablePolicy] {
+    guard mesh.hasWildDots else { return [] }
+    return policies.compactMap { policy in
+      guard let (value, attribute) = policy.expression else { return nil }
+      var selector = LabelSelector()
+      if case .selector(let own) = policy.attachment { selector = own }
+      let key = policy.metadata.key
+      let unusable = UnusablePolicy(key: key, location: policy.metadata.location, reach: .namespace(key.namespace, selector))
+      return UndecidablePolicy(policy: unusable, value: value, attribute: attribute)
+    }
   }
 }
 
 extension AuthorizationPolicy {
-  /// Whether a value that was put into an expression holds anything with a meaning there but dots, and stars where Istio translated them.
-  fileprivate var hasExpression: Bool {
-    rules.compactMap { $0 }.contains { rule in
-      ((rule.sources + rule.operations).flatMap(\.constraints) + rule.conditions).contains { constraint in
-        (constraint.values + constraint.notValues).contains { Self.isExpression($0.value, constraint.attribute) }
+  /// Whether a match can change the decision.
+  fileprivate var isEnforced: Bool { action != .audit && (!isDryRun || action == .custom) }
+
+  /// The first value that was put into an expression and holds anything with a meaning there but dots, and stars where Istio translated them.
+  fileprivate var expression: (Located<ExactText>, Attribute)? {
+    for rule in rules.compactMap({ $0 }) {
+      for constraint in (rule.sources + rule.operations).flatMap(\.constraints) + rule.conditions {
+        let value = (constraint.values + constraint.notValues).first { Self.isExpression($0.value, constraint.attribute) }
+        if let value { return (value, constraint.attribute) }
       }
     }
+    return nil
   }
 
   private static func isExpression(_ value: ExactText, _ attribute: Attribute) -> Bool {

@@ -110,12 +110,18 @@ struct AttachmentScope {
     return found
   }
 
+  /// Whether the labels say that the pod is a waypoint; asked about as another kind of proxy, it would lose the policies of its services.
+  var isWaypointPod: Bool { labels[gatewayClassLabel] == waypointClass }
+
   /// The Gateway whose pod this is, if any: the presence of the label makes a pod one of the Gateway API, whatever the proxy is.
   var gateway: ExactText? { labels[gatewayNameLabel] }
 }
 
 /// The label whose presence makes a pod a Gateway API pod (Istio: attachment, case B).
 let gatewayNameLabel: ExactText = "gateway.networking.k8s.io/gateway-name"
+
+/// The label with which Istio marks the pods of a Gateway's class.
+let gatewayClassLabel: ExactText = "gateway.networking.k8s.io/gateway-class-name"
 
 /// The API group of `Gateway` and `GatewayClass` target references.
 let gatewayAPIGroup: ExactText = "gateway.networking.k8s.io"

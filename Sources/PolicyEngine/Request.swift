@@ -73,6 +73,13 @@ public struct Request: Sendable {
     var isAmbiguous: Bool
   }
 
+  /// What a door said of the token.
+  struct GivenToken: Sendable {
+    var areClaimsKnown: Bool
+    var hasToken: Bool
+    var claims: [TreeEntry]
+  }
+
   /// A string of a claim or of metadata: the string itself, or one element of a list.
   struct TreeEntry: Sendable {
     var path: Slice
@@ -109,6 +116,8 @@ public struct Request: Sendable {
   /// Whether there was a token; it may hold no claim that is a string.
   var hasToken = false
   var claims: [TreeEntry] = []
+  /// The token as a door filled it in, once reading it under rules has changed it.
+  var givenToken: GivenToken?
   /// Whether only tokens count that an attached RequestAuthentication accepts; else they count as the proxy verified them.
   public var honorsRequestAuthentication = false
   var isMetadataComplete = false
@@ -138,6 +147,7 @@ public struct Request: Sendable {
     headers.removeAll(keepingCapacity: headers.capacity <= 1024)
     areClaimsKnown = false
     areClaimsHidden = false
+    givenToken = nil
     hasToken = false
     claims.removeAll(keepingCapacity: claims.capacity <= 1024)
     honorsRequestAuthentication = false

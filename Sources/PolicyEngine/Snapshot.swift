@@ -14,6 +14,8 @@ public struct Target: Sendable, Hashable {
   let strictExceptions: [UInt16]
   /// Whether the proxy is a waypoint.
   let isWaypoint: Bool
+  /// Whether the pod's labels say that it is one.
+  let isWaypointPod: Bool
   /// Whether its CUSTOM policies name more than one provider, where Istio allows one.
   let hasSeveralProviders: Bool
   /// What its RequestAuthentications say.
@@ -97,9 +99,17 @@ public final class Snapshot: Sendable {
     attachments.target(namespace: namespace, labels: labels)
   }
 
-  /// What is attached to a waypoint with these labels, for traffic to a service; `nil` for traffic to a workload's own address.
-  public func target(waypointIn namespace: ExactText, labels: [ExactText: ExactText], service: ServiceName?) -> Target {
-    attachments.target(namespace: namespace, labels: labels, isWaypoint: true, service: service)
+  /// What is attached to a waypoint with these labels, for traffic to a service (`nil`: to a workload's own address). `nil` without the label
+  /// of a Gateway: pods without it are no waypoints, and no policy would name them.
+  public func target(waypointIn namespace: ExactText, labels: [ExactText: ExactText], service: ServiceName?) -> Target? {
+    guard labels[gatewayNameLabel] != nil else { return nil }
+    return attachments.target(namespace: namespace, labels: labels, isWaypoint: true, service: service)
+  }
+
+  /// Whether a service can be meant: where services of its namespace are loaded, it must be among them; else its namespace must be known.
+  public func mayBe(service: ServiceName) -> Bool {
+    let namespace = service.namespace.bytes
+    return waypoints.isLoaded(service) ?? knows(namespace: namespace.span)
   }
 
   /// The same for the waypoint named `namespace/name` or `namespace/kind/name`: a workload with the label of its Gateway, or the Gateway.
@@ -111,6 +121,9 @@ public final class Snapshot: Sendable {
 
   /// Namespace and labels of the pods of the waypoint of this name.
   public func waypoint(named name: Span<UInt8>) -> (namespace: ExactText, labels: [ExactText: ExactText])? { waypoints.find(name) }
+
+  /// Whether a loaded object is this service, or a policy names it.
+  public func knows(service: ServiceName) -> Bool { waypoints.knows(service) }
 
   /// Whether any loaded object is in this namespace, or is it. A name that nothing knows is more likely a slip than a namespace.
   public func knows(namespace: Span<UInt8>) -> Bool { workloads.knows(namespace: namespace) }

@@ -38,7 +38,7 @@ struct LastGoodState: Sendable {
     after.status.reloads += 1
     after.status.lastReload = now
     after.status.unreadable = Self.unreadable(reading, before: status.unreadable, now: now)
-    after.status.diagnostics = step.diagnostics
+    after.status.diagnostics = step.diagnostics + warningsOfOutdoneModes(after.order)
 
     let isEmpty = !after.order.contains { if case .policy = $0.object { true } else { false } }
     // At first, errors say why there is none, and are enough to stop.

@@ -27,6 +27,13 @@ public struct UnusableObject: Sendable {
   public var since: Int64
   /// What is wrong, as one sentence.
   public var reason: String
+
+  /// Makes an entry.
+  public init(policy: UnusablePolicy, since: Int64, reason: String) {
+    self.policy = policy
+    self.since = since
+    self.reason = reason
+  }
 }
 
 /// A file, directory or root that cannot be read; what it held stays in force.

@@ -9,13 +9,17 @@ extension Schema {
     (
       "pathNormalization",
       .object(Schema([("normalization", .choice(["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]))]))
-    ), ("extensionProviders", .other),
+    ), ("extensionProviders", .other), ("caCertificates", .other),
   ])
+  fileprivate static let caCertificate = Schema([("trustDomains", .texts(filled: true))])
 }
+
+/// The other fields of an entry of `caCertificates`.
+private let otherCertificateFields: [StaticString] = ["pem", "spiffeBundleUrl", "certSigners"]
 
 /// The other fields of a MeshConfig (istio/api mesh/v1alpha1), of Istio 1.31 and some that it had before.
 private let otherMeshFields: [StaticString] = [
-  "accessLogEncoding", "accessLogFile", "accessLogFormat", "ca", "caCertificates", "certificates", "configSources", "connectTimeout",
+  "accessLogEncoding", "accessLogFile", "accessLogFormat", "ca", "certificates", "configSources", "connectTimeout",
   "defaultConfig", "defaultDestinationRuleExportTo", "defaultHttpRetryPolicy", "defaultProviders", "defaultServiceExportTo",
   "defaultTrafficPolicy", "defaultVirtualServiceExportTo", "disableEnvoyListenerLog", "discoverySelectors", "dnsRefreshRate",
   "enableAutoMtls", "enableEnvoyAccessLogService", "enablePrometheusMerge", "enableTracing", "h2UpgradePolicy", "hboneIdleTimeout",
@@ -42,8 +46,9 @@ extension NodeReader {
 
   /// Reads the settings; what is wrong with them is reported.
   mutating func meshConfig(_ root: NodeIndex) -> LoadedMeshConfig {
-    checkLeniently(root, .meshConfig, alsoKnown: otherMeshFields, path: "MeshConfig")
     var settings = LoadedMeshConfig()
+    guard !refuseOtherDocument(root) else { return settings }
+    checkLeniently(root, .meshConfig, alsoKnown: otherMeshFields, path: "MeshConfig")
     if let domain = text(root, "trustDomain") {
       let own = Located(spiffeTrustDomain(domain.value), domain.span)
       checkTrustDomain(own, path: "trustDomain")
@@ -61,8 +66,50 @@ extension NodeReader {
     if let word = text(object(root, "pathNormalization"), "normalization") {
       settings.pathNormalization = word.value == "DEFAULT" ? .base : MeshSettings.PathNormalization(rawValue: word.value.string)
     }
+    if let entry = entry(root, "caCertificates") { settings.acceptedTrustDomains = acceptedTrustDomains(entry) }
     if let entry = entry(root, "extensionProviders") { settings.extensionProviders = extensionProviders(entry) }
     return settings
+  }
+
+  /// The trust domains of the certificates that the mesh takes beside its own.
+  private mutating func acceptedTrustDomains(_ entry: Entry) -> [ExactText] {
+    let path = "caCertificates"
+    guard let list = sequence(entry, path: path) else { return [] }
+    var found: [ExactText] = []
+    for item in items(list) {
+      guard document[item].kind == .mapping else {
+        let message: Message =
+          isNull(item) ? .entryNull(path) : .wrongType(path, expected: "a list of mappings", found: name(of: item), help: nil)
+        report(message, at: document[item].span)
+        continue
+      }
+      checkLeniently(item, .caCertificate, alsoKnown: otherCertificateFields, path: path)
+      for domain in textList(item, "trustDomains") where !domain.value.isEmpty {
+        if let why = peerTrustDomainRefusal(domain.value) {
+          report(.meshTrustDomain("\(path).trustDomains", domain.value.string, why: why), at: domain.span)
+        }
+        found.append(domain.value)
+      }
+    }
+    return found
+  }
+
+  /// Reports a document that is no MeshConfig, such as the values of a Helm chart: all of its settings would be ignored, and the defaults in
+  /// force. One misspelt field is enough to be taken for a MeshConfig, and is refused as such.
+  private mutating func refuseOtherDocument(_ root: NodeIndex) -> Bool {
+    let written = entries(root)
+    if let inner = written.first(where: { document.isScalar($0.key, "meshConfig") }) {
+      report(.meshConfigBelow(), at: document[inner.key].span)
+      return true
+    }
+    let known = Schema.meshConfig.keys
+    let isMeshConfig = written.contains { entry in
+      (known + otherMeshFields).contains { document.isScalar(entry.key, $0) }
+        || suggestion(for: document.string(entry.key), among: known.map { "\($0)" }) != nil
+    }
+    guard let first = written.first, !isMeshConfig else { return false }
+    report(.meshConfigForeign(document.string(first.key)), at: document[first.key].span)
+    return true
   }
 
   /// Checks the fields of `schema`, skips those of `alsoKnown`, refuses misspellings of the former and warns of all others.

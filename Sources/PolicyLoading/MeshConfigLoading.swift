@@ -9,6 +9,8 @@ public struct LoadedMeshConfig: Sendable, Hashable {
   public var trustDomain: ExactText?
   /// `trustDomainAliases`.
   public var trustDomainAliases: [ExactText]?
+  /// The `trustDomains` of all `caCertificates`.
+  public var acceptedTrustDomains: [ExactText]?
   /// `rootNamespace`.
   public var rootNamespace: ExactText?
   /// `pathNormalization.normalization`; Istio's `DEFAULT` is `base`.

@@ -33,6 +33,9 @@ extension NodeReader {
     var labels: [ExactText: ExactText] = [:]
     if let entry = self.entry(mapping, "labels") {
       labels = texts(entry, path: "metadata.labels")?.mapValues(\.value) ?? [:]
+      if header.group == ObjectKind.securityGroup, let revision = self.entry(entry.value, "istio.io/rev") {
+        report(.revisionLabel(document.string(revision.value)), at: span(revision))
+      }
     }
     let dryRun = annotations(mapping, header: header)
     let time = creationTime(mapping)
@@ -50,7 +53,7 @@ extension NodeReader {
     if header.group == ObjectKind.securityGroup { warnOfMissingNamespace(mapping, kind: kind, at: name.span) }
     let key = ObjectKey(kind: header.keyKind ?? "", namespace: namespace, name: name.value)
     let metadata = ObjectMetadata(
-      key: key, location: SourceLocation(file: file, span: name.span), creationTime: time ?? 0, labels: labels)
+      key: key, location: SourceLocation(file: file, span: name.span), creationTime: time ?? .max, labels: labels)
     return DecodedMetadata(metadata: metadata, dryRun: dryRun)
   }
 

@@ -152,6 +152,11 @@ extension NodeReader {
     return AuthorizationPolicy.TargetReference(group: pair[0], kind: pair[1], name: name.value)
   }
 
+  /// The labels that Istio's injector adds to pods (Istio, manifests/charts/istio-control/istio-discovery/files).
+  private static let injectedLabels: [StaticString] = [
+    "security.istio.io/tlsMode", "service.istio.io/canonical-name", "service.istio.io/canonical-revision",
+  ]
+
   /// Reads a workload selector and checks it as Istio's webhook does; nil when it is no mapping.
   mutating func selector(_ selectorEntry: Entry, path: String) -> LabelSelector? {
     guard let mapping = mapping(selectorEntry, path: path) else { return nil }
@@ -172,6 +177,9 @@ extension NodeReader {
       if key.utf8.contains(UInt8(ascii: "*")) { report(.labelStar(key), at: document[item.key].span) }
       if value.utf8.contains(UInt8(ascii: "*")) { report(.labelStar(value), at: span(item)) }
       if value.utf8.count > 63 { report(.labelValueLong(value), at: span(item)) }
+      if Self.injectedLabels.contains(where: { document.isScalar(item.key, $0) }) {
+        report(.selectorInjectedLabel(key), at: document[item.key].span)
+      }
     }
     return LabelSelector(matchLabels: labels.mapValues(\.value), form: .labels)
   }

@@ -158,6 +158,8 @@ extension NodeReader {
     let attribute = Attribute(conditionKey: key.value)
     var constraint = Constraint(attribute, span: key.span)
     switch attribute {
+    case .unknownKey where key.value.string.utf8.starts(with: "request.experimental.".utf8):
+      report(.conditionKeyNewer(key.value.string), at: key.span)
     case .unknownKey:
       let known = Attribute.plainKeys.keys.sorted().map(\.string) + ["request.headers[]", "request.auth.claims[]"]
       report(.conditionKeyUnknown(key.value.string, suggestion: suggestion(for: key.value.string, among: known)), at: key.span)
@@ -172,8 +174,7 @@ extension NodeReader {
     let written = [document.entry(node, "values"), document.entry(node, "notValues")].compactMap { $0?.value }
     let isEmpty = written.allSatisfy { !isNull($0) && document[$0].count == 0 }
     if isEmpty { report(.conditionWithoutValues(key.value.string), at: key.span) }
-    // One that demands nothing is not there, whatever its key; but a key that Istio does not know drops the rule even so.
-    if case .unknownKey = attribute { return constraint }
-    return constraint.values.isEmpty && constraint.notValues.isEmpty && isLenient ? nil : constraint
+    // One without values stays: Envoy never hears of it, but ztunnel does, and a key that Istio does not know drops the rule even so.
+    return constraint
   }
 }

@@ -28,10 +28,8 @@ extension Attribute {
       return .requestClaim(path)
     }
     if let rest = text.dropping(prefix: "experimental.envoy.filters.") {
-      guard let open = rest.firstIndex(of: UInt8(ascii: "[")), open > rest.startIndex, let inner = rest[open...].insideBrackets else {
-        return .malformedKey(key)
-      }
-      // Istio names the filter with the part `envoy.filters.` kept.
+      guard let open = rest.firstIndex(of: UInt8(ascii: "[")), let inner = rest[open...].insideBrackets else { return .malformedKey(key) }
+      // Istio names the filter with the part `envoy.filters.` kept; with nothing behind it, it is a filter that no proxy has.
       return .envoyMetadata(
         filter: ExactText("envoy.filters." + String(decoding: rest[..<open], as: UTF8.self)),
         key: ExactText(String(decoding: inner, as: UTF8.self)))

@@ -22,6 +22,10 @@ public struct Constraint: Sendable {
     self.notValues = notValues
     self.span = span
   }
+
+  /// Whether it demands nothing: Envoy is given no trace of it, whatever its attribute (Istio: each half is generated only with values).
+  /// Unlike Envoy, ztunnel sees that it was written.
+  package var demandsNothing: Bool { values.isEmpty && notValues.isEmpty }
 }
 
 /// What a constraint compares.

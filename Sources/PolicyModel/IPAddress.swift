@@ -1,6 +1,7 @@
 // IP addresses and blocks as bits.
 // Enters: text of a policy (`10.0.0.0/8`), of a manifest, or of a request. Leaves: 128 bits that compare in two operations.
-// Never here: allocation (requests come through the same parser), host names, zones, and leading zeros (Go's netip refuses them).
+// Never here: allocation for an address (requests come through the same parser), host names, zones of requests, and leading zeros (Go's
+// netip refuses them).
 
 /// An IPv4 or IPv6 address. IPv4 and IPv6 never match each other, nor does IPv4 match the `::ffff:` form (Envoy 1.40).
 public struct IPAddress: Sendable, Hashable {
@@ -163,11 +164,14 @@ public struct AddressBlock: Sendable, Hashable {
     self.base = address.masked(to: self.length)
   }
 
-  /// Parses what Istio accepts: an address, or address, slash and a decimal length without leading zeros.
+  /// Parses what Istio accepts: an address, or address, slash and a decimal length without leading zeros. An IPv6 address without length
+  /// may have a zone, `fe80::1%eth0`, which does not count (Go's netip, as Istio calls it).
   public init?(_ text: String) {
     let bytes = Array(text.utf8)
     guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else {
-      guard let address = IPAddress(bytes.span) else { return nil }
+      let percent = bytes.firstIndex(of: UInt8(ascii: "%"))
+      guard let address = IPAddress(Array(bytes[..<(percent ?? bytes.endIndex)]).span) else { return nil }
+      if let percent, address.isIPv4 || percent == bytes.endIndex - 1 { return nil }
       self.init(address, length: address.bitCount)
       return
     }

@@ -6,6 +6,9 @@ public struct MeshSettings: Sendable, Hashable {
   public var trustDomain: ExactText
   /// `trustDomainAliases`.
   public var trustDomainAliases: [ExactText]
+  /// Further trust domains whose peers the proxies' mutual TLS takes (Istio: those of the mesh's `caCertificates`). Policies do not know
+  /// them: no principal and no trust domain of a rule stands for one of these.
+  public var acceptedTrustDomains: [ExactText]
   /// `rootNamespace`: its policies apply to all namespaces.
   public var rootNamespace: ExactText
   /// `pathNormalization.normalization`.
@@ -45,18 +48,19 @@ public struct MeshSettings: Sendable, Hashable {
     case decodeAndMergeSlashes = "DECODE_AND_MERGE_SLASHES"
   }
 
-  /// The mesh's trust domain and its aliases.
+  /// The mesh's trust domain and its aliases: what a policy can mean by one of them.
   public var allTrustDomains: [ExactText] { [trustDomain] + trustDomainAliases }
 
   /// Istio's defaults.
   public init(
-    trustDomain: ExactText = "cluster.local", trustDomainAliases: [ExactText] = [], rootNamespace: ExactText = "istio-system",
-    pathNormalization: PathNormalization = .base, delegatedProviders: Set<ExactText> = [],
+    trustDomain: ExactText = "cluster.local", trustDomainAliases: [ExactText] = [], acceptedTrustDomains: [ExactText] = [],
+    rootNamespace: ExactText = "istio-system", pathNormalization: PathNormalization = .base, delegatedProviders: Set<ExactText> = [],
     extensionProviders: [ExactText: ExtensionProvider]? = nil, allowsSeveralCustomProviders: Bool = false,
     olderBehaviors: Set<OlderBehavior> = []
   ) {
     self.trustDomain = trustDomain
     self.trustDomainAliases = trustDomainAliases
+    self.acceptedTrustDomains = acceptedTrustDomains
     self.rootNamespace = rootNamespace
     self.pathNormalization = pathNormalization
     self.delegatedProviders = delegatedProviders

@@ -35,13 +35,14 @@ public struct ObjectMetadata: Sendable {
   public var key: ObjectKey
   /// The file and the span of the object's name (or of the document, when the name is missing).
   public var location: SourceLocation
-  /// `metadata.creationTimestamp` in Unix seconds; objects without one sort before all others (Istio: oldest wins).
+  /// `metadata.creationTimestamp` in Unix seconds. The largest number for objects without one: a cluster has yet to create them, and then
+  /// they are younger than all others (Istio: the oldest wins).
   public var creationTime: Int64
   /// `metadata.labels`.
   public var labels: [ExactText: ExactText]
 
   /// Collects the metadata.
-  public init(key: ObjectKey, location: SourceLocation, creationTime: Int64 = 0, labels: [ExactText: ExactText] = [:]) {
+  public init(key: ObjectKey, location: SourceLocation, creationTime: Int64 = .max, labels: [ExactText: ExactText] = [:]) {
     self.key = key
     self.location = location
     self.creationTime = creationTime

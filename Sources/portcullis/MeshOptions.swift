@@ -23,6 +23,11 @@ struct PolicyOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A further name of the trust domain; repeatable.", valueName: "domain"))
   var trustDomainAlias: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "A further trust domain whose peers mutual TLS takes, and that no policy means by the mesh's own; repeatable.", valueName: "domain"))
+  var acceptedTrustDomain: [String] = []
+
   @Option(help: ArgumentHelp("The namespace whose policies apply to all. (default: istio-system)", valueName: "namespace"))
   var rootNamespace: String?
 
@@ -76,6 +81,11 @@ struct PolicyOptions: ParsableArguments {
     for domain in [trustDomain].compactMap({ $0 }) + trustDomainAlias where domain.isEmpty || domain.contains("/") {
       throw ValidationError("`\(domain)` is not a trust domain: write it without `spiffe://` and slashes, such as `cluster.local`")
     }
+    for domain in acceptedTrustDomain {
+      if let why = peerTrustDomainRefusal(ExactText(domain)) {
+        throw ValidationError("`\(domain)` \(why): write it without `spiffe://` and slashes, such as `cluster.local`")
+      }
+    }
   }
 
   /// The settings: what an option says, else what the file says, else Istio's default. Reads the file and prints what is wrong with it;
@@ -87,6 +97,8 @@ struct PolicyOptions: ParsableArguments {
     var settings = MeshSettings()
     settings.trustDomain = trustDomain.map { spiffeTrustDomain(ExactText($0)) } ?? file?.trustDomain ?? settings.trustDomain
     settings.trustDomainAliases = trustDomainAlias.isEmpty ? file?.trustDomainAliases ?? [] : trustDomainAlias.map { ExactText($0) }
+    settings.acceptedTrustDomains =
+      acceptedTrustDomain.isEmpty ? file?.acceptedTrustDomains ?? [] : acceptedTrustDomain.map { ExactText($0) }
     settings.rootNamespace = rootNamespace.map { ExactText($0) } ?? file?.rootNamespace ?? settings.rootNamespace
     settings.pathNormalization = pathNormalization?.setting ?? file?.pathNormalization ?? settings.pathNormalization
     settings.delegatedProviders = Set((customDelegated + [providerName].compactMap { $0 }).map { ExactText($0) })
@@ -112,11 +124,15 @@ struct PolicyOptions: ParsableArguments {
     options.allowEmpty = allowEmpty
     options.isLenient = lenient
     let loaded = PolicySources(paths: policies, options: options).load()
-    for diagnostic in loaded.diagnostics { StandardError.write(diagnostic.description) }
-    if loaded.hasErrors {
-      throw stop(loaded.diagnostics)
-    }
+    let diagnostics = loaded.diagnostics + undecidable(in: loaded.policies).map { $0.diagnostic(readsFile: true) }
+    for diagnostic in diagnostics { StandardError.write(diagnostic.description) }
+    if diagnostics.contains(where: { $0.severity == .error }) { throw stop(diagnostics) }
     return loaded
+  }
+
+  /// The policies that `--older` makes undecidable.
+  func undecidable(in policies: PolicySet) -> [UndecidablePolicy] {
+    policies.undecidablePolicies(MeshSettings(olderBehaviors: Set(olderBehaviors)))
   }
 
   private func stop(_ diagnostics: [Diagnostic]) -> ExitCode {

@@ -97,7 +97,7 @@ package struct CorpusCase: Sendable, CustomStringConvertible {
   package var mesh: MeshSettings
   /// Kubernetes objects as YAML.
   package var objects: String
-  /// Kubernetes objects that Istio's webhook refuses, decided as they would be if they had passed it.
+  /// Kubernetes objects that Istio's webhook refuses, decided as its proxies decide them where nobody asks it.
   package var unvalidated: [JSON]
   package var checks: [CorpusCheck]
   /// What has to be built before the case can be decided.
@@ -122,13 +122,14 @@ package struct CorpusCase: Sendable, CustomStringConvertible {
     var mesh = MeshSettings()
     for (key, value) in try value.members(
       [
-        "trust_domain", "trust_domain_aliases", "root_namespace", "path_normalization", "delegated_providers", "extension_providers",
-        "older_behaviors", "several_custom_providers",
+        "trust_domain", "trust_domain_aliases", "accepted_trust_domains", "root_namespace", "path_normalization", "delegated_providers",
+        "extension_providers", "older_behaviors", "several_custom_providers",
       ])
     {
       switch key {
       case "trust_domain": mesh.trustDomain = ExactText(try value.text())
       case "trust_domain_aliases": mesh.trustDomainAliases = try value.texts().map { ExactText($0) }
+      case "accepted_trust_domains": mesh.acceptedTrustDomains = try value.texts().map { ExactText($0) }
       case "root_namespace": mesh.rootNamespace = ExactText(try value.text())
       case "delegated_providers": mesh.delegatedProviders = Set(try value.texts().map { ExactText($0) })
       case "extension_providers": mesh.extensionProviders = try providers(value)

@@ -25,6 +25,8 @@ package struct CorpusRequest {
       guard try tokens.text() == "request-authentication" else { throw CorpusError("unknown `jwt`") }
       request.honorsRequestAuthentication = true
     }
+    // HBONE hands requests on to a listener inside the waypoint: no block contains its peer.
+    if profile == .waypoint { request.setSourceIP(nil) }
     if let http = root["http"] { try fillHTTP(http, mesh) } else { request.isTCP = true }
   }
 
@@ -44,9 +46,12 @@ package struct CorpusRequest {
   }
 
   /// What is attached.
-  package func target(in snapshot: Snapshot) -> Target {
-    profile == .waypoint
-      ? snapshot.target(waypointIn: namespace, labels: labels, service: service) : snapshot.target(namespace: namespace, labels: labels)
+  package func target(in snapshot: Snapshot) throws -> Target {
+    guard profile == .waypoint else { return snapshot.target(namespace: namespace, labels: labels) }
+    guard let target = snapshot.target(waypointIn: namespace, labels: labels, service: service) else {
+      throw CorpusError("a waypoint without the label of its Gateway")
+    }
+    return target
   }
 
   private mutating func fillDestination(_ value: JSON) throws {

@@ -23,14 +23,14 @@ import Testing
         decision: "\(finding.verdict.name)", reason: "\(finding.reason.code)", policy: finding.rule.string,
         dryRun: finding.dryRun.map { "\($0.name)" })
       #expect(reference == expected, "reference, \(place)")
-      #expect(Self.compiled(set, one.mesh, door) == expected, "compiled, \(place)")
+      #expect(try Self.compiled(set, one.mesh, door) == expected, "compiled, \(place)")
       // Few rules are walked; among many, the index has to find them.
       guard door.isPeerKnown else { continue }
-      #expect(Self.compiled(Self.crowded(set), one.mesh, door) == expected, "compiled among many rules, \(place)")
+      #expect(try Self.compiled(Self.crowded(set), one.mesh, door) == expected, "compiled among many rules, \(place)")
       if let audit = check.audit {
         let snapshot = Snapshot(set, mesh: one.mesh, dataPlane: door.profile.dataPlane)
         var request = door.request
-        let decision = snapshot.decide(&request, on: door.target(in: snapshot), profile: door.profile)
+        let decision = snapshot.decide(&request, on: try door.target(in: snapshot), profile: door.profile)
         #expect(snapshot.name(of: decision.audit).string == audit, "audit, \(place)")
       }
     }
@@ -75,10 +75,10 @@ import Testing
     var description: String { "\(decision) (\(reason)) by \(policy), dry run \(dryRun ?? "none")" }
   }
 
-  static func compiled(_ set: PolicySet, _ mesh: MeshSettings, _ door: CorpusRequest) -> Outcome {
+  static func compiled(_ set: PolicySet, _ mesh: MeshSettings, _ door: CorpusRequest) throws -> Outcome {
     let snapshot = Snapshot(set, mesh: mesh, dataPlane: door.profile.dataPlane)
     var request = door.request
-    let decision = snapshot.decide(&request, on: door.target(in: snapshot), profile: door.profile)
+    let decision = snapshot.decide(&request, on: try door.target(in: snapshot), profile: door.profile)
     return Outcome(
       decision: "\(decision.verdict.name)", reason: "\(decision.reason.code)", policy: snapshot.name(of: decision.rule).string,
       dryRun: decision.dryRun.verdict.map { "\($0.name)" })

@@ -109,13 +109,13 @@ final class Client {
   /// Asks one side about a request for the workload of a set.
   func ask(_ side: Side, _ request: TestRequest, set index: Int) throws -> Verdict {
     let isTCP = world.sets[index].isTCP
-    if side == .envoy, world.mesh.isStrict, try !isAdmitted(request.peer.identity) {
+    if side == .envoy, world.mesh.isStrict || Identities.all[request.peer.identity].hasSPIFFEName, try !isAdmitted(request.peer.identity) {
       return isTCP ? Verdict(status: 403) : .refused
     }
     return try isTCP ? connect(side, request, index) : send(side, request, index)
   }
 
-  /// Whether a peer gets through mutual TLS as STRICT demands it.
+  /// Whether a peer gets through mutual TLS as STRICT demands it of all, and the other modes of those with a SPIFFE name.
   private func isAdmitted(_ identity: Int) throws -> Bool {
     if let known = admitted[identity] { return known }
     var isAdmitted = false

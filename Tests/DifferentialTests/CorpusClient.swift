@@ -103,7 +103,7 @@ struct CorpusClient {
       throw Inexpressible(reason: "a proxy knows addresses and ports")
     }
     let forwarded = facts.http?.headers?.last { $0[0].lowercased() == "x-forwarded-for" }?[1].split(separator: ",").last
-    if facts.profile == "sidecar", let forwarded, !forwarded.filter({ $0 != " " }).utf8.elementsEqual(remote.utf8) {
+    if facts.profile != "gateway", let forwarded, !forwarded.filter({ $0 != " " }).utf8.elementsEqual(remote.utf8) {
       throw Inexpressible(reason: "the proxy derives another client's address")
     }
     let family = remote.contains(":") ? 6 : 4

@@ -35,6 +35,8 @@ struct CorpusSite {
   let metadata: [(filter: String, key: String)]
   /// The attributes that policies test.
   let attributes: Set<Attribute>
+  /// At a waypoint, what is addressed.
+  let service: AddressedService?
   /// The first octet of its clients' addresses, which is 127 here.
   let octet: Substring?
 
@@ -45,13 +47,14 @@ struct CorpusSite {
     self.facts = facts
     attributes = set.attributes
     octet = facts.sourceOctet
+    service = try facts.profile == "waypoint" ? AddressedService(facts.service ?? "none") : nil
     let workload = Workload(
       metadata: ObjectMetadata(
         key: ObjectKey(kind: "Pod", namespace: ExactText(facts.namespace), name: "w"),
         location: SourceLocation(file: "corpus", span: .nowhere)),
       labels: Dictionary(uniqueKeysWithValues: facts.labels.map { (ExactText($0.key), ExactText($0.value)) }))
     do {
-      rbac = try EnvoyRBAC(set.onLoopback(octet), mesh: one.mesh, workload: workload, isTCP: facts.http == nil)
+      rbac = try EnvoyRBAC(set.onLoopback(octet), mesh: one.mesh, workload: workload, isTCP: facts.http == nil, waypointOf: service)
     } catch let problem as ExportProblem {
       throw Inexpressible(reason: set.policies.contains { $0.action == .custom } ? "CUSTOM is not exported" : "\(problem)")
     }
@@ -70,7 +73,7 @@ struct CorpusSite {
 
   /// The listener.
   func listener(port: UInt16, _ trust: CorpusTrust) throws -> String {
-    let filters = try facts.http == nil ? networkFilters() : connectionManager(trust)
+    let filters = try (service == nil ? "" : Self.keepingPeer) + (facts.http == nil ? networkFilters() : connectionManager(trust))
     return """
       - name: site-\(number)
         address: {socket_address: {address: \(address), port_value: \(port)}}
@@ -94,10 +97,23 @@ struct CorpusSite {
       """
   }
 
+  /// What the listener that ends HBONE keeps for the one that decides; here they are one.
+  private static let keepingPeer = """
+    - name: envoy.filters.network.set_filter_state
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config
+        on_downstream_tls_handshake:
+        - object_key: io.istio.peer_principal
+          factory_key: envoy.string
+          format_string: {text_format_source: {inline_string: "%DOWNSTREAM_PEER_URI_SAN%"}}
+
+    """
+
   private func options() throws -> EnvoyRBACOptions {
     var options = try EnvoyRBACOptions(workload: WorkloadName("any/any"))
     options.isTCP = facts.http == nil
     options.isGateway = facts.profile == "gateway"
+    options.service = service
     options.pathNormalization = normalization
     return options
   }

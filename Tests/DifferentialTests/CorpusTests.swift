@@ -65,9 +65,11 @@ extension `Portcullis and a real Envoy` {
 
     /// What cannot be asked in this way, by reason.
     private static let left: [String: Int] = [
-      "undecided: a proxy always knows": 32, "a proxy knows the whole request": 3, "a proxy knows addresses and ports": 1,
-      "PeerAuthentication is no RBAC": 40, "RequestAuthentication is no RBAC": 18, "CUSTOM is not exported": 19,
-      "ztunnel is not exported": 111, "waypoint is not exported": 26, "older releases are not exported": 10,
+      "undecided: a proxy always knows": 35, "a proxy knows the whole request": 3, "a proxy knows addresses and ports": 2,
+      "a proxy knows its peer": 1,
+      "PeerAuthentication is no RBAC": 61, "RequestAuthentication is no RBAC": 24, "CUSTOM is not exported": 6,
+      "the listener here is not inside a waypoint": 2, "no Envoy knows what it was asked about as": 2, "ztunnel is not exported": 111,
+      "older releases are not exported": 10,
       "a source address is of IPv6": 12, "a source block is not on loopback": 1, "the proxy derives another client's address": 1,
       "the proxy refuses the request: 400 http.invalid_authority": 3,
       "the proxy refuses the request: 400 path_normalization_failed": 1,
@@ -123,14 +125,16 @@ extension `Portcullis and a real Envoy` {
             tally.leave("undecided: a proxy always knows", one, index)
           } else if check.reason == "mtls-required" || check.reason == "untrusted-domain" {
             tally.leave("PeerAuthentication is no RBAC", one, index)
-          } else if facts[index].profile == "waypoint" || facts[index].profile == "ztunnel" {
-            tally.leave("\(facts[index].profile) is not exported", one, index)
+          } else if check.reason == "unsupported-profile" {
+            tally.leave("no Envoy knows what it was asked about as", one, index)
+          } else if facts[index].profile == "waypoint", set.attributes.contains(.sourceIP) {
+            tally.leave("the listener here is not inside a waypoint", one, index)
+          } else if facts[index].profile == "ztunnel" {
+            tally.leave("ztunnel is not exported", one, index)
           } else if !one.mesh.olderBehaviors.isEmpty {
             tally.leave("older releases are not exported", one, index)
           } else if facts[index].honorsRequestAuthentication || splitsClaims && facts[index].http?.claims != nil {
             tally.leave("RequestAuthentication is no RBAC", one, index)
-          } else if check.reason == "custom-provider-unusable" {
-            tally.leave("CUSTOM is not exported", one, index)
           } else if let group = groups.firstIndex(where: { facts[$0[0]].isSameSite(as: facts[index], set.attributes) }) {
             groups[group].append(index)
           } else {
@@ -157,6 +161,6 @@ extension CorpusFacts {
   /// Whether one listener can be for both.
   fileprivate func isSameSite(as other: CorpusFacts, _ attributes: Set<Attribute>) -> Bool {
     (sourceOctet == other.sourceOctet || !attributes.contains(.sourceIP)) && namespace == other.namespace && labels == other.labels
-      && profile == other.profile && (http == nil) == (other.http == nil)
+      && profile == other.profile && service == other.service && (http == nil) == (other.http == nil)
   }
 }

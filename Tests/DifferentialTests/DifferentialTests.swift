@@ -11,11 +11,15 @@ internal import Testing
 @Suite(.serialized) struct `Portcullis and a real Envoy` {
   private static func setting(_ name: String) -> UInt64? { ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } }
 
+  /// All that peers are of: where the gate refuses nobody, the policies are asked about everybody.
+  private static let domains = ["cluster.local", "td1", "old-td1", "a.b.example", "CLUSTER.local"]
+
   private static let meshes = [
-    TestMesh(),
-    TestMesh(trustDomain: "td1", aliases: ["old-td1", "cluster.local"], normalization: .merge, isDualStack: World.hasIPv6),
-    TestMesh(trustDomain: "a.b.example", normalization: .decode, trustedHops: 0),
-    TestMesh(aliases: ["td1"], normalization: .none, isStrict: true),
+    TestMesh(accepted: domains),
+    TestMesh(
+      trustDomain: "td1", aliases: ["old-td1", "cluster.local"], accepted: domains, normalization: .merge, isDualStack: World.hasIPv6),
+    TestMesh(trustDomain: "a.b.example", accepted: domains, normalization: .decode, trustedHops: 0),
+    TestMesh(aliases: ["td1"], accepted: ["old-td1"], normalization: .none, isStrict: true),
     TestMesh(trustDomain: "td1", aliases: ["*-td1", "a.b.example"], trustedHops: 1, isDualStack: World.hasIPv6),
   ]
 

@@ -104,6 +104,74 @@ extension `Portcullis and a real Envoy` {
       }
     }
 
+    @Test func `rules of CUSTOM that no provider can answer deny, before all others, and skipped ones do nothing`() throws {
+      try withSandbox { sandbox in
+        func custom(_ name: String, _ provider: String, annotations: String = "") -> String {
+          """
+          ---
+          apiVersion: security.istio.io/v1
+          kind: AuthorizationPolicy
+          metadata: {name: \(name), namespace: shop, annotations: {\(annotations)}}
+          spec: {action: CUSTOM, provider: {name: \(provider)}, rules: [{}]}
+
+          """
+        }
+        let mesh = try sandbox.write(
+          "extensionProviders: [{name: web, envoyExtAuthzHttp: {service: a.b.svc, port: 80}}]\n", to: "mesh.yaml")
+        func rules(_ arguments: [String], _ policies: String) throws -> [Substring] {
+          let result = try export(["--mesh-config", mesh] + arguments, policies: Self.policies + policies, in: sandbox)
+          #expect(result.end == .exited(0), "\(result.errors)")
+          return result.output.split(separator: "\n").filter { $0.contains(" action: ") || $0.contains("\"ns[") }
+            .map { $0.drop { $0 == " " } }
+        }
+        // The other policies' DENY rules are in dry run.
+        let front = ["action: DENY", "\"ns[shop]-policy[ask]-rule[0]\":", "action: DENY"]
+        #expect(try rules([], custom("ask", "nobody")).prefix(3).map { String($0) } == front)
+        let two = try rules(["--custom-delegated", "web"], custom("ask", "nobody") + custom("other", "web"))
+        #expect(two.prefix(3).map { String($0) } == [front[0], front[1], "\"ns[shop]-policy[other]-rule[0]\":"])
+        let none = try rules([], "")
+        #expect(try rules(["--tcp"], custom("ask", "web")) == rules(["--tcp"], ""))
+        #expect(try rules(["--custom-delegated", "web"], custom("ask", "web")) == none)
+      }
+    }
+
+    @Test func `a waypoint's filters are those of its service, and compare the peer that its other listener keeps`() throws {
+      try withSandbox { sandbox in
+        let gateway = """
+          ---
+          apiVersion: gateway.networking.k8s.io/v1
+          kind: Gateway
+          metadata: {name: wp, namespace: infra}
+          spec: {gatewayClassName: istio-waypoint}
+          ---
+          apiVersion: security.istio.io/v1
+          kind: AuthorizationPolicy
+          metadata: {name: web, namespace: shop}
+          spec: {targetRefs: [{kind: Service, name: web}], rules: [{from: [{source: {principals: [a/b/c/d/e]}}]}]}
+
+          """
+        func export(_ workload: String, _ service: String) throws -> (end: ProcessEnd, output: String, errors: String) {
+          let file = try sandbox.write(Self.policies + gateway, to: "policies.yaml")
+          return try sandbox.run(
+            Programs.portcullis(),
+            ["export", "envoy-rbac", "--policies", file, "--profile", "waypoint", "--workload", workload, "--service", service])
+        }
+        let filter = "\"filter_state\": {\"key\": \"io.istio.peer_principal\", \"string_match\": {\"exact\": \"spiffe://a/b/c/d/e\"}}"
+        for workload in ["infra/wp", "infra/Gateway/wp"] {
+          let web = try export(workload, "shop/web")
+          #expect(web.end == .exited(0), "\(web.errors)")
+          #expect(web.output.contains(filter) && !web.output.contains("authenticated"))
+          // No selector reaches a waypoint.
+          #expect(!web.output.contains("policy[allow]"))
+          for service in ["shop/db", "shop/serviceentry/web", "infra/web", "none"] {
+            #expect(try export(workload, service).output.contains("No policy attaches"), "\(service)")
+          }
+        }
+        // The pod of no Gateway is no waypoint.
+        #expect(try export("shop/backend", "shop/web").errors.contains("no workload `shop/backend`"))
+      }
+    }
+
     @Test func `a workload that is not there is refused`() throws {
       try withSandbox { sandbox in
         let file = try sandbox.write(Self.policies, to: "policies.yaml")

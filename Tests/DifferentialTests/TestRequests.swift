@@ -35,6 +35,8 @@ enum Identities {
     var subject: String?
     /// Without TLS.
     var isPlaintext = false
+    /// Whether mutual TLS asks whose trust domain it is of.
+    var hasSPIFFEName: Bool { uris.contains { $0.utf8.starts(with: "spiffe://".utf8) } }
     /// Whether the client shows a certificate.
     var hasCertificate: Bool { !uris.isEmpty || !dns.isEmpty || subject != nil }
   }

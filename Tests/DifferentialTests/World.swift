@@ -22,6 +22,8 @@ enum Side: String, Sendable, CaseIterable {
 struct TestMesh: Sendable {
   var trustDomain = "cluster.local"
   var aliases: [String] = []
+  /// Further trust domains that the peers may be of.
+  var accepted: [String] = []
   var normalization = PathNormalization.base
   /// For a proxy at the edge: how many proxies before it are trusted to say whom they speak for. `nil`: a sidecar.
   var trustedHops: Int?
@@ -35,7 +37,8 @@ struct TestMesh: Sendable {
 
   var arguments: [String] {
     ["--trust-domain", trustDomain, "--path-normalization", normalization.rawValue, "--custom-delegated", "elsewhere", "--allow-empty"]
-      + aliases.flatMap { ["--trust-domain-alias", $0] } + (trustedHops == nil ? [] : ["--remote-ip", "header:\(Self.clientHeader)"])
+      + aliases.flatMap { ["--trust-domain-alias", $0] } + accepted.flatMap { ["--accepted-trust-domain", $0] }
+      + (trustedHops == nil ? [] : ["--remote-ip", "header:\(Self.clientHeader)"])
   }
 
   /// PeerAuthentications.
@@ -53,7 +56,8 @@ struct TestMesh: Sendable {
 
   var settings: MeshSettings {
     MeshSettings(
-      trustDomain: ExactText(trustDomain), trustDomainAliases: aliases.map { ExactText($0) }, pathNormalization: normalization.setting,
+      trustDomain: ExactText(trustDomain), trustDomainAliases: aliases.map { ExactText($0) },
+      acceptedTrustDomains: accepted.map { ExactText($0) }, pathNormalization: normalization.setting,
       delegatedProviders: ["elsewhere"])
   }
 }
@@ -64,7 +68,7 @@ struct TestPorts: Sendable {
   let tcp: [UInt16]
   /// Where the TCP listeners are that ask Portcullis.
   let tcpAsking: [UInt16]
-  /// Where the listener is that lets in who passes STRICT.
+  /// Where the listener is that demands a certificate of an accepted trust domain.
   let strict: UInt16
 
   /// New ports.

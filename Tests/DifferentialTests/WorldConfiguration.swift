@@ -81,9 +81,10 @@ struct WorldConfiguration {
     return text
   }
 
-  /// Where only those are let in whom Istio's listener lets in under STRICT: TLS with a certificate that names a trust domain of the mesh.
+  /// Where only those are let in whom Istio's listener lets in under STRICT: TLS with a certificate of an accepted trust
+  /// domain. In the other modes it says who of those that show a SPIFFE name is let in.
   private func strictListener() -> String {
-    let domains = ([mesh.trustDomain] + mesh.aliases).map {
+    let domains = ([mesh.trustDomain] + mesh.aliases + mesh.accepted).map {
       "{san_type: URI, matcher: {prefix: \(EnvoyValue.quoted("spiffe://\($0)/"))}}"
     }
     let transport = Self.transport(credentials.server, authority: credentials.authority)

@@ -21,6 +21,8 @@ extension EndToEnd {
       ["--engine", "unix:/run/portcullis.sock", "--path-normalization", "decode"],
       ["--path-normalization", "none"],
       ["--path-normalization", "merge", "--remote-ip-header", "X-Portcullis-Client"],
+      ["--profile", "gateway", "--proxy-protocol"], ["--profile", "waypoint", "--service", "shop/serviceentry/web"],
+      ["--profile", "waypoint", "--service", "none", "--port", "8080"],
     ].map(Variant.init)
 
     @Test(arguments: variants, [false, true])
@@ -91,7 +93,10 @@ extension EndToEnd {
       ["--workload", "shop/db", "--timeout", "0ms"], ["--workload", "shop/db", "--timeout", "250"],
       ["--workload", "shop/db", "--port", "0"],
       ["--workload", "shop/db", "--engine-tls-ca", "ca.pem"], ["--workload", "shop/db", "--tcp", "--remote-ip-header", "x"],
-      ["--workload", "shop/db", "--remote-ip-header", "x y"], [],
+      ["--workload", "shop/db", "--remote-ip-header", "x y"], [], ["--workload", "shop/db", "--profile", "ztunnel"],
+      ["--workload", "shop/wp", "--profile", "waypoint"], ["--workload", "shop/wp", "--service", "shop/web"],
+      ["--workload", "shop/wp", "--profile", "waypoint", "--service", "shop/pod/web"],
+      ["--workload", "shop/wp", "--profile", "waypoint", "--service", "%REQ(x)%"],
     ])
     func `arguments that do not fit are a usage error that says so`(arguments: [String]) throws {
       try withSandbox { sandbox in

@@ -146,6 +146,36 @@ internal import Testing
     #expect(summary.ok == 0 && summary.finished == 2)
   }
 
+  @Test func `a server that ends while clients that are gone are still being answered does not mind`() throws {
+    let (entered, end) = (Tally(), Tally())
+    var server: BridgeServer? = try BridgeServer(workers: 2) { _, _ in
+      entered.increment()
+      while end.count == 0 { Thread.sleep(forTimeInterval: 0.001) }
+      return true
+    }
+    let target = try #require(server?.target)
+    // Two calls hold the workers up, others lie in the queues behind them; all clients give up, and their connections go with them.
+    let question = question
+    let callers = (0..<6).map { number in
+      let thread = Thread {
+        guard let client = try? RawClient(target) else { return }
+        _ = client.call(question, method: number < 4 ? checkMethod : "/unknown", timeout: 300)
+      }
+      thread.start()
+      return thread
+    }
+    while entered.count < 2 { Thread.sleep(forTimeInterval: 0.001) }
+    while callers.contains(where: { !$0.isFinished }) { Thread.sleep(forTimeInterval: 0.001) }
+    let release = Thread {
+      Thread.sleep(forTimeInterval: 0.5)
+      end.increment()
+    }
+    release.start()
+    _ = server?.drain(milliseconds: 0)
+    server = nil
+    #expect(end.count == 1)
+  }
+
   @Test func `TLS demands a client certificate from the right authority, and rotated files are picked up`() throws {
     let directory = try TemporaryDirectory()
     for authority in ["ca", "foreign"] { try directory.makeAuthority(authority) }

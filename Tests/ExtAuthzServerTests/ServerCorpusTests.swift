@@ -67,7 +67,7 @@ private enum Naming: CaseIterable {
       }
     }
     print("corpus through the server: \(requests) requests asked in \(questions) ways, left \(left)")
-    #expect(left == ["nobody asks for ztunnel": 130, "an empty host is not told from an unknown one": 1, "the peer is unknown": 4])
+    #expect(left == ["nobody asks for ztunnel": 130, "an empty host is not told from an unknown one": 1, "the peer is unknown": 6])
     #expect(requests > 880)
   }
 
@@ -149,7 +149,7 @@ private struct WireRequest {
     var hints: [(String, String)] = []
     if facts.destinationAddress == nil, let port = facts.port { hints.append(("port", "\(port)")) }
     if facts.profile != "sidecar" { hints.append(("profile", facts.profile)) }
-    if facts.profile == "waypoint" { hints.append(("service", facts.service ?? "none")) }
+    if facts.profile == "waypoint" { hints += [("service", facts.service ?? "none"), ("source-ip", "envoy://internal_client_address/")] }
     if facts.remoteIP == nil { needsHeader = facts.http != nil }
     if let remote = facts.remoteIP, remote != Self.derivedRemoteIP(facts) { hints.append(("remote-ip", remote)) }
     for (index, peer) in try Self.peers(facts.peer, &certificates).enumerated() {

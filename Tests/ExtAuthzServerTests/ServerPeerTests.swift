@@ -17,7 +17,7 @@ private let yaml =
 /// What the four workloads say.
 private let frontend = ["allowed-by-policy", "allowed-by-default", "allowed-by-default", "allowed-by-default"]
 private let somebody = ["no-allow-matched", "denied-by-policy", "allowed-by-default", "allowed-by-default"]
-private let foreigner = ["no-allow-matched", "denied-by-policy", "allowed-by-default", "untrusted-domain"]
+private let foreigner = Array(repeating: "untrusted-domain", count: 4)
 private let anonymous = ["no-allow-matched", "denied-by-policy", "allowed-by-default", "mtls-required"]
 private let rejected = Array(repeating: "peer-certificate-rejected", count: 4)
 private let missing = Array(repeating: "peer-certificate-missing", count: 4)

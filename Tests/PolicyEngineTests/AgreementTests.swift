@@ -21,7 +21,7 @@ import Testing
       let set = random.policySet(policies: random.chance(10) ? 0 : world.policies)
       let mesh = MeshSettings(
         trustDomain: random.pick(["cluster.local", "td1"]), trustDomainAliases: random.pick([[], ["td2"], ["old-td", "cluster.local"]]),
-        delegatedProviders: random.pick([[], ["portcullis"]]))
+        acceptedTrustDomains: random.acceptedTrustDomains(), delegatedProviders: random.pick([[], ["portcullis"]]))
       let agreement = Agreement(set, mesh)
       for _ in 0..<40 {
         let namespace: ExactText = random.pick(["foo", "foo", "bar", "istio-system"])
@@ -46,6 +46,7 @@ import Testing
     // A world in which an outcome never happens would test nothing of it.
     for outcome in [
       "allow allowed-by-policy", "allow allowed-by-default", "deny denied-by-policy", "deny no-allow-matched", "deny mtls-required",
+      "deny untrusted-domain",
     ] {
       #expect(verdicts[outcome, default: 0] > 0, "\(outcome) never happened")
     }

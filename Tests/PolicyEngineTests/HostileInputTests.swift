@@ -13,7 +13,7 @@ internal import Testing
       key: ObjectKey(kind: "AuthorizationPolicy", namespace: "a", name: "p"), location: SourceLocation(file: "f", span: .nowhere))
     let rule = AuthorizationPolicy.Rule(sources: [.init([constraint])])
     set.policies = [AuthorizationPolicy(metadata: metadata, rules: Array(repeating: rule, count: rules))]
-    return Snapshot(set, mesh: MeshSettings())
+    return Snapshot(set, mesh: MeshSettings(acceptedTrustDomains: ["c", "csa"]))
   }
 
   @Test(.timeLimit(.minutes(1))) func `many rules about service accounts and an identity of nothing but markers`() {

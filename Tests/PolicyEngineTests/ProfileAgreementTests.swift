@@ -23,10 +23,13 @@ import Testing
         var request = question.request
         let expected = reference.decide(
           question.request, namespace: question.namespace, labels: question.labels, profile: question.profile, service: question.service)
+        let waypoint = snapshot.target(waypointIn: question.namespace, labels: question.labels, service: question.service)
+        if question.profile == .waypoint { #expect((waypoint == nil) == (question.labels[gatewayNameLabel] == nil)) }
+        // A waypoint without the label of its Gateway is none.
+        if question.profile == .waypoint, waypoint == nil { continue }
         let target =
-          question.profile == .waypoint
-          ? snapshot.target(waypointIn: question.namespace, labels: question.labels, service: question.service)
-          : snapshot.target(namespace: question.namespace, labels: question.labels)
+          waypoint.flatMap { question.profile == .waypoint ? $0 : nil }
+          ?? snapshot.target(namespace: question.namespace, labels: question.labels)
         let decision = snapshot.decide(&request, on: target, profile: question.profile)
         outcomes["\(question.profile) \(decision.verdict.name) \(decision.reason.code)", default: 0] += 1
         let isSame =
@@ -54,9 +57,11 @@ import Testing
     guard world.policies < 10 else { return }
     for outcome in [
       "waypoint allow allowed-by-policy", "waypoint deny denied-by-policy", "waypoint deny mtls-required",
-      "waypoint deny untrusted-domain", "waypoint deny policy-unusable", "sidecar deny custom-provider-unusable",
+      "waypoint deny untrusted-domain", "sidecar deny untrusted-domain", "waypoint deny policy-unusable",
+      "sidecar deny custom-provider-unusable",
       "sidecar deny token-required", "sidecar deny token-rejected", "sidecar undecided custom-provider",
-      "sidecar undecided unknown-claims", "gateway deny token-rejected", "waypoint deny custom-provider-unusable",
+      "sidecar undecided unknown-claims", "sidecar deny unsupported-profile", "gateway deny token-rejected",
+      "waypoint deny custom-provider-unusable",
     ] {
       #expect(outcomes[outcome, default: 0] > 0, "\(outcome) never happened")
     }
@@ -77,7 +82,7 @@ extension RandomWorld {
   mutating func mesh() -> MeshSettings {
     var mesh = MeshSettings(
       trustDomain: pick(["cluster.local", "td1"]), trustDomainAliases: pick([[], ["td2"], ["old-td", "cluster.local"]]),
-      delegatedProviders: pick([[], ["portcullis"]]))
+      acceptedTrustDomains: acceptedTrustDomains(), delegatedProviders: pick([[], ["portcullis"]]))
     if chance(70) {
       var broken = ExtensionProvider(kind: .extAuthzGRPC)
       broken.isUsable = false
@@ -119,9 +124,9 @@ extension RandomWorld {
     var rules: [JWTRule] = []
     for _ in 0..<pick([0, 1, 1, 2]) {
       var rule = JWTRule(issuer: chance(15) ? nil : ExactText(pick(Self.issuers)))
-      rule.audiences = pick([[], [], ["a"], ["a", "admin"]])
+      rule.audiences = pick([[], [], ["a"], ["a", "admin"], ["https://a/"], ["http://a", "b/"]])
       rule.isRequired = chance(30)
-      rule.spaceDelimitedClaims = pick([[], [], ["groups"], ["groups", "aud"], ["a.b"]])
+      rule.spaceDelimitedClaims = pick([[], [], ["groups"], ["groups", "aud"], ["a.b"], ["iss"], ["sub", "groups"]])
       rules.append(rule)
     }
     let attachment: AuthorizationPolicy.Attachment = chance(30) ? .targets([reference()]) : .selector(selector())
@@ -134,6 +139,7 @@ extension RandomWorld {
       request: base, text: text, namespace: pick(["foo", "foo", "bar", "istio-system"]),
       labels: pick([[:], ["app": "a"], ["app": "a", "version": "v1"]]), profile: pick([.sidecar, .gateway, .waypoint, .waypoint]),
       service: nil)
+    if chance(3) { question.labels[gatewayClassLabel] = "istio-waypoint" }
     if chance(question.profile == .waypoint ? 90 : 20) { question.labels[gatewayNameLabel] = pick(["gw", "gw", "x"]) }
     if question.profile == .waypoint, chance(80) {
       question.service = ServiceName(
@@ -170,6 +176,11 @@ extension RandomWorld {
       question.request.claims = []
       question.request.hasToken = false
       question.text += " no token"
+    }
+    if chance(20), question.request.areClaimsKnown {
+      let audience = pick(["a/", "https://a", "http://b/", "https://", "/"])
+      question.request.addClaim(path: Self.encoded(["aud"]).span, value: Self.bytes(audience).span, isListElement: chance(50))
+      question.text += " aud=\(audience)"
     }
     if chance(5), question.request.areClaimsKnown {
       question.request.setToken()

@@ -58,13 +58,19 @@ struct RandomWorld {
   static let addresses = ["10.0.0.1", "10.0.1.1", "10.1.0.1", "192.168.0.1", "::1", "fe80::1", "::ffff:10.0.0.1", "0.0.0.0"]
   static let blocks = [
     "10.0.0.1", "10.0.0.0/24", "10.0.0.0/8", "10.99.3.4/8", "0.0.0.0/0", "::/0", "::1", "fe80::/10", "10.0.0.1/32", "192.168.0.0/16",
-    "::ffff:10.0.0.0/104",
+    "::ffff:10.0.0.0/104", "fe80::1%eth0",
   ]
   static let ports = ["80", "8080", "080", "443", "9000"]
   static let templates = ["/a/{*}", "/a/{**}", "/{*}/b", "/a/{*}/c", "/{**}/c", "/a/{**}/", "/{**}", "/foo/{*}/{*}", "/a/{*}/{**}"]
   static let headerNames = ["x-role", "X-Role", ":path", ":method", ":authority", "host", "x-other"]
   static let claimPaths: [[ExactText]] = [["groups"], ["nest", "k"], ["scope"], ["iss"], ["a.b"]]
   static let issuers = ["https://iss.example", "iss", "iss/a", "*", ""]
+
+  /// Mostly every domain of the pool, since of a peer that the gate refuses no policy is asked; the empty one is that of `spiffe:///`.
+  mutating func acceptedTrustDomains() -> [ExactText] {
+    let all: [ExactText] = ["cluster.local", "td1", "td2", "old-td", "ns", ""]
+    return pick([all, all, all, [], ["td2"], ["old-td", "td1.example"]])
+  }
 
   mutating func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &random)] }
   mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -135,7 +141,7 @@ struct RandomWorld {
   mutating func metadata(_ kind: ExactText, _ number: Int) -> ObjectMetadata {
     ObjectMetadata(
       key: key(kind, pick(["foo", "foo", "foo", "istio-system", "bar"]), "p\(number)"), location: SourceLocation(file: "f", span: .nowhere),
-      creationTime: Int64.random(in: 0...2, using: &random))
+      creationTime: pick([0, 1, 2, .max]))
   }
 
   mutating func selector() -> LabelSelector {
@@ -164,7 +170,9 @@ struct RandomWorld {
   mutating func rule() -> AuthorizationPolicy.Rule {
     let sources = (0..<pick([0, 0, 1, 1, 1, 2])).map { _ in clause(sourceAttributes) }
     let operations = (0..<pick([0, 0, 1, 1, 2])).map { _ in clause(operationAttributes) }
-    let conditions = chance(conditionChance) ? clause(Self.conditionAttributes).constraints : []
+    var conditions = chance(conditionChance) ? clause(Self.conditionAttributes).constraints : []
+    // Without any value, as only `--lenient` lets them through.
+    if chance(4) { conditions.append(Constraint(pick(Self.conditionAttributes))) }
     return AuthorizationPolicy.Rule(sources: sources, operations: operations, conditions: conditions)
   }
 

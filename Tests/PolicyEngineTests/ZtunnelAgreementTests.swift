@@ -16,7 +16,8 @@ import Testing
     for _ in 0..<world.sets * Sidecars.factor {
       let set = random.policySet(policies: random.world.chance(10) ? 0 : world.policies)
       let mesh = MeshSettings(
-        trustDomain: random.world.pick(["cluster.local", "td1"]), trustDomainAliases: random.world.pick([[], ["td2"], ["cluster.local"]]))
+        trustDomain: random.world.pick(["cluster.local", "td1"]), trustDomainAliases: random.world.pick([[], ["td2"], ["cluster.local"]]),
+        acceptedTrustDomains: random.world.acceptedTrustDomains())
       let reference = ReferenceEvaluator(policies: set, mesh: mesh)
       let snapshot = Snapshot(set, mesh: mesh, dataPlane: .ztunnel)
       for _ in 0..<40 {
@@ -57,8 +58,8 @@ import Testing
     var request = Request()
     request.setPeerKnown()
     func target(_ snapshot: Snapshot, isWaypoint: Bool) -> Target {
-      isWaypoint
-        ? snapshot.target(waypointIn: "a", labels: [:], service: nil) : snapshot.target(namespace: "a", labels: [:])
+      let waypoint = snapshot.target(waypointIn: "a", labels: [gatewayNameLabel: "gw"], service: nil)
+      return isWaypoint ? waypoint ?? snapshot.target(namespace: "b", labels: [:]) : snapshot.target(namespace: "a", labels: [:])
     }
     for profile in Profile.allCases {
       let (right, wrong) = profile == .ztunnel ? (ztunnel, envoy) : (envoy, ztunnel)

@@ -71,6 +71,41 @@ func broken(_ name: String, namespace: String = "shop", app: String? = nil) -> S
 @Suite struct `The last good version of each object` {
   private let anchor = policy("anchor")
 
+  @Test func `of two PeerAuthentications for the same workloads the one without effect is warned of`() throws {
+    func peer(_ name: String, time: String? = nil, spec: String = "{mtls: {mode: STRICT}}", namespace: String = "shop") -> String {
+      let time = time.map { ", creationTimestamp: \"\($0)\"" } ?? ""
+      return """
+        ---
+        apiVersion: security.istio.io/v1
+        kind: PeerAuthentication
+        metadata: {name: \(name), namespace: \(namespace)\(time)}
+        spec: \(spec)
+
+        """
+    }
+    func warnings(_ texts: String...) -> [String] {
+      var world = World()
+      var files = ["anchor.yaml": anchor]
+      for (number, text) in texts.enumerated() { files["f\(number).yaml"] = text }
+      return world.step(files).status.diagnostics.filter { $0.code == "peer-authentication-outdone" }.map {
+        "\($0.location.file) \($0.severity) \($0.message)"
+      }
+    }
+    let old = peer("z", time: "2024-01-01T00:00:00Z")
+    // Across files; the one with a time wins over the one without, whatever their names.
+    #expect(
+      warnings(peer("a"), old) == [
+        "f0.yaml warning `PeerAuthentication shop/a` has no effect: `PeerAuthentication shop/z` is for the same workloads and wins"
+      ])
+    #expect(warnings(peer("a") + peer("b") + peer("c")).count == 2)
+    let selected = "{selector: {matchLabels: {app: x}}, mtls: {mode: STRICT}}"
+    #expect(warnings(peer("a", spec: selected), peer("b", spec: selected)).count == 1)
+    // An empty selector is none; other labels and other namespaces are other scopes.
+    #expect(warnings(peer("a", spec: "{selector: {}}"), peer("b")).count == 1)
+    #expect(warnings(peer("a", spec: selected), peer("b"), peer("c", namespace: "other")).isEmpty)
+    #expect(warnings(peer("a", spec: selected), peer("b", spec: selected.replacing("app: x", with: "app: y"))).isEmpty)
+  }
+
   @Test func `an emergency DENY goes live while another file is broken`() {
     var world = World()
     world.step(["a.yaml": policy("a"), "b.yaml": policy("b")])

@@ -74,7 +74,7 @@ private let kept: [(String, [String], String)] = [
     "from(source.serviceAccount \(long)) to() when()"
   ),
   ("{rules: [{from: [{source: {trustDomains: [a/b]}}]}]}", ["trust-domain-invalid"], "from(source.trustDomain a/b) to() when()"),
-  // Conditions: an unknown key drops the rule, one without values is not there.
+  // Conditions: an unknown key drops the rule; one without values demands nothing of Envoy, but ztunnel must see it.
   ("{rules: [{when: [{key: source.principle, values: [a]}]}]}", ["condition-key-unknown"], "from() to() when(unknown:source.principle a)"),
   (
     "{rules: [{when: [{key: source.principle, values: []}]}]}", ["condition-key-unknown", "condition-empty"],
@@ -83,12 +83,12 @@ private let kept: [(String, [String], String)] = [
   ("{rules: [{when: [{values: [a]}]}]}", ["condition-key-invalid"], "from() to() when(unknown:)"),
   ("{rules: [{when: [{key: null, values: [a]}]}]}", ["field-null"], "from() to() when(unknown:)"),
   ("{rules: [{when: [{key: \"\", values: [a]}]}]}", ["condition-key-invalid"], "from() to() when(unknown:)"),
-  ("{rules: [{when: [{key: source.ip}]}]}", ["condition-empty"], "from() to() when()"),
+  ("{rules: [{when: [{key: source.ip}]}]}", ["condition-empty"], "from() to() when(source.ip)"),
   (
     "{rules: [{when: [{key: source.ip, values: []}, {key: remote.ip, values: [1.2.3.4]}]}]}", ["condition-empty"],
-    "from() to() when(remote.ip 1.2.3.4)"
+    "from() to() when(source.ip & remote.ip 1.2.3.4)"
   ),
-  ("{rules: [{when: [{key: source.ip, values: null}]}]}", ["field-null"], "from() to() when()"),
+  ("{rules: [{when: [{key: source.ip, values: null}]}]}", ["field-null"], "from() to() when(source.ip)"),
   ("{rules: [{when: [{key: request.headers, values: [a]}]}]}", ["condition-key-invalid"], "from() to() when(malformed:request.headers a)"),
   (
     "{rules: [{when: [{key: \"request.auth.claims[a\", values: [a]}]}]}", ["condition-key-invalid"],
@@ -98,7 +98,10 @@ private let kept: [(String, [String], String)] = [
     "{rules: [{when: [{key: experimental.envoy.filters.a, values: [a]}]}]}", ["condition-key-invalid"],
     "from() to() when(malformed:experimental.envoy.filters.a a)"
   ),
-  ("{rules: [{when: [{key: request.headers, values: []}]}]}", ["condition-key-invalid", "condition-empty"], "from() to() when()"),
+  (
+    "{rules: [{when: [{key: request.headers, values: []}]}]}", ["condition-key-invalid", "condition-empty"],
+    "from() to() when(malformed:request.headers)"
+  ),
   // CUSTOM: the peer is known when its rules run.
   ("{action: CUSTOM, rules: [{}]}", ["provider-missing"], "from() to() when()"),
   (
@@ -123,6 +126,9 @@ private let refused: [(String, String)] = [
   ("{rules: [{from: [{source: {serviceAccounts: [\"\"]}}]}]}", "empty-string"),
   ("{rules: [{from: [{source: {trustDomains: [\"a*b\"]}}]}]}", "trust-domain-invalid"),
   ("{rules: [{when: [{key: \"request.headers[]\", values: [a]}]}]}", "condition-key-invalid"),
+  // Newer releases of Istio make something of them.
+  ("{action: DENY, rules: [{when: [{key: \"request.experimental.inline.headers[X]\", values: [a]}]}]}", "condition-key-unknown"),
+  ("{rules: [{when: [{key: request.experimental.other, values: [a]}]}]}", "condition-key-unknown"),
   ("{rules: [{when: [{key: \"request.auth.claims[]\", values: [a]}]}]}", "condition-key-invalid"),
   ("{rules: [{when: [{key: request.auth.claims, values: [a]}]}]}", "condition-key-invalid"),
   ("{rules: [{when: [{key: \"experimental.envoy.filters.a[b\", values: [a]}]}]}", "condition-key-invalid"),

@@ -52,6 +52,19 @@ private let cases: [(String, [String], Bool)] = [
   ("trustDomainAliases: [\"\"]", ["empty-string"], false),
   ("trustDomainAliases: [\"*\"]", ["trust-domain-invalid"], false),
   ("trustDomainAliases: a", ["wrong-type"], false),
+  ("caCertificates: [{pem: x, trustDomains: [a, B_c.d-1]}, {spiffeBundleUrl: u, certSigners: [s]}, {}]", [], true),
+  ("caCertificates: [{trustDomains: [\"\"]}]", ["empty-string"], false),
+  ("caCertificates: [{trustDomains: [\"*\"]}]", ["trust-domain-invalid"], false),
+  ("caCertificates: [{trustDomains: [a/ns/b]}]", ["trust-domain-invalid"], false),
+  ("caCertificates: [{trustDomains: [spiffe://a]}]", ["trust-domain-invalid"], false),
+  ("caCertificates: [{trustDomains: [1]}]", ["wrong-type"], false),
+  ("caCertificates: [{trustDomains: a}]", ["wrong-type"], false),
+  ("caCertificates: [{trustDomain: [a]}]", ["field-unknown"], false),
+  ("caCertificates: [{somethingNew: a}]", ["field-ignored"], true),
+  ("caCertificates: {trustDomains: [a]}", ["wrong-type"], false),
+  ("caCertificates: [a]", ["wrong-type"], false),
+  ("caCertificates: [null]", ["null-entry"], false),
+  ("caCertificate: []", ["field-unknown"], false),
   ("rootNamespace: \"\"", ["empty-string"], false),
   ("pathNormalization: {normalization: MERGE_SLASHES}", [], true),
   ("pathNormalization: {normalization: merge_slashes}", ["value-unknown"], false),
@@ -64,7 +77,13 @@ private let cases: [(String, [String], Bool)] = [
   ("extensionProvider: []", ["field-unknown"], false),
   ("pathNormalisation: {}", ["field-unknown"], false),
   ("enableAutoMtls: true\ndefaultProviders: {}\nmeshMTLS: {}", [], true),
-  ("somethingNew: {a: 1}", ["field-ignored"], true),
+  ("somethingNew: {a: 1}\naccessLogFile: x", ["field-ignored"], true),
+  // What has no field of a MeshConfig is none, and one inside of another document is not found there.
+  ("somethingNew: {a: 1}", ["document-invalid"], false),
+  ("global: {hub: x}\nmeshConfig: {trustDomain: a}", ["document-invalid"], false),
+  ("trustDomain: b\nmeshConfig: {trustDomain: a}", ["document-invalid"], false),
+  ("meshConfig: null", ["document-invalid"], false),
+  ("{apiVersion: v1, kind: ConfigMap, data: {mesh: 'values: 1'}}", ["document-invalid"], false),
   // Documents.
   ("", ["document-invalid"], false),
   ("# nothing", ["document-invalid"], false),
@@ -134,12 +153,24 @@ private let cases: [(String, [String], Bool)] = [
     #expect((answer.settings != nil) == hasSettings)
   }
 
+  @Test func `the values of a Helm chart are told from it`() {
+    let values = mesh("global: {hub: x}\nmeshConfig: {trustDomain: a}\n")
+    #expect(
+      values.messages == """
+        mesh.yaml:2:1: error: a MeshConfig has no field `meshConfig`; this looks like the values of a Helm chart [document-invalid]
+          meshConfig: {trustDomain: a}
+          ^^^^^^^^^^
+          = help: did you mean what stands below `meshConfig`? Write that to a file of its own
+        """, "\(values.messages)")
+  }
+
   @Test func `says what it says and nothing else`() {
     #expect(mesh("{}").settings == LoadedMeshConfig())
     #expect(mesh("trustDomain: me@prod.example").settings?.trustDomain == "me.prod.example")
     var expected = LoadedMeshConfig()
     expected.trustDomain = "td"
     expected.trustDomainAliases = ["a", "b"]
+    expected.acceptedTrustDomains = ["c", "d", "e"]
     expected.rootNamespace = "root"
     expected.pathNormalization = .decodeAndMergeSlashes
     var provider = ExtensionProvider(kind: .extAuthzHTTP)
@@ -153,6 +184,7 @@ private let cases: [(String, [String], Bool)] = [
       """
       trustDomain: td
       trustDomainAliases: [a, b]
+      caCertificates: [{pem: x, trustDomains: [c, d]}, {pem: y}, {pem: z, trustDomains: [e]}]
       rootNamespace: root
       pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}
       extensionProviders:

@@ -220,6 +220,23 @@ private func object(_ version: String, _ kind: String, _ rest: String = "metadat
     #expect(rule.conditions.first?.attribute == .requestHeader("x-a"))
   }
 
+  @Test(arguments: ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"])
+  func `a label of a revision is warned of`(_ kind: String) {
+    let text = "apiVersion: security.istio.io/v1\nkind: \(kind)\nmetadata: {name: p, namespace: shop, labels: {istio.io/rev: canary}}\n"
+    let file = load(text)
+    #expect(file.codes == ["revision-label"] && file.objects.count == 1 && file.broken.isEmpty, "\(file.messages)")
+    #expect(file.messages.contains("read this object [revision-label]") && file.messages.contains("revision `canary`"), "\(file.messages)")
+    #expect(load(text.replacing("istio.io/rev", with: "istio.io/revision")).codes == [])
+    // Others' labels mean nothing to Istio.
+    #expect(load("apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {istio.io/rev: canary}}\n").codes == [])
+  }
+
+  @Test(arguments: ["", ", creationTimestamp: null"])
+  func `an object without a time of creation is younger than all others`(_ field: String) throws {
+    let file = load("apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p, namespace: shop\(field)}\n")
+    #expect(try #require(file.peerAuthentications.first).metadata.creationTime == .max, "\(file.messages)")
+  }
+
   @Test func `ports of a PeerAuthentication may be written as numbers or as text`() throws {
     let file = load(
       peer("{selector: {matchLabels: {a: b}}, mtls: {mode: STRICT}, portLevelMtls: {0x50: {mode: DISABLE}, \"81\": {mode: UNSET}}}"))

@@ -122,6 +122,11 @@ private let authorizationCases: [(String, [String])] = [
   ("{rules: [{from: [{source: {ipBlocks: [10.0.0.0/8, \"::1\", 1.2.3.4]}}]}]}", []),
   ("{rules: [{from: [{source: {ipBlocks: [10.0.0.0/33]}}]}]}", ["ip-invalid"]),
   ("{rules: [{from: [{source: {notRemoteIpBlocks: [a]}}]}]}", ["ip-invalid"]),
+  ("{rules: [{from: [{source: {ipBlocks: [\"fe80::1%eth0\"]}}]}]}", []),
+  (
+    "{rules: [{from: [{source: {ipBlocks: [\"fe80::1%eth0/128\", \"fe80::1%\", \"10.0.0.1%eth0\"]}}]}]}",
+    ["ip-invalid", "ip-invalid", "ip-invalid"]
+  ),
   ("{rules: [{to: [{operation: {ports: [\"8080\", \"080\", \"0\"]}}]}]}", []),
   ("{rules: [{to: [{operation: {ports: [8080]}}]}]}", ["wrong-type"]),
   ("{rules: [{to: [{operation: {ports: [\"65536\"]}}]}]}", ["port-invalid"]),
@@ -156,6 +161,14 @@ private let authorizationCases: [(String, [String])] = [
   ("{rules: [{when: [{key: \"request.auth.claims[a][b]\", values: [a]}]}]}", []),
   ("{rules: [{when: [{key: \"experimental.envoy.filters.a.b[c]\", values: [a]}]}]}", []),
   ("{rules: [{when: [{key: experimental.envoy.filters.a, values: [a]}]}]}", ["condition-key-invalid"]),
+  ("{rules: [{when: [{key: \"experimental.envoy.filters.[c]\", values: [a]}]}]}", []),
+  ("{rules: [{when: [{key: \"request.experimental.inline.headers[x]\", values: [a]}]}]}", ["condition-key-unknown"]),
+  // Labels that manifests do not have.
+  ("{selector: {matchLabels: {service.istio.io/canonical-name: a, app: b}}}", ["selector-injected-label"]),
+  (
+    "{selector: {matchLabels: {service.istio.io/canonical-revision: a, security.istio.io/tlsMode: istio}}}",
+    ["selector-injected-label", "selector-injected-label"]
+  ),
   // DENY on TCP.
   ("{action: DENY, rules: [{from: [{source: {requestPrincipals: [a]}}]}]}", ["deny-whole-tcp"]),
   ("{action: DENY, rules: [{from: [{source: {requestPrincipals: [a], namespaces: [b]}}]}]}", []),

@@ -33,6 +33,8 @@ internal import Testing
     ("10.0.0.1", "10.0.0.2", false),
     ("::ffff:10.0.0.0/104", "10.1.1.1", false), ("fe80::/65", "fe80::7fff:0:0:1", true), ("fe80::/65", "fe80::8000:0:0:1", false),
     ("2001:db8::1/128", "2001:db8::1", true), ("2001:db8::1/127", "2001:db8::", true),
+    // A zone does not count.
+    ("fe80::1%eth0", "fe80::1", true), ("fe80::1%eth0", "fe80::2", false), ("FE80::1%%", "fe80::1", true),
   ]) func `lie in blocks`(_ block: String, _ address: String, _ isInside: Bool) throws {
     let block = try #require(AddressBlock(block))
     let address = try #require(IPAddress(address))
@@ -41,6 +43,7 @@ internal import Testing
 
   @Test(arguments: [
     "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/8/8", "/8", "10.0.0.0/ 8", "10.0.0.0/8 ", "10.0.0.0/0000",
+    "fe80::1%", "fe80::1%eth0/128", "fe80::%eth0/64", "fe80::/64%eth0", "10.0.0.1%eth0", "%eth0", "%", "eth0%fe80::1",
   ])
   func `blocks that are none are refused`(_ text: String) {
     #expect(AddressBlock(text) == nil)

@@ -23,7 +23,9 @@ internal import Testing
     ("request.auth.claims[a[b]]", .requestClaim(["a[b]"])), ("request.auth.claims[a]b", .malformedKey("request.auth.claims[a]b")),
     ("request.auth.claims[a]x[b]", .requestClaim(["a]x[b"])),
     ("experimental.envoy.filters.network.mysql_proxy[db.t]", .envoyMetadata(filter: "envoy.filters.network.mysql_proxy", key: "db.t")),
-    ("experimental.envoy.filters.[a]", .malformedKey("experimental.envoy.filters.[a]")),
+    // A filter that no proxy has, but a well-formed key.
+    ("experimental.envoy.filters.[a]", .envoyMetadata(filter: "envoy.filters.", key: "a")),
+    ("experimental.envoy.filters.[]", .malformedKey("experimental.envoy.filters.[]")),
     ("destination.labels[v]", .unknownKey("destination.labels[v]")), ("", .unknownKey("")),
   ]) func `name attributes`(_ key: String, _ attribute: Attribute) {
     #expect(Attribute(conditionKey: ExactText(key)) == attribute)

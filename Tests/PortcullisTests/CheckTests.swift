@@ -202,6 +202,48 @@ struct AttributeCase: Sendable, CustomTestStringConvertible {
     }
   }
 
+  @Test(arguments: [
+    (["--method", ""], "`--method` `` is no HTTP method"), (["--method", "GET /"], "`--method` `GET /` is no HTTP method"),
+    (["--host", "a b"], "`--host` `a b` has a blank or a control character"),
+    (["--path", "/a%00"], "the proxies answer 400 to the path `/a%00`, so that no policy decides about it"),
+    (["--path", "a"], "the proxies answer 400 to the path `a`, so that no policy decides about it"),
+    (["--header", "x-role =admin"], "`x-role ` is not the name of a header"),
+    (["--header", "x-role:=a"], "`x-role:` is not the name of a header"),
+    (["--header", "x= admin"], "the value ` admin` of the header `x` has blanks around it"),
+    (["--header", "x=a\u{1}"], "the value of the header `x` has a control character"),
+    (["--from", "spiffe://"], "`--from` `spiffe://` is no SPIFFE URI"),
+    (
+      ["--from", "spiffe://cluster.local/ns/shop/sa/frontend-sa "],
+      "`--from` `spiffe://cluster.local/ns/shop/sa/frontend-sa ` is no SPIFFE URI"
+    ),
+  ]) func `what no proxy lets through is no request that a policy allows`(_ arguments: [String], _ problem: String) throws {
+    try withSandbox { sandbox in
+      let denied = "[{from: [{source: {namespaces: [nowhere]}}], to: [{operation: {methods: [PUT], ports: ['80']}}]}]"
+      for verb in ["check", "explain"] {
+        let policy = try sandbox.write(
+          """
+          apiVersion: security.istio.io/v1
+          kind: AuthorizationPolicy
+          metadata: {name: only, namespace: shop}
+          spec: {action: DENY, rules: \(denied)}
+
+          """, to: "one/policy.yaml")
+        let words = [verb, "--policies", policy, "--policies", Sandbox.shop + "/workloads.yaml", "--to", "shop/backend"]
+        let from = arguments.contains("--from") ? [] : ["--from", "anonymous"]
+        let run = try sandbox.portcullis(words + from + arguments)
+        #expect(run.code == 2 && run.output.isEmpty && run.errors.hasPrefix("error: \(problem)\n  = help: "), "\(run.output)\(run.errors)")
+      }
+    }
+  }
+
+  @Test func `names of HTTP/2 and inner blanks are headers`() throws {
+    try withSandbox { sandbox in
+      let rule = "[{when: [{key: 'request.headers[x]', values: ['a b']}, {key: 'request.headers[:scheme]', values: [https]}]}]"
+      let run = try sandbox.check(rules: rule, "--header", "x=a b", "--header", ":scheme=https", "--header", "empty=")
+      #expect(run.code == 0, "\(run.output)\(run.errors)")
+    }
+  }
+
   @Test func `an attribute written as a header is refused, because rules look for it elsewhere`() throws {
     try withSandbox { sandbox in
       for (header, option) in [(":method=GET", "--method"), (":path=/", "--path"), ("Host=x", "--host"), (":authority=x", "--host")] {

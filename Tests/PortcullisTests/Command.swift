@@ -47,6 +47,11 @@ extension Sandbox {
 
   /// Runs `portcullis check` on one policy of the shop's backend, beside the shop's workloads.
   func check(rules: String, action: String = "ALLOW", _ arguments: String...) throws -> Run {
+    try check(rules: rules, action: action, arguments)
+  }
+
+  /// The same with a list.
+  func check(rules: String, action: String = "ALLOW", _ arguments: [String]) throws -> Run {
     let policy = try write(
       """
       apiVersion: security.istio.io/v1

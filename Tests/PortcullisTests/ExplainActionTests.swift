@@ -20,7 +20,7 @@ internal import Testing
             checked   the reference evaluator says the same
 
           peer      `spiffe://cluster.local/ns/shop/sa/frontend-sa`
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           DENY policies: a match denies
             shop/deny-admin  tcp.yaml:11:18
@@ -57,7 +57,7 @@ internal import Testing
             checked   the reference evaluator says the same
 
           peer      `spiffe://cluster.local/ns/web/sa/site`
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           CUSTOM policies: a match asks a provider first, whose answer is not known here
             shop/ask-opa (provider `opa`)  dry.yaml:28:18
@@ -109,7 +109,7 @@ internal import Testing
             checked   the reference evaluator says the same
 
           peer      `spiffe://cluster.local/ns/web/sa/site`
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           CUSTOM policies: a match asks a provider first, whose answer is not known here
             shop/ask-opa (provider `opa`)  dry.yaml:28:18
@@ -158,7 +158,7 @@ internal import Testing
             checked   the reference evaluator says the same
 
           peer      `spiffe://cluster.local/ns/web/sa/site`
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           CUSTOM policies: a match asks a provider first, whose answer is not known here
             shop/ask-opa (provider `opa`) (delegated: the proxy asks it, it adds nothing here)  dry.yaml:28:18
@@ -230,7 +230,7 @@ internal import Testing
             checked   the reference evaluator says the same
 
           peer      anonymous
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           DENY policies: a match denies
             shop/many-more  order.yaml:21:18
@@ -296,7 +296,7 @@ internal import Testing
             checked   the reference evaluator says the same
 
           peer      anonymous
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           ALLOW policies: where there are any that are enforced, one of their rules must match
             shop/token  token.yaml:3:18
@@ -333,12 +333,12 @@ internal import Testing
             reason    unknown-metadata: the proxy's metadata that a rule tests was not sent
             policy    ns[shop]-policy[token]-rule[3] (ALLOW)
             at        token.yaml:13:5
-            = help: give `http.metadata` in a file for `--requests`; nothing is assumed
+            = help: give `http.metadata` (TCP: `metadata`) in a file for `--requests`; nothing is assumed
             snapshot  …
             checked   the reference evaluator says the same
 
           peer      not known
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           ALLOW policies: where there are any that are enforced, one of their rules must match
             shop/token  token.yaml:3:18

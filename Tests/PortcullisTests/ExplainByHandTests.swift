@@ -54,7 +54,7 @@ private func findings(_ report: ExplanationReport) -> String {
     #expect(
       text == """
         peer      anonymous
-        mTLS      PERMISSIVE by default: any peer passes
+        mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
         DENY policies: a match denies
           shop/refuse  policies.yaml:3:9
@@ -98,7 +98,7 @@ private func findings(_ report: ExplanationReport) -> String {
     #expect(
       text == """
         peer      anonymous
-        mTLS      PERMISSIVE by default: any peer passes
+        mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
         UNUSABLE  AuthorizationPolicy shop/broken: it cannot be read, so nobody knows what it denies, and
             everything is denied  policies.yaml:3:9
 

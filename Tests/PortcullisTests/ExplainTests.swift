@@ -154,7 +154,7 @@ extension Sandbox {
             checked   the reference evaluator says the same
 
           peer      anonymous
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           DENY policies: a match denies
             shop/not-web  anonymous.yaml:3:18
@@ -197,7 +197,7 @@ extension Sandbox {
             checked   the reference evaluator says the same
 
           peer      `spiffe://cluster.local/ns/shop/sa/frontend-sa`
-          mTLS      PERMISSIVE by default: any peer passes
+          mTLS      PERMISSIVE by default: the peer passes, no identity is demanded
 
           ALLOW policies: where there are any that are enforced, one of their rules must match
             shop/near  near.yaml:3:18

@@ -180,7 +180,7 @@ enum ExplainedWorld {
   /// One request with everything that a token rule tests, and one of which little is known.
   static let tokenRequests = #"""
     {"source": {"principal": null}, "destination": {"namespace": "shop", "labels": {}}, "http": {"headers": [["x-role", "Admin"], ["X-Role", "user"], ["x-zone", "eu-1"]], "claims": {"iss": "https://iss.example/", "sub": "u", "groups": ["dev", "opss"]}, "metadata": {"envoy.filters.network.mysql_proxy": {"db.t": ["select", {}]}}}}
-    {"destination": {"workload": "shop/deployment/backend"}, "http": {"method": {"base64": "/w=="}, "claims": null}}
+    {"destination": {"workload": "shop/deployment/backend"}, "http": {"host": {"base64": "/w=="}, "claims": null}}
 
     """#
 }

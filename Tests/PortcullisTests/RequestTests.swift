@@ -93,6 +93,11 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
       #"{"source": {"principal": "shop/frontend-sa"}, "destination": {"workload": "shop/backend"}}"#,
       "`source.principal` `shop/frontend-sa` is no SPIFFE URI; write `spiffe://…`, or other names of a certificate as `source.identities`"
     ),
+    (#"{"source": {"principal": "spiffe://"}, "destination": {"workload": "shop/db"}}"#, "`source.principal` `spiffe://` is no SPIFFE URI"),
+    (
+      #"{"source": {"principal": "spiffe://a/ns/b/sa/c "}, "destination": {"workload": "shop/db"}}"#,
+      "`source.principal` `spiffe://a/ns/b/sa/c ` is no SPIFFE URI"
+    ),
     (
       #"{"destination": {"namespace": "shpo", "labels": {}}}"#, "no object in the given files is in the namespace `shpo`"
     ),
@@ -112,6 +117,31 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
       #"{"destination": {"workload": "shop/db"}, "http": {"headers": [["host", "b"]]}}"#,
       "the header `host` is the request's host: write it as"
     ),
+    (
+      #"{"destination": {"workload": "shop/db"}, "http": {"headers": [["x-role ", "b"]]}}"#, "`x-role ` is not the name of a header"
+    ),
+    (#"{"destination": {"workload": "shop/db"}, "http": {"headers": [["", "b"]]}}"#, "`` is not the name of a header"),
+    (#"{"destination": {"workload": "shop/db"}, "http": {"headers": [["x-role:", "b"]]}}"#, "`x-role:` is not the name of a header"),
+    (
+      #"{"destination": {"workload": "shop/db"}, "http": {"headers": [["x", "b "]]}}"#,
+      "the value `b ` of the header `x` has blanks around it"
+    ),
+    (
+      #"{"destination": {"workload": "shop/db"}, "http": {"headers": [["x", "a\nb"]]}}"#,
+      "the value of the header `x` has a control character"
+    ),
+    (#"{"destination": {"workload": "shop/db"}, "http": {"method": ""}}"#, "`http.method` `` is no HTTP method"),
+    (#"{"destination": {"workload": "shop/db"}, "http": {"method": "GET "}}"#, "`http.method` `GET ` is no HTTP method"),
+    (#"{"destination": {"workload": "shop/db"}, "http": {"host": "a b"}}"#, "`http.host` `a b` has a blank or a control character"),
+    (
+      #"{"destination": {"workload": "shop/db"}, "http": {"path": null, "method": "GET"}}"#,
+      "`http.path` is null, and only `CONNECT` has no path"
+    ),
+    (#"{"destination": {"workload": "shop/db"}, "http": {"path": null}}"#, "`http.path` is null, and only `CONNECT` has no path"),
+    (#"{"destination": {"workload": "shop/db"}, "http": {"path": "/a%00"}}"#, "the proxies answer 400 to the path `/a%00`"),
+    (#"{"destination": {"workload": "shop/db"}, "http": {"path": "a"}}"#, "the proxies answer 400 to the path `a`"),
+    (#"{"destination": {"workload": "shop/db"}, "http": {}, "metadata": {}}"#, "`metadata` stands beside `http`; "),
+    (#"{"destination": {"workload": "shop/db"}, "metadata": []}"#, "`metadata` is not an object"),
     (#"{"destination": {"workload": "shop/db"}, "http": {"claims": []}}"#, "`http.claims` is not an object"),
     (#"{"destination": {"workload": "shop/db"}, "http": {"path_form": "nice"}}"#, "`http.path_form` is not `raw` or `normalized`"),
     (#"[]"#, "`the request` is not an object"),
@@ -154,11 +184,40 @@ private let frontend = "\"source\": {\"principal\": \"spiffe://cluster.local/ns/
         """
         {"source": {"principal": {"base64": "\(name)"}}, "destination": {"workload": "shop/backend"}, "http": {}}
         {"source": {"identities": {"uri": [{"base64": "/w=="}], "dns": ["a"]}}, "destination": {"workload": "shop/backend"}, "http": {}}
-        {"source": {"principal": "spiffe://x\\nallow  root -> shop/db\\u001b[2J"}, "destination": {"workload": "shop/backend"}, "http": {}}
+        {"source": {"identities": {"uri": ["spiffe://x\\nallow  root -> shop/db\\u001b[2J"]}}, "destination": {"workload": "shop/backend"}, "http": {}}
         """)
       #expect(run.code == 1 && run.lines.count == 3, "\(run.output)")
       #expect(run.lines.map { $0.prefix { $0 != " " } } == ["allow", "deny", "deny"])
       #expect(run.lines.last?.contains("spiffe://x\\u{a}allow  root -> shop/db\\u{1b}[2J -> shop/backend") == true, "\(run.output)")
+    }
+  }
+
+  @Test func `a TCP connection has metadata, too, and a CONNECT has no path`() throws {
+    try withSandbox { sandbox in
+      func decisions(_ rule: String, _ lines: String...) throws -> [String] {
+        let policy = try sandbox.write(
+          """
+          apiVersion: security.istio.io/v1
+          kind: AuthorizationPolicy
+          metadata: {name: only, namespace: shop}
+          spec: {selector: {matchLabels: {app: backend}}, action: DENY, rules: [\(rule)]}
+
+          """, to: "policy.yaml")
+        let all = lines.map { "{\(frontend), \"destination\": {\"workload\": \"shop/backend\"}\($0)}\n" }
+        let file = try sandbox.write(all.joined(), to: "all.jsonl")
+        let run = try sandbox.portcullis(
+          "check", "--policies", policy, "--policies", Sandbox.shop + "/workloads.yaml", "--requests", file)
+        return run.lines.map { $0.split(separator: " ").first.map(String.init) ?? "" } + [run.errors].filter { !$0.isEmpty }
+      }
+      let rule = "{when: [{key: \"experimental.envoy.filters.network.mysql_proxy[db.t]\", values: [\"[drop]\"]}]}"
+      let filter = "\"envoy.filters.network.mysql_proxy\""
+      let connections = try decisions(
+        rule, "", ", \"metadata\": {}", ", \"metadata\": {\(filter): {\"db.t\": [\"drop\"]}}",
+        ", \"metadata\": {\(filter): {\"db.t\": [\"insert\"]}}")
+      #expect(connections == ["undecided", "allow", "deny", "allow"])
+      let tunnel = try decisions(
+        "{to: [{operation: {paths: [/a], ports: [\"80\"]}}]}", ", \"http\": {\"method\": \"CONNECT\", \"path\": null}")
+      #expect(tunnel == ["allow"])
     }
   }
 

@@ -87,6 +87,18 @@ extension Sandbox {
     try withSandbox { sandbox in
       let unknown = try sandbox.portcullis("serve", "--policies", Sandbox.shop, "--workload", "shop/nobody", "--listen", "127.0.0.1:0")
       #expect(unknown.code == 2 && unknown.errors.hasPrefix("error: no workload `shop/nobody` in the given files\n"), "\(unknown.errors)")
+      // A waypoint's pods are made by its controller: often its Gateway is all that the files hold.
+      let gateway = try sandbox.write(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: Gateway
+        metadata: {name: wp, namespace: shop}
+        spec: {gatewayClassName: istio-waypoint}
+
+        """, to: "gateway.yaml")
+      let (waypoint, _) = try sandbox.serve("waypoint", "--policies", Sandbox.shop, "--policies", gateway, "--workload", "shop/wp")
+      waypoint.send(signal: SIGTERM)
+      #expect(try waypoint.waitForEnd() == .exited(0))
       let (server, _) = try sandbox.serve("serve", "--policies", Sandbox.shop + "/workloads.yaml", "--allow-empty")
       #expect(server.isRunning)
     }

@@ -92,7 +92,7 @@ internal import Testing
         #expect(isRefused == !argument.isRepeating, "--\(name)")
         if argument.isRepeating { repeating += 1 }
       }
-      #expect(repeating >= 8 && tested.count > 30)
+      #expect(repeating >= 9 && tested.count > 30)
     }
   }
 }

@@ -92,7 +92,8 @@ struct AttachmentIndex: Sendable {
     for group in groups { named.formUnion(providers[group]) }
     return Target(
       groups: groups.map { UInt32(truncatingIfNeeded: $0) }, isStrict: isStrict, strictExceptions: exceptions,
-      isWaypoint: scope.isWaypoint, hasSeveralProviders: named.count > 1 && !mesh.allowsSeveralCustomProviders,
+      isWaypoint: scope.isWaypoint, isWaypointPod: scope.isWaypointPod,
+      hasSeveralProviders: named.count > 1 && !mesh.allowsSeveralCustomProviders,
       tokenRules: numbers.filter { $0 >= groupCount }.flatMap { tokenRules[$0 - groupCount] })
   }
 

@@ -78,6 +78,8 @@ struct CompiledPolicies: Sendable {
   var clauses: [CompiledClause] = []
   var rules: [CompiledRule] = []
   var lookups: [PatternLookup] = []
+  /// The arrays behind the lookups.
+  var search: LookupTables
   var postings: [UInt32] = []
   var indexes: [RuleIndex] = []
   var dimensions: [IndexDimension] = []

@@ -33,7 +33,7 @@ struct IndexBuilder {
   }
 
   /// Appends the index to the tables and returns its number.
-  consuming func build(into tables: inout CompiledPolicies, hash: ByteHash) -> UInt32 {
+  consuming func build(into tables: inout CompiledPolicies, pool: inout LiteralPool) -> UInt32 {
     var byDimension: [Dimension: [IndexPattern: [UInt32]]] = [:]
     for (key, numbers) in chosen { byDimension[key.dimension, default: [:]][key.pattern] = numbers }
     var dimensions: [IndexDimension] = []
@@ -45,7 +45,7 @@ struct IndexBuilder {
         stretches[pattern] = Self.append(numbers.sorted(), to: &tables)
       }
       let lookup = UInt32(truncatingIfNeeded: tables.lookups.count)
-      tables.lookups.append(PatternLookup(stretches, hash: hash))
+      tables.lookups.append(tables.search.add(stretches, to: &pool))
       dimensions.append(IndexDimension(dimension: dimension, lookup: lookup, rules: Self.append(all.sorted(), to: &tables)))
     }
     // The same policies must give the same walk in every replica.

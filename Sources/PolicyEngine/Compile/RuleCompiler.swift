@@ -15,17 +15,16 @@ struct RuleKeys {
 }
 
 struct RuleCompiler {
-  private(set) var tables = CompiledPolicies()
+  private(set) var tables: CompiledPolicies
   var values: PatternCompiler
   private let dataPlane: DataPlane
-  private let hash: ByteHash
   /// A test with more patterns than this looks them up.
   private static let lookupThreshold = 8
 
   init(mesh: MeshSettings, dataPlane: DataPlane, hash: ByteHash) {
     self.dataPlane = dataPlane
     values = PatternCompiler(mesh: mesh)
-    self.hash = hash
+    tables = CompiledPolicies(search: LookupTables(hash: hash))
     tables.issuerPath = values.claimPath(["iss"])
     tables.subjectPath = values.claimPath(["sub"])
     tables.schemeLiteral = values.pool.intern(Array("spiffe://".utf8))
@@ -100,10 +99,10 @@ struct RuleCompiler {
   mutating func ruleSet(_ rules: [(number: UInt32, keys: RuleKeys)]) -> RuleSet {
     var set = RuleSet(rules: IndexBuilder.append(rules.map(\.number), to: &tables))
     guard rules.count > IndexBuilder.threshold else { return set }
-    set.index = IndexBuilder(rules, isTCP: false, tables: tables).build(into: &tables, hash: hash)
+    set.index = IndexBuilder(rules, isTCP: false, tables: tables).build(into: &tables, pool: &values.pool)
     set.tcpIndex = set.index
     if rules.contains(where: { tables.rules[Int($0.number)].needsHTTP }) {
-      set.tcpIndex = IndexBuilder(rules, isTCP: true, tables: tables).build(into: &tables, hash: hash)
+      set.tcpIndex = IndexBuilder(rules, isTCP: true, tables: tables).build(into: &tables, pool: &values.pool)
     }
     return set
   }
@@ -130,6 +129,8 @@ struct RuleCompiler {
     for constraint in constraints {
       switch constraint.attribute {
       case .unknownKey: return nil
+      // Not one of an attribute that is only HTTP's, either: Istio generates nothing that could fail.
+      case _ where constraint.demandsNothing: continue
       case .malformedKey:
         if policy.action == .allow { return nil }
         continue
@@ -170,7 +171,7 @@ struct RuleCompiler {
     }
     test.uncovered = UInt32(truncatingIfNeeded: compiled.reduce(0) { $0 + ($1.isExactKey ? 0 : $1.patterns.count) })
     test.lookup = UInt32(truncatingIfNeeded: tables.lookups.count)
-    tables.lookups.append(PatternLookup(patterns, hash: hash))
+    tables.lookups.append(tables.search.add(patterns, to: &values.pool))
     return test
   }
 

@@ -18,10 +18,22 @@ struct TokenRule: Sendable, Hashable {
 
   init(_ rule: JWTRule) {
     issuer = rule.issuer.map(\.bytes)
-    audiences = rule.audiences.map(\.bytes)
+    audiences = rule.audiences.map { Self.bare($0.bytes) }
     isRequired = rule.isRequired
     splitPaths = rule.spaceDelimitedClaims.map { Request.claimPath($0) }
   }
+
+  /// What of an audience is compared: neither its scheme (http, https) nor one slash at its end (jwt_verify_lib, check_audience).
+  static func bareAudience(_ text: Span<UInt8>) -> Range<Int> {
+    var start = 0
+    for scheme in [Self.schemes.http, Self.schemes.https] where hasPrefix(text, scheme.span) { start = scheme.count }
+    let end = text.count > start && text[text.count - 1] == UInt8(ascii: "/") ? text.count - 1 : text.count
+    return start..<end
+  }
+
+  private static func bare(_ audience: [UInt8]) -> [UInt8] { Array(audience[bareAudience(audience.span)]) }
+
+  private static let schemes = (http: Array("http://".utf8), https: Array("https://".utf8))
 }
 
 extension Request {
@@ -37,6 +49,7 @@ extension Request {
   /// filter unread, so it has no claims. In any case claims that a rule splits become lists. Reading again changes nothing. O(claims, rules).
   mutating func read(_ rules: [TokenRule]) -> Gate {
     areClaimsHidden = false
+    restoreToken()
     guard !isTCP else { return .open }
     guard honorsRequestAuthentication else {
       split(rules)
@@ -68,7 +81,19 @@ extension Request {
     return isAnyMissing ? .unknown(.unknownClaims) : .open
   }
 
+  /// Whatever rules the token was read under before: these may be others.
+  private mutating func restoreToken() {
+    guard let given = givenToken else { return }
+    (areClaimsKnown, hasToken, claims) = (given.areClaimsKnown, given.hasToken, given.claims)
+    givenToken = nil
+  }
+
+  private mutating func keepToken() {
+    if givenToken == nil { givenToken = GivenToken(areClaimsKnown: areClaimsKnown, hasToken: hasToken, claims: claims) }
+  }
+
   private mutating func forgetToken() {
+    keepToken()
     areClaimsKnown = true
     hasToken = false
     claims.removeAll(keepingCapacity: true)
@@ -76,24 +101,51 @@ extension Request {
 
   /// Whether the token's issuer and audience are those of the rule.
   private func accepts(_ rule: TokenRule) -> Bool {
-    if let issuer = rule.issuer, !hasString(Self.tokenPaths.issuer, issuer, inLists: false) { return false }
-    return rule.audiences.isEmpty || rule.audiences.contains { hasString(Self.tokenPaths.audience, $0, inLists: true) }
+    if let issuer = rule.issuer, !hasIssuer(issuer) { return false }
+    return rule.audiences.isEmpty || rule.audiences.contains { hasAudience($0) }
   }
 
-  private func hasString(_ path: [UInt8], _ value: [UInt8], inLists: Bool) -> Bool {
-    for index in claims.indices {
+  private func hasIssuer(_ issuer: [UInt8]) -> Bool {
+    for index in claims.indices where !claims[index].isListElement {
       let entry = claims[index]
-      guard inLists || !entry.isListElement else { continue }
-      if equal(bytes(entry.path), path.span), equal(bytes(entry.value), value.span) { return true }
+      if equal(bytes(entry.path), Self.tokenPaths.issuer.span), equal(bytes(entry.value), issuer.span) { return true }
     }
     return false
   }
 
-  /// Makes lists of the claims that the rules which accept the token split.
-  private mutating func split(_ rules: [TokenRule]) {
-    for rule in rules where !rule.splitPaths.isEmpty && accepts(rule) {
-      for path in rule.splitPaths { split(path) }
+  private func hasAudience(_ audience: [UInt8]) -> Bool {
+    for index in claims.indices {
+      let entry = claims[index]
+      guard equal(bytes(entry.path), Self.tokenPaths.audience.span) else { continue }
+      let text = bytes(entry.value)
+      if equal(text.extracting(TokenRule.bareAudience(text)), audience.span) { return true }
     }
+    return false
+  }
+
+  /// Makes lists of the claims that every rule which accepts the token splits. Where they differ, only the one that verified the token would
+  /// have split, and nobody says which it was: if there is anything to split, the claims are not known.
+  private mutating func split(_ rules: [TokenRule]) {
+    // Splitting changes what acceptance looks at, so what is to be split is settled first. Most rules split nothing.
+    guard rules.contains(where: { !$0.splitPaths.isEmpty }) else { return }
+    let accepting = rules.filter { accepts($0) }
+    var common: [[UInt8]] = []
+    for path in Set(accepting.flatMap(\.splitPaths)) {
+      if accepting.allSatisfy({ $0.splitPaths.contains(path) }) {
+        common.append(path)
+      } else if claims.contains(where: { !$0.isListElement && equal(bytes($0.path), path.span) && isDivisible($0.value) }) {
+        areClaimsHidden = true
+      }
+    }
+    if !common.isEmpty { keepToken() }
+    for path in common { split(path) }
+  }
+
+  /// Whether splitting makes another thing of the value: one word is matched as a string or as a list of one alike.
+  private func isDivisible(_ value: Slice) -> Bool {
+    let text = bytes(value)
+    for index in text.indices where text[index] == UInt8(ascii: " ") { return hasWord(value) }
+    return false
   }
 
   private mutating func split(_ path: [UInt8]) {

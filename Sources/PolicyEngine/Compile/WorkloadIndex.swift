@@ -9,6 +9,8 @@ struct WorkloadIndex: Sendable {
   private let accounts: PatternLookup
   private let addresses: PatternLookup
   private let namespaces: PatternLookup
+  private let search: LookupTables
+  private let literals: [UInt8]
 
   init(_ workloads: [Workload], namespaces: Set<ExactText>, hash: ByteHash, target: (Workload) -> Int) {
     var names: [IndexPattern: Stretch] = [:]
@@ -34,20 +36,26 @@ struct WorkloadIndex: Sendable {
       }
       for address in workload.addresses { add(.block(AddressBlock(address, length: address.bitCount)), number, to: &addresses) }
     }
-    self.names = PatternLookup(names, hash: hash)
-    self.accounts = PatternLookup(accounts, hash: hash)
-    self.addresses = PatternLookup(addresses, hash: hash)
+    var search = LookupTables(hash: hash)
+    var pool = LiteralPool()
+    self.names = search.add(names, to: &pool)
+    self.accounts = search.add(accounts, to: &pool)
+    self.addresses = search.add(addresses, to: &pool)
     let known = namespaces.map { (IndexPattern.exact($0.bytes), Stretch(start: 0, count: 1)) }
-    self.namespaces = PatternLookup(Dictionary(known) { first, _ in first }, hash: hash)
+    self.namespaces = search.add(Dictionary(known) { first, _ in first }, to: &pool)
+    self.search = search
+    literals = pool.bytes
   }
 
-  func knows(namespace: Span<UInt8>) -> Bool { !namespaces.forEachMatch(text: namespace) { _ in false } }
+  func knows(namespace: Span<UInt8>) -> Bool { !search.forEachMatch(namespaces, text: namespace, in: literals.span) { _ in false } }
 
-  func named(_ name: Span<UInt8>) -> TargetLookup { Self.result { names.forEachMatch(text: name, $0) } }
+  func named(_ name: Span<UInt8>) -> TargetLookup { Self.result { search.forEachMatch(names, text: name, in: literals.span, $0) } }
 
-  func running(as account: Span<UInt8>) -> TargetLookup { Self.result { accounts.forEachMatch(text: account, $0) } }
+  func running(as account: Span<UInt8>) -> TargetLookup {
+    Self.result { search.forEachMatch(accounts, text: account, in: literals.span, $0) }
+  }
 
-  func at(_ address: IPAddress) -> TargetLookup { Self.result { addresses.forEachMatch(address: address, $0) } }
+  func at(_ address: IPAddress) -> TargetLookup { Self.result { search.forEachMatch(addresses, address: address, $0) } }
 
   private static func result(_ search: ((Stretch) -> Bool) -> Bool) -> TargetLookup {
     var result = TargetLookup.unknown

@@ -17,25 +17,33 @@ extension Request {
   /// Joins repeated header lines by commas, as proxies did before each line was matched alone (Envoy before CVE-2026-26308). A value that
   /// the proxy has joined is then what policies see.
   mutating func joinHeaderLines() {
-    var joined: [HeaderLine] = []
-    for index in headers.indices {
-      var line = headers[index]
-      line.isAmbiguous = false
-      guard let first = joined.firstIndex(where: { equal(bytes($0.name), bytes(line.name)) }) else {
-        joined.append(line)
-        continue
+    guard headers.count > 1 || headers.contains(where: \.isAmbiguous) else { return }
+    /// The lines of each name, in the order in which the names first came.
+    var order: [[UInt8]: Int] = [:]
+    var groups: [[HeaderLine]] = []
+    for line in headers {
+      let name = copy(line.name)
+      if let group = order[name] {
+        groups[group].append(line)
+      } else {
+        order[name] = groups.count
+        groups.append([line])
       }
-      let start = storage.count
-      copyToEnd(joined[first].value)
-      storage.append(UInt8(ascii: ","))
-      copyToEnd(line.value)
-      joined[first].value = Slice(
-        start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: storage.count - start))
     }
-    headers = joined
+    headers = groups.map { joined($0) }
   }
 
-  private mutating func copyToEnd(_ slice: Slice) {
-    for index in Int(slice.start)..<Int(slice.start) + Int(slice.count) { storage.append(storage[index]) }
+  /// One line of several; its value is written once.
+  private mutating func joined(_ lines: [HeaderLine]) -> HeaderLine {
+    var line = lines[0]
+    line.isAmbiguous = false
+    guard lines.count > 1 else { return line }
+    let start = storage.count
+    for (index, part) in lines.enumerated() {
+      if index > 0 { storage.append(UInt8(ascii: ",")) }
+      for at in Int(part.value.start)..<Int(part.value.start) + Int(part.value.count) { storage.append(storage[at]) }
+    }
+    line.value = Slice(start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: storage.count - start))
+    return line
   }
 }

@@ -10,7 +10,9 @@ extension Snapshot {
   /// Decides one request. Safe on any thread; cost depends on the request and on the rules that could match, not on how many there are.
   /// The request is changed to what the proxy sees of it (names joined at a waypoint, claims split); deciding it again gives the same.
   public func decide(_ request: inout Request, on target: Target, profile: Profile = .sidecar) -> Decision {
-    guard profile.dataPlane == dataPlane, target.isWaypoint == (profile == .waypoint) else {
+    guard profile.dataPlane == dataPlane, target.isWaypoint == (profile == .waypoint),
+      target.isWaypoint || !target.isWaypointPod || dataPlane == .ztunnel
+    else {
       return Decision(.deny, .unsupportedProfile)
     }
     if profile == .waypoint { request.joinNames() } else { request.nameView = .each }
@@ -28,12 +30,12 @@ extension CompiledPolicies {
     var hasAllow = false
     var found = Matches()
     for number in target.groups {
-      let group = groups[Int(number)]
-      if group.isUnusable { return Decision(.deny, .policyUnusable) }
-      match(group.deny, request, &found.deny)
-      if !group.customs.isEmpty { match(customs: group.customs, request, target, &found) }
-      match(group.audit, request, &found.audit)
-      hasAllow = hasAllow || group.hasAllow
+      let number = Int(number)
+      if groups[number].isUnusable { return Decision(.deny, .policyUnusable) }
+      match(groups[number].deny, request, &found.deny)
+      if !groups[number].customs.isEmpty { match(customs: groups[number].customs, request, target, &found) }
+      match(groups[number].audit, request, &found.audit)
+      hasAllow = hasAllow || groups[number].hasAllow
     }
     if hasAllow, !found.deny.isMatched {
       for number in target.groups { match(groups[Int(number)].allow, request, &found.allow) }
@@ -107,11 +109,11 @@ extension CompiledPolicies {
     var hasAllow = false
     var hasDeny = false
     for number in target.groups {
-      let group = groups[Int(number)]
-      hasAllow = hasAllow || group.hasDryRunAllow
-      hasDeny = hasDeny || group.hasDryRunDeny
-      if group.hasDryRunDeny { match(group.dryRunDeny, request, &deny) }
-      if group.hasDryRunAllow { match(group.dryRunAllow, request, &allow) }
+      let number = Int(number)
+      hasAllow = hasAllow || groups[number].hasDryRunAllow
+      hasDeny = hasDeny || groups[number].hasDryRunDeny
+      if groups[number].hasDryRunDeny { match(groups[number].dryRunDeny, request, &deny) }
+      if groups[number].hasDryRunAllow { match(groups[number].dryRunAllow, request, &allow) }
     }
     guard hasAllow || hasDeny else { return result }
     if deny.isMatched {
@@ -126,10 +128,12 @@ extension CompiledPolicies {
     return result
   }
 
-  /// Under STRICT the peer must have a SPIFFE identity in one of the mesh's trust domains (Istio: what the server does with a connection).
-  /// HBONE, which a waypoint terminates, is always so; a gateway's servers have settings of their own.
+  /// What the server does with a connection (Istio). Mutual TLS takes a peer with SPIFFE names only when one is of an accepted trust domain,
+  /// in every mode. Peers without such a name pass, but for STRICT and HBONE, which a waypoint terminates. A gateway's servers have settings
+  /// of their own.
   private func peerGate(_ request: borrowing Request, _ target: Target, _ profile: Profile, _ trustDomainPrefixes: [Literal]) -> Gate {
-    var isStrict = profile == .waypoint || (profile == .sidecar && target.isStrict)
+    if profile == .gateway { return .open }
+    var isStrict = profile == .waypoint || target.isStrict
     var isModeKnown = true
     if profile == .sidecar, !target.strictExceptions.isEmpty {
       if !request.isPortKnown {
@@ -138,8 +142,7 @@ extension CompiledPolicies {
         isStrict.toggle()
       }
     }
-    if isModeKnown, !isStrict { return .open }
-    guard request.isPeerKnown else { return .unknown(.unknownPeer) }
+    guard request.isPeerKnown else { return isModeKnown && !isStrict ? .open : .unknown(.unknownPeer) }
     var hasSPIFFE = false
     for index in request.identities.indices {
       guard request.identities[index].kind == .uri else { continue }
@@ -148,7 +151,8 @@ extension CompiledPolicies {
       hasSPIFFE = true
       for prefix in trustDomainPrefixes where hasPrefix(identity, literal(prefix)) { return .open }
     }
+    if hasSPIFFE { return .closed(.untrustedDomain) }
     if !isModeKnown { return .unknown(.unknownPort) }
-    return .closed(hasSPIFFE ? .untrustedDomain : .mtlsRequired)
+    return isStrict ? .closed(.mtlsRequired) : .open
   }
 }

@@ -6,10 +6,15 @@ internal import PolicyModel
 extension CompiledPolicies {
   /// Whether one of the test's patterns matches the text.
   func matchesAny(_ test: Test, _ text: Span<UInt8>) -> Bool {
-    if test.lookup != .max, !lookups[Int(test.lookup)].forEachMatch(text: text, { _ in false }) { return true }
+    if test.lookup != .max, isFound(test.lookup, text) { return true }
     let end = Int(test.patterns.start) + Int(test.lookup == .max ? test.patterns.count : test.uncovered)
     for index in Int(test.patterns.start)..<end where matches(patterns[index], text) { return true }
     return false
+  }
+
+  /// Whether the text satisfies any pattern of a lookup.
+  private func isFound(_ lookup: UInt32, _ text: Span<UInt8>) -> Bool {
+    !search.forEachMatch(lookups[Int(lookup)], text: text, in: literals.span) { _ in false }
   }
 
   /// Whether one of the test's patterns matches an identity.
@@ -19,12 +24,11 @@ extension CompiledPolicies {
     if readsWorkloadPath, identity.form == .plain { return false }
     var count = test.patterns.count
     if test.lookup != .max {
-      let lookup = Int(test.lookup)
       if !readsWorkloadPath {
-        if !lookups[lookup].forEachMatch(text: text, { _ in false }) { return true }
+        if isFound(test.lookup, text) { return true }
         count = test.uncovered
       } else if identity.form == .istio {
-        if !lookups[lookup].forEachMatch(text: request.bytes(identity.workloadPath), { _ in false }) { return true }
+        if isFound(test.lookup, request.bytes(identity.workloadPath)) { return true }
         count = test.uncovered
       }
     }

@@ -66,7 +66,7 @@ extension CompiledPolicies {
     case .destinationIP: address(dimension, request.destinationIP, request, &state)
     case .port:
       guard request.isPortKnown else { return consider(dimension.rules, request, &state) }
-      _ = lookups[Int(dimension.lookup)].forEachMatch(number: UInt64(request.port)) { postings in
+      _ = search.forEachMatch(lookups[Int(dimension.lookup)], number: UInt64(request.port)) { postings in
         consider(postings, request, &state)
         return true
       }
@@ -82,7 +82,7 @@ extension CompiledPolicies {
   }
 
   private func look(_ dimension: IndexDimension, _ slice: Request.Slice, _ request: borrowing Request, _ state: inout MatchState) {
-    _ = lookups[Int(dimension.lookup)].forEachMatch(text: request.bytes(slice)) { postings in
+    _ = search.forEachMatch(lookups[Int(dimension.lookup)], text: request.bytes(slice), in: literals.span) { postings in
       consider(postings, request, &state)
       return true
     }
@@ -94,7 +94,7 @@ extension CompiledPolicies {
     case .unknown: consider(dimension.rules, request, &state)
     case .absent: break
     case .present:
-      _ = lookups[Int(dimension.lookup)].forEachMatch(address: field.address) { postings in
+      _ = search.forEachMatch(lookups[Int(dimension.lookup)], address: field.address) { postings in
         consider(postings, request, &state)
         return true
       }

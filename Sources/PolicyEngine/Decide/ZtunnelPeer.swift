@@ -1,5 +1,6 @@
 // The peer as ztunnel sees it.
 // Enters: a request's identities. Leaves: the one that counts, the outcome of tests on it, and whether the connection stands at all.
+// Unlike the rest of this directory it allocates: ztunnel asks nobody, so no request waits for it.
 // Never here: DNS names and subjects, aliases of the trust domain, or a second identity in policies.
 
 internal import PolicyModel
@@ -26,7 +27,7 @@ extension Request {
   /// Reads one.
   func ztunnelIdentity(_ slice: Slice) -> ZtunnelIdentity? {
     let text = bytes(slice)
-    let marks = (scheme: Array("spiffe://".utf8), namespace: Array("/ns/".utf8), account: Array("/sa/".utf8))
+    let marks = Self.ztunnelMarks
     guard hasPrefix(text, marks.scheme.span) else { return nil }
     var slashes: [Int] = []
     for index in marks.scheme.count..<text.count where text[index] == UInt8(ascii: "/") {
@@ -42,6 +43,8 @@ extension Request {
     }
     return ZtunnelIdentity(whole: slice, namespace: part(slashes[2] - start), workloadPath: part(text.count - start))
   }
+
+  private static let ztunnelMarks = (scheme: Array("spiffe://".utf8), namespace: Array("/ns/".utf8), account: Array("/sa/".utf8))
 }
 
 extension CompiledPolicies {

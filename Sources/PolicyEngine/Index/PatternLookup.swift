@@ -1,6 +1,7 @@
 // From a text (or a number) to everything that is registered under a pattern which it satisfies.
 // Enters: patterns with postings, once. Leaves: postings, in time that depends on the text, not on how many patterns there are.
-// Never here: patterns that need more than exact, prefix, suffix, block or number; they are tested one by one by whoever owns them.
+// Never here: patterns that need more than exact, prefix, suffix, block or number; they are tested one by one by whoever owns them. No
+// reference is counted either: a lookup is a few numbers, and all lookups of a snapshot share one set of arrays.
 
 internal import PolicyModel
 
@@ -15,9 +16,22 @@ enum IndexPattern: Hashable, Sendable {
   case number(UInt64)
 }
 
-/// A class, although a value would do: asking an element of an array of structs copied it, with a reference count for each of its tables, and
-/// all threads count in the same places. Now there is one.
-final class PatternLookup: Sendable {
+/// Where the patterns of one lookup stand in the tables.
+struct PatternLookup: Sendable {
+  fileprivate var always = Stretch()
+  /// In `slots`; a power of two, or none.
+  fileprivate var exact = Stretch()
+  fileprivate var prefixes = Trie()
+  fileprivate var suffixes = Trie()
+  /// In `slots`.
+  fileprivate var numbers = Stretch()
+  /// The block lengths in use, in `lengths`: one probe each.
+  fileprivate var lengths = Stretch()
+  fileprivate var lengths6 = Stretch()
+}
+
+/// The arrays behind all lookups of a snapshot. Texts stand in a literal pool, which is lent to each search.
+struct LookupTables: Sendable {
   private struct Entry: Sendable {
     var literal: Literal
     var postings: Stretch
@@ -30,113 +44,102 @@ final class PatternLookup: Sendable {
   }
 
   private let hash: ByteHash
-  private let slots: [UInt32]
-  private let entries: [Entry]
-  private let texts: [UInt8]
-  private let prefixes: Trie
-  private let suffixes: Trie
-  private let always: Stretch
-  private let numberSlots: [UInt32]
-  private let numbers: [NumberEntry]
-  /// The block lengths in use, IPv4 and IPv6: one probe each.
-  private let lengths: [UInt8]
-  private let lengths6: [UInt8]
+  /// Hash tables, each a stretch of this; a slot holds the index of an entry plus one.
+  private var slots: [UInt32] = []
+  private var entries: [Entry] = []
+  private var numbers: [NumberEntry] = []
+  private var lengths: [UInt8] = []
+  private var tries = TrieNodes()
+
+  init(hash: ByteHash) { self.hash = hash }
 
   /// Registers patterns, each once. O(total length, n log n).
-  init(_ patterns: [IndexPattern: Stretch], hash: ByteHash) {
-    var entries: [Entry] = []
-    var texts: [UInt8] = []
-    var always = Stretch()
-    var numbers: [NumberEntry] = []
-    var lengths: [UInt8] = []
-    var lengths6: [UInt8] = []
-    var prefixTexts: [(text: [UInt8], postings: Stretch)] = []
-    var suffixTexts: [(text: [UInt8], postings: Stretch)] = []
+  mutating func add(_ patterns: [IndexPattern: Stretch], to pool: inout LiteralPool) -> PatternLookup {
+    var lookup = PatternLookup()
+    var prefixes: [TrieNodes.Text] = []
+    var suffixes: [TrieNodes.Text] = []
+    var (lengths4, lengths6): ([UInt8], [UInt8]) = ([], [])
+    let (firstEntry, firstNumber) = (entries.count, numbers.count)
+    var hashes: [UInt64] = []
     for (pattern, postings) in patterns {
       switch pattern {
       case .exact(let text):
-        entries.append(
-          Entry(
-            literal: Literal(start: UInt32(truncatingIfNeeded: texts.count), count: UInt32(truncatingIfNeeded: text.count)),
-            postings: postings))
-        texts.append(contentsOf: text)
-      case .prefix(let text): prefixTexts.append((text, postings))
-      case .suffix(let text): suffixTexts.append((text.reversed(), postings))
-      case .always: always = postings
+        entries.append(Entry(literal: pool.intern(text), postings: postings))
+        hashes.append(hash(text.span))
+      case .prefix(let text): prefixes.append(TrieNodes.Text(bytes: text, literal: pool.intern(text), postings: postings))
+      case .suffix(let text): suffixes.append(TrieNodes.Text(bytes: text.reversed(), literal: pool.intern(text), postings: postings))
+      case .always: lookup.always = postings
       case .block(let block):
         numbers.append(
           NumberEntry(high: block.base.high, low: block.base.low, tag: Self.tag(block.base.isIPv4, block.length), postings: postings))
         let length = UInt8(truncatingIfNeeded: block.length)
         if block.base.isIPv4 {
-          if !lengths.contains(length) { lengths.append(length) }
+          if !lengths4.contains(length) { lengths4.append(length) }
         } else if !lengths6.contains(length) {
           lengths6.append(length)
         }
       case .number(let number): numbers.append(NumberEntry(high: number, low: 0, tag: Self.numberTag, postings: postings))
       }
     }
-    self.hash = hash
-    prefixes = Trie(sorted: prefixTexts.sorted { $0.text.lexicographicallyPrecedes($1.text) }, isReversed: false)
-    suffixes = Trie(sorted: suffixTexts.sorted { $0.text.lexicographicallyPrecedes($1.text) }, isReversed: true)
-    slots = Self.table(count: entries.count) { index in hash(texts.span.extracting(Self.range(entries[index].literal))) }
-    numberSlots = Self.table(count: numbers.count) { index in hash(numbers[index].high, numbers[index].low, numbers[index].tag) }
-    self.entries = entries
-    self.texts = texts
-    self.always = always
-    self.numbers = numbers
-    self.lengths = lengths
-    self.lengths6 = lengths6
+    lookup.prefixes = tries.add(prefixes.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }, isReversed: false)
+    lookup.suffixes = tries.add(suffixes.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }, isReversed: true)
+    lookup.exact = addTable(hashes, first: firstEntry)
+    lookup.numbers = addTable(numbers[firstNumber...].map { hash($0.high, $0.low, $0.tag) }, first: firstNumber)
+    lookup.lengths = add(lengths: lengths4)
+    lookup.lengths6 = add(lengths: lengths6)
+    return lookup
   }
 
   /// Calls `visit` with the postings of every pattern that the text satisfies; stops and returns false when `visit` does.
   @inline(__always)
-  func forEachMatch(text: Span<UInt8>, _ visit: (Stretch) -> Bool) -> Bool {
-    if !always.isEmpty, !visit(always) { return false }
-    if let exact = exactPostings(text), !visit(exact) { return false }
-    return prefixes.forEachMatch(in: text, visit) && suffixes.forEachMatch(in: text, visit)
+  func forEachMatch(_ lookup: PatternLookup, text: Span<UInt8>, in literals: Span<UInt8>, _ visit: (Stretch) -> Bool) -> Bool {
+    if !lookup.always.isEmpty, !visit(lookup.always) { return false }
+    if !lookup.exact.isEmpty, let exact = exactPostings(lookup.exact, text, literals), !visit(exact) { return false }
+    return tries.forEachMatch(lookup.prefixes, in: text, literals, isReversed: false, visit)
+      && tries.forEachMatch(lookup.suffixes, in: text, literals, isReversed: true, visit)
   }
 
   /// The same for an address.
   @inline(__always)
-  func forEachMatch(address: IPAddress, _ visit: (Stretch) -> Bool) -> Bool {
-    if !always.isEmpty, !visit(always) { return false }
-    let count = address.isIPv4 ? lengths.count : lengths6.count
-    for index in 0..<count {
-      let length = Int(address.isIPv4 ? lengths[index] : lengths6[index])
+  func forEachMatch(_ lookup: PatternLookup, address: IPAddress, _ visit: (Stretch) -> Bool) -> Bool {
+    if !lookup.always.isEmpty, !visit(lookup.always) { return false }
+    for index in (address.isIPv4 ? lookup.lengths : lookup.lengths6).range {
+      let length = Int(lengths[index])
       let masked = address.masked(to: length)
-      if let postings = postings(masked.high, masked.low, Self.tag(address.isIPv4, length)), !visit(postings) { return false }
+      if let postings = postings(lookup.numbers, masked.high, masked.low, Self.tag(address.isIPv4, length)), !visit(postings) {
+        return false
+      }
     }
     return true
   }
 
   /// The same for a number.
   @inline(__always)
-  func forEachMatch(number: UInt64, _ visit: (Stretch) -> Bool) -> Bool {
-    if !always.isEmpty, !visit(always) { return false }
-    if let postings = postings(number, 0, Self.numberTag) { return visit(postings) }
+  func forEachMatch(_ lookup: PatternLookup, number: UInt64, _ visit: (Stretch) -> Bool) -> Bool {
+    if !lookup.always.isEmpty, !visit(lookup.always) { return false }
+    if let postings = postings(lookup.numbers, number, 0, Self.numberTag) { return visit(postings) }
     return true
   }
 
-  private func exactPostings(_ text: Span<UInt8>) -> Stretch? {
-    guard !slots.isEmpty else { return nil }
-    let texts = self.texts
-    let mask = slots.count - 1
+  private func exactPostings(_ table: Stretch, _ text: Span<UInt8>, _ literals: Span<UInt8>) -> Stretch? {
+    let mask = Int(table.count) - 1
     var slot = Int(truncatingIfNeeded: hash(text)) & mask
     while true {
-      let index = slots[slot]
+      let index = slots[Int(table.start) + slot]
       if index == 0 { return nil }
       let entry = entries[Int(index) - 1]
-      if equal(texts.span.extracting(Self.range(entry.literal)), text) { return entry.postings }
+      let start = Int(entry.literal.start)
+      if equal(literals.extracting(start..<start + Int(entry.literal.count)), text) { return entry.postings }
       slot = (slot + 1) & mask
     }
   }
 
-  private func postings(_ high: UInt64, _ low: UInt64, _ tag: UInt64) -> Stretch? {
-    guard !numberSlots.isEmpty else { return nil }
-    let mask = numberSlots.count - 1
+  private func postings(_ table: Stretch, _ high: UInt64, _ low: UInt64, _ tag: UInt64) -> Stretch? {
+    guard !table.isEmpty else { return nil }
+    let mask = Int(table.count) - 1
     var slot = Int(truncatingIfNeeded: hash(high, low, tag)) & mask
     while true {
-      let index = numberSlots[slot]
+      let index = slots[Int(table.start) + slot]
       if index == 0 { return nil }
       let entry = numbers[Int(index) - 1]
       if entry.high == high, entry.low == low, entry.tag == tag { return entry.postings }
@@ -150,21 +153,24 @@ final class PatternLookup: Sendable {
     UInt64(truncatingIfNeeded: length) | (isIPv4 ? 256 : 0)
   }
 
-  private static func range(_ literal: Literal) -> Range<Int> {
-    Int(literal.start)..<Int(literal.start) + Int(literal.count)
+  /// Open addressing, at most half full, a power of two.
+  private mutating func addTable(_ hashes: [UInt64], first: Int) -> Stretch {
+    guard !hashes.isEmpty else { return Stretch() }
+    var size = 4
+    while size < hashes.count * 2 { size *= 2 }
+    let start = slots.count
+    slots.append(contentsOf: repeatElement(0, count: size))
+    for (offset, hash) in hashes.enumerated() {
+      var slot = Int(truncatingIfNeeded: hash) & (size - 1)
+      while slots[start + slot] != 0 { slot = (slot + 1) & (size - 1) }
+      slots[start + slot] = UInt32(truncatingIfNeeded: first + offset + 1)
+    }
+    return Stretch(start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: size))
   }
 
-  /// Open addressing, at most half full, a power of two; a slot holds an index plus one.
-  private static func table(count: Int, hash: (Int) -> UInt64) -> [UInt32] {
-    guard count > 0 else { return [] }
-    var size = 4
-    while size < count * 2 { size *= 2 }
-    var slots = [UInt32](repeating: 0, count: size)
-    for index in 0..<count {
-      var slot = Int(truncatingIfNeeded: hash(index)) & (size - 1)
-      while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
-      slots[slot] = UInt32(truncatingIfNeeded: index + 1)
-    }
-    return slots
+  private mutating func add(lengths more: [UInt8]) -> Stretch {
+    let stretch = Stretch(start: UInt32(truncatingIfNeeded: lengths.count), count: UInt32(truncatingIfNeeded: more.count))
+    lengths.append(contentsOf: more)
+    return stretch
   }
 }

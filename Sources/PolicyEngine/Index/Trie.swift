@@ -1,78 +1,99 @@
-// A byte trie with compressed paths: one walk over a text finds every stored prefix (or, read from the end, every stored suffix).
+// Byte tries with compressed paths: one walk over a text finds every stored prefix (or, read from the end, every stored suffix).
 //
-//   nodes:  [root][children of root, sorted by first byte][children of …]      labels: one array of bytes
-//   node:   label stretch | children stretch | postings stretch (empty: no text ends here)
+//   nodes:  [root][children of root, sorted by first byte][children of …]
+//   node:   label (a stretch of a stored text) | children stretch | postings stretch (empty: no text ends here)
 //
 // Enters: texts with postings, once. Leaves: postings, by a walk that costs the length of the text and never the number of texts.
 // Never here: recursion, on paths that a stranger chooses or on policies that a user writes.
 
+/// Where one trie stands among the nodes.
 struct Trie: Sendable {
+  /// The root, or `.max` when nothing is stored.
+  fileprivate var root: UInt32 = .max
+}
+
+/// The nodes of all tries.
+struct TrieNodes: Sendable {
   private struct Node: Sendable {
-    var label: Stretch
-    var children: Stretch
+    /// In the literals. Of a reversed trie, where the byte stands that is read first; the others stand in front of it.
+    var label = Literal()
+    var children = Stretch()
+    var postings = Stretch()
+  }
+
+  /// A text to be stored: its bytes in the order in which they are read, and as a literal, forwards.
+  struct Text {
+    var bytes: [UInt8]
+    var literal: Literal
     var postings: Stretch
   }
 
   private var nodes: [Node] = []
-  private var labels: [UInt8] = []
-  private let isReversed: Bool
+  /// The first byte of each node's label, side by side, so that a search among children touches few cache lines.
+  private var firstBytes: [UInt8] = []
 
-  /// Whether nothing is stored.
-  var isEmpty: Bool { nodes.isEmpty }
-
-  /// Stores texts, each once, sorted by bytes. With `isReversed`, texts are given reversed and walked from the end. O(total length).
-  init(sorted entries: [(text: [UInt8], postings: Stretch)], isReversed: Bool) {
-    self.isReversed = isReversed
-    guard !entries.isEmpty else { return }
-    nodes.append(Node(label: Stretch(), children: Stretch(), postings: Stretch()))
-    // Work: a node, its entries, and how many bytes of theirs the path to the node has used.
-    var work: [(node: Int, entries: Range<Int>, depth: Int)] = [(0, 0..<entries.count, 0)]
+  /// Stores texts, each once, sorted by bytes. O(total length).
+  mutating func add(_ texts: [Text], isReversed: Bool) -> Trie {
+    guard !texts.isEmpty else { return Trie() }
+    let root = nodes.count
+    append(Node(), first: 0)
+    // Work: a node, its texts, and how many bytes of theirs the path to the node has used.
+    var work: [(node: Int, texts: Range<Int>, depth: Int)] = [(root, 0..<texts.count, 0)]
     while let (node, range, depth) = work.popLast() {
       var start = range.lowerBound
-      if entries[start].text.count == depth {
-        nodes[node].postings = entries[start].postings
+      if texts[start].bytes.count == depth {
+        nodes[node].postings = texts[start].postings
         start += 1
       }
       let firstChild = nodes.count
-      var children: [(entries: Range<Int>, depth: Int)] = []
+      var children: [(texts: Range<Int>, depth: Int)] = []
       while start < range.upperBound {
-        let first = entries[start].text
+        let first = texts[start]
         var end = start + 1
-        while end < range.upperBound, entries[end].text[depth] == first[depth] { end += 1 }
+        while end < range.upperBound, texts[end].bytes[depth] == first.bytes[depth] { end += 1 }
         // Sorted: what the first and the last share, all between share.
-        let last = entries[end - 1].text
+        let last = texts[end - 1].bytes
         var shared = depth + 1
-        while shared < first.count, shared < last.count, first[shared] == last[shared] { shared += 1 }
-        let label = Stretch(start: UInt32(truncatingIfNeeded: labels.count), count: UInt32(truncatingIfNeeded: shared - depth))
-        labels.append(contentsOf: first[depth..<shared])
-        nodes.append(Node(label: label, children: Stretch(), postings: Stretch()))
+        while shared < first.bytes.count, shared < last.count, first.bytes[shared] == last[shared] { shared += 1 }
+        let offset = UInt32(truncatingIfNeeded: isReversed ? first.bytes.count - 1 - depth : depth)
+        let label = Literal(start: first.literal.start + offset, count: UInt32(truncatingIfNeeded: shared - depth))
+        append(Node(label: label), first: first.bytes[depth])
         children.append((start..<end, shared))
         start = end
       }
       nodes[node].children = Stretch(start: UInt32(truncatingIfNeeded: firstChild), count: UInt32(truncatingIfNeeded: children.count))
-      for (offset, child) in children.enumerated() { work.append((firstChild + offset, child.entries, child.depth)) }
+      for (offset, child) in children.enumerated() { work.append((firstChild + offset, child.texts, child.depth)) }
     }
+    return Trie(root: UInt32(truncatingIfNeeded: root))
+  }
+
+  private mutating func append(_ node: Node, first: UInt8) {
+    nodes.append(node)
+    firstBytes.append(first)
   }
 
   /// Calls `visit` for every stored text that starts (or, reversed, ends) `text`, shortest first; stops when it returns false.
   @inline(__always)
-  func forEachMatch(in text: Span<UInt8>, _ visit: (Stretch) -> Bool) -> Bool {
-    guard !nodes.isEmpty else { return true }
+  func forEachMatch(
+    _ trie: Trie, in text: Span<UInt8>, _ literals: Span<UInt8>, isReversed: Bool, _ visit: (Stretch) -> Bool
+  ) -> Bool {
+    guard trie.root != .max else { return true }
     let count = text.count
-    var index = 0
+    var index = Int(trie.root)
     var depth = 0
     while true {
-      let node = nodes[index]
-      if !node.postings.isEmpty, !visit(node.postings) { return false }
-      guard depth < count, let child = child(of: node, startingWith: text[isReversed ? count - 1 - depth : depth]) else { return true }
+      let postings = nodes[index].postings
+      if !postings.isEmpty, !visit(postings) { return false }
+      guard depth < count, let child = child(of: index, startingWith: text[isReversed ? count - 1 - depth : depth]) else { return true }
       let label = nodes[child].label
       let length = Int(label.count)
       guard depth + length <= count else { return true }
-      var offset = 1
-      while offset < length {
-        let at = depth + offset
-        guard labels[Int(label.start) + offset] == text[isReversed ? count - 1 - at : at] else { return true }
-        offset += 1
+      if isReversed {
+        let (at, from) = (count - depth - length, Int(label.start) + 1 - length)
+        guard equal(text.extracting(at..<at + length), literals.extracting(from..<from + length)) else { return true }
+      } else {
+        let from = Int(label.start)
+        guard equal(text.extracting(depth..<depth + length), literals.extracting(from..<from + length)) else { return true }
       }
       depth += length
       index = child
@@ -80,12 +101,13 @@ struct Trie: Sendable {
   }
 
   @inline(__always)
-  private func child(of node: Node, startingWith byte: UInt8) -> Int? {
-    var low = Int(node.children.start)
-    var high = low + Int(node.children.count)
+  private func child(of node: Int, startingWith byte: UInt8) -> Int? {
+    let children = nodes[node].children
+    var low = Int(children.start)
+    var high = low + Int(children.count)
     while low < high {
       let middle = (low + high) / 2
-      let first = labels[Int(nodes[middle].label.start)]
+      let first = firstBytes[middle]
       if first == byte { return middle }
       if first < byte { low = middle + 1 } else { high = middle }
     }

@@ -137,6 +137,7 @@ extension ReferenceEvaluator {
     let cause: Explanation.Omission.Cause
     switch constraint.attribute {
     case .unknownKey: cause = .unknownKey
+    case _ where constraint.demandsNothing: return nil
     case .malformedKey: cause = .malformedKey
     case let attribute where isInexpressible(attribute, request): cause = .needsHTTP
     default:

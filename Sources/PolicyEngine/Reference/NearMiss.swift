@@ -99,7 +99,7 @@ extension ReferenceMatching {
     case .sourceServiceAccount: return serviceAccount(value, text)
     case .sourceTrustDomain: return mesh.expandingTrustDomain(written).contains { trustDomain($0.bytes, text) }
     case .host: return string(lowercased(value), lowercased(text), star: .present)
-    case .path where written.string.contains("{*}") || written.string.contains("{**}"): return template(value[...], text[...])
+    case .path where written.string.contains("{*}") || written.string.contains("{**}"): return template(value, text)
     case .requestPrincipal:
       let (issuer, subject) = issuerAndSubject(text)
       var request = Request()

@@ -47,12 +47,18 @@ extension ReferenceEvaluator {
     if request.isTCP { return (.yes, .tokenRejected, request) }
     let rules = attached.flatMap(\.jwtRules)
     let accepting = rules.filter { accepts($0, request) }
-    let split = splitting(request, Set(accepting.flatMap(\.spaceDelimitedClaims)))
+    // Only the rule that verified the token splits; where the accepting ones differ, nobody knows which it was.
+    let named = accepting.map { Set($0.spaceDelimitedClaims) }
+    let common = named.dropFirst().reduce(named.first ?? []) { $0.intersection($1) }
+    let disputed = named.reduce(Set<ExactText>()) { $0.union($1) }.subtracting(common)
+    var split = splitting(request, common)
+    split.areClaimsHidden = !sameClaims(splitting(request, disputed), request)
     guard request.honorsRequestAuthentication else { return (.yes, .tokenRejected, split) }
     var without = request
     without.areClaimsKnown = true
     without.hasToken = false
     without.claims = []
+    without.areClaimsHidden = false
     if rules.isEmpty { return (.yes, .tokenRejected, without) }
     switch isPreflight(request) {
     case .yes: return (.yes, .tokenRejected, without)
@@ -73,8 +79,25 @@ extension ReferenceEvaluator {
 
   private func accepts(_ rule: JWTRule, _ request: Request) -> Bool {
     let hasIssuer = rule.issuer.map { values("iss", request, lists: false).contains($0.bytes) } ?? true
-    let audiences = values("aud", request, lists: true)
-    return hasIssuer && (rule.audiences.isEmpty || rule.audiences.contains { audiences.contains($0.bytes) })
+    let audiences = values("aud", request, lists: true).map { bareAudience(String(decoding: $0, as: UTF8.self)) }
+    return hasIssuer && (rule.audiences.isEmpty || rule.audiences.contains { audiences.contains(bareAudience($0.string)) })
+  }
+
+  /// Without its scheme and without one slash at its end (jwt_verify_lib).
+  private func bareAudience(_ audience: String) -> ExactText {
+    var text = Array(audience.utf8)
+    for scheme in ["http://", "https://"] where text.starts(with: scheme.utf8) {
+      text.removeFirst(scheme.utf8.count)
+      break
+    }
+    if text.last == UInt8(ascii: "/") { text.removeLast() }
+    return ExactText(String(decoding: text, as: UTF8.self))
+  }
+
+  /// Whether policies see the same in both: a list of one text is as good as the text.
+  private func sameClaims(_ left: Request, _ right: Request) -> Bool {
+    left.claims.count == right.claims.count
+      && zip(left.claims, right.claims).allSatisfy { left.copy($0.value) == right.copy($1.value) }
   }
 
   private func values(_ claim: ExactText, _ request: Request, lists: Bool) -> [[UInt8]] {

@@ -71,6 +71,8 @@ public struct ReferenceEvaluator: Sendable {
     }
     let scope = AttachmentScope(
       namespace: namespace, labels: labels, isWaypoint: profile == .waypoint, service: service, root: mesh.rootNamespace)
+    // A waypoint's pod is no sidecar and no gateway.
+    if scope.isWaypointPod, profile != .waypoint { return finding(.deny, .unsupportedProfile) }
     if policies.unusable.contains(where: { reaches($0.reach, scope) }) { return finding(.deny, .policyUnusable) }
     let attached = policies.policies.filter { $0.attachment.attaches(from: $0.metadata.key.namespace, to: scope) }
     let enforced = attached.filter { !$0.isDryRun }
@@ -205,7 +207,9 @@ public struct ReferenceEvaluator: Sendable {
 
   /// The attribute, or one of the values (an address or a port that is none).
   func isInexpressible(_ constraint: Constraint, _ request: Request) -> Bool {
-    isInexpressible(constraint.attribute, request)
+    // Without values nothing has to be expressed.
+    if constraint.demandsNothing { return false }
+    return isInexpressible(constraint.attribute, request)
       || (constraint.values + constraint.notValues).contains { !ReferenceMatching.isExpressible($0.value, constraint.attribute) }
   }
 
@@ -231,22 +235,25 @@ public struct ReferenceEvaluator: Sendable {
     (namespace == mesh.rootNamespace || namespace == proxy.namespace) && selector.selects(proxy.labels)
   }
 
-  /// Under STRICT, and at a waypoint, the peer must have a SPIFFE identity in one of the mesh's trust domains.
+  /// Whether the proxy refuses the peer before any policy, and why. Under STRICT, and at a waypoint, it refuses whoever has no SPIFFE name;
+  /// in all modes of a sidecar, whoever has some, of which none is of a trust domain that its mutual TLS takes. A gateway refuses nobody.
   func peerGate(_ request: Request, _ scope: AttachmentScope, _ profile: Profile) -> (truth: Truth, reason: Reason) {
-    let strictness: Truth =
-      switch profile {
-      case .sidecar: strict(request, namespace: scope.namespace, labels: scope.labels)
-      case .gateway, .ztunnel: .no
-      case .waypoint: .yes
-      }
-    guard strictness != .no else { return (.no, .mtlsRequired) }
-    guard request.isPeerKnown else { return (.unknown(.unknownPeer), .unknownPeer) }
-    let uris = names(request).filter { $0.kind == .uri }.map(\.text)
-    let spiffe = uris.filter { $0.starts(with: "spiffe://".utf8) }
-    if spiffe.contains(where: { id in mesh.allTrustDomains.contains { id.starts(with: "spiffe://\($0)/".utf8) } }) {
-      return (.no, .mtlsRequired)
+    let withoutName: Truth
+    switch profile {
+    case .gateway, .ztunnel: return (.no, .mtlsRequired)
+    case .waypoint: withoutName = .yes
+    case .sidecar: withoutName = strict(request, namespace: scope.namespace, labels: scope.labels)
     }
-    return (strictness, spiffe.isEmpty ? .mtlsRequired : .untrustedDomain)
+    guard request.isPeerKnown else {
+      return withoutName == .no ? (.no, .mtlsRequired) : (.unknown(.unknownPeer), .unknownPeer)
+    }
+    let scheme = Array("spiffe://".utf8)
+    let behindScheme = names(request).filter { $0.kind == .uri && $0.text.starts(with: scheme) }.map { $0.text.dropFirst(scheme.count) }
+    if behindScheme.isEmpty { return (withoutName, .mtlsRequired) }
+    // A name without a slash has no domain that ends.
+    let domains = behindScheme.compactMap { name in name.firstIndex(of: UInt8(ascii: "/")).map { Array(name[..<$0]) } }
+    let accepted = Set((mesh.allTrustDomains + mesh.acceptedTrustDomains).map(\.bytes))
+    return (accepted.isDisjoint(with: domains) ? .yes : .no, .untrustedDomain)
   }
 
   /// The objects that set the server mode: of the mesh, the namespace and the workload, each the oldest of its scope (Istio).

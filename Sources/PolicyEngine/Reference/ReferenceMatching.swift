@@ -32,7 +32,7 @@ struct ReferenceMatching {
     case .sni: return text(request.sni, request) { string(bytes, $0, star: .nonEmpty) }
     case .path:
       let isTemplate = value.string.contains("{*}") || value.string.contains("{**}")
-      return text(request.path, request) { isTemplate ? template(bytes[...], $0[...]) : string(bytes, $0, star: .nonEmpty) }
+      return text(request.path, request) { isTemplate ? template(bytes, $0) : string(bytes, $0, star: .nonEmpty) }
     case .requestHeader(let name): return header(name, bytes, request)
     case .requestPrincipal: return requestPrincipal(bytes, request)
     case .requestAudiences: return claim(["aud"], request) { string(bytes, $0, star: .nonEmpty) }
@@ -70,17 +70,18 @@ struct ReferenceMatching {
 
   /// Every star is any run of bytes, all else is literal (wild: a dot is any byte), and the whole text must match.
   func glob(_ pattern: [UInt8], _ text: [UInt8], isWild: Bool) -> Bool {
-    var reachable: Set<Int> = [0]
+    var reachable = [Bool](repeating: false, count: text.count + 1)
+    reachable[0] = true
     for byte in pattern {
       if byte == UInt8(ascii: "*") {
-        guard let least = reachable.min() else { return false }
-        reachable = Set(least...text.count)
+        guard let least = reachable.firstIndex(of: true) else { return false }
+        for at in least...text.count { reachable[at] = true }
       } else {
         let isAny = isWild && byte == UInt8(ascii: ".")
-        reachable = Set(reachable.filter { $0 < text.count && (isAny || text[$0] == byte) }.map { $0 + 1 })
+        for at in reachable.indices.reversed() { reachable[at] = at > 0 && reachable[at - 1] && (isAny || text[at - 1] == byte) }
       }
     }
-    return reachable.contains(text.count)
+    return reachable[text.count]
   }
 
   // MARK: Identity
@@ -173,7 +174,7 @@ struct ReferenceMatching {
   }
 
   func claim(_ path: [ExactText], _ request: Request, lists: Bool = true, _ test: ([UInt8]) -> Bool) -> Truth {
-    guard request.areClaimsKnown else { return .unknown(.unknownClaims) }
+    guard request.areClaimsKnown, !request.areClaimsHidden else { return .unknown(.unknownClaims) }
     let wanted = encoded(path)
     return request.claims.contains { request.copy($0.path) == wanted && (lists || !$0.isListElement) && test(request.copy($0.value)) }
       ? .yes : .no
@@ -224,20 +225,34 @@ struct ReferenceMatching {
 
   // MARK: Path templates
 
-  /// `{*}` is one or more template characters, `{**}` any run of them and slashes; braces are gone, the rest is literal.
-  func template(_ pattern: ArraySlice<UInt8>, _ text: ArraySlice<UInt8>) -> Bool {
-    if pattern.starts(with: ascii("{**}")) {
-      let rest = pattern.dropFirst(4)
-      let run = text.prefix { isTemplateCharacter($0) || $0 == UInt8(ascii: "/") }
-      return (0...run.count).contains { template(rest, text.dropFirst($0)) }
+  /// `{*}` is one or more template characters, `{**}` any run of them and slashes; braces are gone, the rest is literal. All places of the
+  /// text that the pattern so far can lead to are kept, so that no pattern and no path makes it deep or slow.
+  func template(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
+    var reachable = [Bool](repeating: false, count: text.count + 1)
+    reachable[0] = true
+    /// Whoever stands at a place may go on over bytes of this kind; at least one step if so demanded.
+    func run(atLeastOne: Bool, _ isIncluded: (UInt8) -> Bool) {
+      var next = [Bool](repeating: false, count: text.count + 1)
+      for at in reachable.indices {
+        if reachable[at], !atLeastOne { next[at] = true }
+        if at > 0, isIncluded(text[at - 1]), reachable[at - 1] || next[at - 1] { next[at] = true }
+      }
+      reachable = next
     }
-    if pattern.starts(with: ascii("{*}")) {
-      let rest = pattern.dropFirst(3)
-      let run = text.prefix(while: isTemplateCharacter)
-      return (0..<run.count).contains { template(rest, text.dropFirst($0 + 1)) }
+    var rest = pattern[...]
+    while let byte = rest.first {
+      if rest.starts(with: ascii("{**}")) {
+        run(atLeastOne: false) { isTemplateCharacter($0) || $0 == UInt8(ascii: "/") }
+        rest = rest.dropFirst(4)
+      } else if rest.starts(with: ascii("{*}")) {
+        run(atLeastOne: true, isTemplateCharacter)
+        rest = rest.dropFirst(3)
+      } else {
+        for at in reachable.indices.reversed() { reachable[at] = at > 0 && reachable[at - 1] && text[at - 1] == byte }
+        rest = rest.dropFirst()
+      }
     }
-    guard let byte = pattern.first else { return text.isEmpty }
-    return text.first == byte && template(pattern.dropFirst(), text.dropFirst())
+    return reachable[text.count]
   }
 
   func isTemplateCharacter(_ byte: UInt8) -> Bool {

@@ -52,12 +52,16 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case numberOutOfRange = "number-out-of-range"
   case outOfMemory = "out-of-memory"
   case pathTemplateInvalid = "path-template-invalid"
+  case patternUndecidable = "pattern-undecidable"
+  case peerAuthenticationOutdone = "peer-authentication-outdone"
   case portInvalid = "port-invalid"
   case portLevelEmpty = "port-level-empty"
   case portLevelWithoutSelector = "port-level-without-selector"
   case providerMissing = "provider-missing"
   case providerUnexpected = "provider-unexpected"
+  case revisionLabel = "revision-label"
   case selectorEmpty = "selector-empty"
+  case selectorInjectedLabel = "selector-injected-label"
   case serviceAccountConflict = "service-account-conflict"
   case serviceAccountInvalid = "service-account-invalid"
   case settingsEmpty = "settings-empty"
@@ -74,8 +78,8 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   /// A warning does not make an object unusable.
   package var severity: Severity {
     switch self {
-    case .denyWholeTCP, .extensionProviderInvalid, .failoverIneffective, .fieldDeprecated, .fieldIgnored, .namespaceMissing, .selectorEmpty,
-      .tooManyProblems:
+    case .denyWholeTCP, .extensionProviderInvalid, .failoverIneffective, .fieldDeprecated, .fieldIgnored, .namespaceMissing,
+      .peerAuthenticationOutdone, .revisionLabel, .selectorEmpty, .selectorInjectedLabel, .tooManyProblems:
       .warning
     default: .error
     }

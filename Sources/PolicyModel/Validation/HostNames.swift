@@ -137,6 +137,19 @@ package func meshTrustDomainRefusal(_ domain: ExactText) -> String? {
   return labels.allSatisfy { isDNSLabel($0) } ? nil : "is not a DNS name"
 }
 
+/// Why no peer can be of this trust domain; nil when one can (SPIFFE ID, section 2.1; upper case too, since proxies compare bytes). O(bytes).
+package func peerTrustDomainRefusal(_ domain: ExactText) -> String? {
+  if domain.isEmpty { return "is empty" }
+  let isDomain = domain.bytes.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+    case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
+    default: false
+    }
+  }
+  return isDomain ? nil : "is not a trust domain"
+}
+
 /// The trust domain as identities have it: Istio turns each `@` of the mesh's `trustDomain` into a dot (pkg/spiffe). O(bytes).
 package func spiffeTrustDomain(_ domain: ExactText) -> ExactText {
   ExactText(String(decoding: domain.bytes.map { $0 == UInt8(ascii: "@") ? UInt8(ascii: ".") : $0 }, as: UTF8.self))

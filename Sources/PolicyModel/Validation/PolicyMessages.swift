@@ -29,6 +29,13 @@ extension Message {
       .conditionKeyInvalid, "condition key \(quoted(key)) has no name in brackets",
       help: "write the name in square brackets, for example `\(family)[name]`", tolerance: isDropped ? .byCode : .never)
   }
+  /// A key that newer releases of Istio have: what they make of it is not nothing, so that it can never be tolerated.
+  package static func conditionKeyNewer(_ key: String) -> Message {
+    Message(
+      .conditionKeyUnknown, "condition key \(quoted(key)) is one of newer releases of Istio, which Portcullis does not decide",
+      help: "use `request.headers[name]`, which compares whole header lines; older releases of Istio ignore a rule with this key",
+      tolerance: .never)
+  }
   package static func conditionKeyUnknown(_ key: String, suggestion: String?) -> Message {
     Message(
       .conditionKeyUnknown, "unknown condition key \(quoted(key))",
@@ -96,6 +103,21 @@ extension Message {
       help: "`{*}` stands for one whole segment, `{**}` for the rest, as in \"/shop/{*}/items/{**}\"",
       tolerance: isTemplate ? .never : .byCode)
   }
+  /// A value that older releases of Istio made a regular expression of.
+  package static func patternUndecidable(_ value: String, attribute: String) -> Message {
+    Message(
+      .patternUndecidable, "\(quoted(value)) in `\(attribute)` is a regular expression to the releases that `unquoted-dots` stands for",
+      help: "write it with letters, digits, `-`, `_`, dots and slashes, and a star only where the release translates it; "
+        + "or leave `--older unquoted-dots` out, if the mesh's release is newer",
+      tolerance: .never)
+  }
+  /// `winner` is the object that counts.
+  package static func peerAuthenticationOutdone(_ key: String, by winner: String) -> Message {
+    Message(
+      .peerAuthenticationOutdone, "`\(key)` has no effect: `\(winner)` is for the same workloads and wins",
+      help: "keep one of the two; the one with the older `creationTimestamp` wins, then the one whose name comes first, "
+        + "and an object without timestamp counts as the newest")
+  }
   package static func portInvalid(_ value: String) -> Message {
     Message(.portInvalid, "port \(quoted(value)) is not a number from 0 to 65535", help: "write one port as text, for example \"8080\"")
   }
@@ -121,10 +143,21 @@ extension Message {
     Message(
       .providerUnexpected, "`provider` cannot be used with action \(action)", help: "remove `provider`, or write `action: CUSTOM`")
   }
+  package static func revisionLabel(_ revision: String) -> Message {
+    Message(
+      .revisionLabel, "label `istio.io/rev` says that only control planes of revision \(quoted(revision)) read this object",
+      help: "here it applies all the same; leave objects of other revisions out")
+  }
   package static func selectorEmpty() -> Message {
     Message(
       .selectorEmpty, "the selector has no labels and selects every workload of its scope",
       help: "add `matchLabels`, or leave `selector` out to say the same clearly")
+  }
+  package static func selectorInjectedLabel(_ label: String) -> Message {
+    Message(
+      .selectorInjectedLabel, "the selector demands `\(label)`, a label that pods get when the sidecar is injected",
+      help: "it selects pods of the cluster and their exported manifests, but no Deployment and no template without the label; "
+        + "select by a label of your own")
   }
   package static func serviceAccountConflict() -> Message {
     Message(

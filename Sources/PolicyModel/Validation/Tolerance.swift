@@ -57,7 +57,7 @@ private func policyMeaning(of code: DiagnosticCode, _ action: AuthorizationPolic
     isAllow ? "at run time the whole rule is dropped and allows nothing" : "at run time the whole rule is dropped, as if not there"
   switch code {
   case .attachmentConflict: return "at run time the targets count and the selector does not; `targetRefs` wins over `targetRef`"
-  case .conditionEmpty: return "at run time the condition demands nothing, \(wider)"
+  case .conditionEmpty: return "at run time the condition demands nothing of Envoy, \(wider); to ztunnel the rule never matches"
   case .conditionKeyInvalid: return isAllow ? dropped : "at run time the condition is left out, \(wider)"
   case .conditionKeyUnknown: return dropped
   case .customIdentity: return "at run time the rule is evaluated all the same"

@@ -73,6 +73,16 @@ extension Message {
   package static func meshConfigMapWithoutMesh() -> Message {
     Message(.fieldRequired, "the ConfigMap has no `data.mesh`", help: "use the ConfigMap `istio` of the control plane's namespace")
   }
+  package static func meshConfigBelow() -> Message {
+    Message(
+      .documentInvalid, "a MeshConfig has no field `meshConfig`; this looks like the values of a Helm chart",
+      help: "did you mean what stands below `meshConfig`? Write that to a file of its own")
+  }
+  package static func meshConfigForeign(_ first: String) -> Message {
+    Message(
+      .documentInvalid, "no field of the file is one of a MeshConfig; the first is \(quoted(first))",
+      help: "give the output of `kubectl get configmap istio -n istio-system -o yaml`, or the text of its `data.mesh`")
+  }
   package static func meshConfigKind(_ kind: String) -> Message {
     Message(
       .documentInvalid, "\(quoted(kind)) is neither a MeshConfig nor the ConfigMap that holds one",

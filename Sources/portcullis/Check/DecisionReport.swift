@@ -105,7 +105,7 @@ enum MissingOption {
     case .unknownPath: "`--path`"
     case .unknownHeaders: "`--header NAME=VALUE`, or `--no-headers`"
     case .unknownClaims: "`--claim NAME=VALUE`, or `--no-token`"
-    case .unknownMetadata: "`http.metadata` in a file for `--requests`"
+    case .unknownMetadata: "`http.metadata` (TCP: `metadata`) in a file for `--requests`"
     case .customProvider: "`--custom-delegated` or `--provider-name`, if the provider's answer does not matter here"
     case .pathNotNormalized: "a path that the proxy does not refuse"
     default: nil

@@ -17,7 +17,7 @@ extension Question {
 
     /// A workload of the inventory; at a waypoint also a Gateway.
     init(workload name: String, profile: Profile, service: String?, in snapshot: Snapshot) throws {
-      let service = try Self.service(service, profile)
+      let service = try Self.service(service, profile, in: snapshot)
       guard profile == .waypoint else {
         self = .workload(name)
         return
@@ -31,12 +31,12 @@ extension Question {
     }
 
     /// Any workload with these labels.
-    init(namespace: ExactText, labels: [ExactText: ExactText], profile: Profile, service: String?) throws {
-      let service = try Self.service(service, profile)
+    init(namespace: ExactText, labels: [ExactText: ExactText], profile: Profile, service: String?, in snapshot: Snapshot) throws {
+      let service = try Self.service(service, profile, in: snapshot)
       self = profile == .waypoint ? .waypoint(namespace, labels, service) : .labels(namespace, labels)
     }
 
-    private static func service(_ text: String?, _ profile: Profile) throws -> ServiceName? {
+    private static func service(_ text: String?, _ profile: Profile, in snapshot: Snapshot) throws -> ServiceName? {
       guard profile == .waypoint else {
         if text == nil { return nil }
         throw CommandProblem("only a waypoint is asked for a service", help: "leave `service` out, or say that the profile is `waypoint`")
@@ -51,7 +51,24 @@ extension Question {
         throw CommandProblem(
           "`\(Printable.text(text))` is not a service", help: "write `namespace/name`, `namespace/serviceentry/name`, or `none`")
       }
+      // Where no policy is attached, everything is allowed: a slip in the name must not look like that.
+      guard snapshot.knows(service: name) else {
+        throw CommandProblem(
+          "no service `\(Printable.text(text))` in the given files",
+          help: "correct the name, or add the manifest of the Service or ServiceEntry to `--policies`")
+      }
       return name
+    }
+
+    private static func target(
+      waypointIn namespace: ExactText, _ labels: [ExactText: ExactText], _ service: ServiceName?, _ snapshot: Snapshot
+    ) throws -> Target {
+      guard let target = snapshot.target(waypointIn: namespace, labels: labels, service: service) else {
+        throw CommandProblem(
+          "pods without the label `gateway.networking.k8s.io/gateway-name` are no waypoints", help: "add the label, with the Gateway's name"
+        )
+      }
+      return target
     }
 
     /// What is attached.
@@ -60,7 +77,7 @@ extension Question {
       case .workload(let name): try WorkloadName.target(name, in: snapshot)
       case .labels(let namespace, let labels): snapshot.target(namespace: namespace, labels: labels)
       case .waypoint(let namespace, let labels, let service):
-        snapshot.target(waypointIn: namespace, labels: labels, service: service)
+        try Self.target(waypointIn: namespace, labels, service, snapshot)
       }
     }
   }

@@ -1,4 +1,4 @@
-// An explanation for programs (docs/explain-json.md).
+// An explanation for programs (docs/explain.md).
 // Enters: findings. Leaves: one object on one line; every key is always there, `null` where there is nothing.
 // Never here: a sentence; whoever wants words has the codes.
 

@@ -55,8 +55,9 @@ extension ExplanationReport {
         switch mode.mode {
         case _ where mode.isHBONE, .strict: "the peer has an identity of the mesh and passes"
         case nil: "the peer passes"
-        default: "any peer passes"
+        default: "the peer passes, no identity is demanded"
         }
+      case .denied(.untrustedDomain) where !mode.isHBONE: "no mode takes a peer of this trust domain (untrusted-domain)"
       case .denied(let reason): "the peer is denied before any policy (\(reason.code))"
       case .unknown(let reason): "whether the peer passes is not known (\(reason.code))"
       case .doesNotApply: "does not apply: PeerAuthentication does not bind a gateway's servers"
@@ -117,8 +118,9 @@ extension ExplanationReport {
   /// What keeps the proxy from the policies of an action.
   private func blocker(of action: AuthorizationPolicy.Action) -> String {
     if !explanation.unusable.isEmpty { return "a policy is unusable" }
-    if case .denied = explanation.serverMode.outcome {
-      return explanation.serverMode.isHBONE ? "HBONE takes no such peer" : "PeerAuthentication denies the peer"
+    if case .denied(let reason) = explanation.serverMode.outcome {
+      if explanation.serverMode.isHBONE { return "HBONE takes no such peer" }
+      return reason == .untrustedDomain ? "mutual TLS takes no such peer" : "PeerAuthentication denies the peer"
     }
     if action != .custom, explanation.policies.contains(where: \.deniesByItself) { return "a CUSTOM rule denies" }
     if action != .custom, case .denied = explanation.token { return "the token is refused" }

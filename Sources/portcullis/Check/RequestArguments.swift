@@ -105,22 +105,23 @@ struct RequestArguments: ParsableArguments {
     if let port { request.setPort(port) }
     if let sni { RequestFilling.setSNI(Array(sni.utf8), in: &request) }
     if let sourceIP { request.setSourceIP(try Self.address(sourceIP, "--source-ip")) }
+    RequestFilling.enterProxy(profile, in: &request)
     if let destinationIP { request.setDestinationIP(try Self.address(destinationIP, "--destination-ip")) }
     if let remoteIP {
       request.setRemoteIP(try Self.address(remoteIP, "--remote-ip"))
     } else if tcp, let sourceIP {
       request.setRemoteIP(try Self.address(sourceIP, "--source-ip"))
     }
-    if let method { request.setMethod(Array(method.utf8).span) }
-    if let host { request.setHost(Array(host.utf8).span) }
-    if let path { RequestFilling.setPath(Array(path.utf8), isNormalized: false, snapshot.mesh, in: &request) }
+    if let method { try RequestFilling.setMethod(Array(method.utf8), "--method", in: &request) }
+    if let host { try RequestFilling.setHost(Array(host.utf8), "--host", in: &request) }
+    if let path { try RequestFilling.setPath(Array(path.utf8), "--path", isNormalized: false, snapshot.mesh, in: &request) }
     if noHeaders || !header.isEmpty { request.setHeadersKnown() }
     for line in header {
       let (name, value) = try Self.pair(line, "--header")
       if let attribute = RequestFilling.attribute(ofHeader: Array(name.utf8)) {
         throw CommandProblem("the header `\(Printable.text(name))` is the request's \(attribute)", help: "write `--\(attribute)`")
       }
-      request.addHeader(name: Array(name.utf8).span, value: Array(value.utf8).span)
+      try RequestFilling.addHeader(Array(name.utf8), Array(value.utf8), in: &request)
     }
     if noToken || !claim.isEmpty { request.setClaimsKnown() }
     try fillClaims(into: &request)
@@ -131,7 +132,7 @@ struct RequestArguments: ParsableArguments {
 
   private func fillPeer(_ from: String, _ mesh: MeshSettings, into request: inout Request) throws {
     if from == "anonymous" { return request.setPeerKnown() }
-    if from.hasPrefix("spiffe://") { return request.addIdentity(Array(from.utf8).span) }
+    if from.hasPrefix("spiffe://") { return try RequestFilling.addPeer(Array(from.utf8), "--from", in: &request) }
     if Self.namesFile(from) { return try fillPeer(certificate: from, into: &request) }
     let parts = (from.contains("/") ? from : "\(namespace ?? "default")/\(from)").split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2, parts.allSatisfy(Self.isKubernetesName) else {
@@ -252,33 +253,6 @@ extension WorkloadName {
     case .ambiguous:
       throw CommandProblem(
         "several workloads are named `\(name)`, and different policies apply to them", help: "write `namespace/kind/name`")
-    }
-  }
-}
-
-/// What arguments and JSON documents fill in the same way.
-enum RequestFilling {
-  /// A raw path is normalized as the mesh's proxies would; one that they refuse, or that is said to be normalized and is not, stays unknown.
-  static func setPath(_ path: [UInt8], isNormalized: Bool, _ mesh: MeshSettings, in request: inout Request) {
-    guard let normalized = mesh.normalize(path), !isNormalized || normalized == path else {
-      return request.setPathUnknown(.pathNotNormalized)
-    }
-    request.setPath(normalized.span)
-  }
-
-  /// The server name as Envoy keeps it: in lower case (ASCII).
-  static func setSNI(_ name: [UInt8], in request: inout Request) {
-    let folded = name.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
-    request.setSNI(folded.span)
-  }
-
-  /// The attribute that a header of this name is: rules about it look there, so as a header it would be overlooked.
-  static func attribute(ofHeader name: [UInt8]) -> String? {
-    switch ExactText(String(decoding: name, as: UTF8.self).lowercased()) {
-    case ":method": "method"
-    case ":path": "path"
-    case ":authority", "host": "host"
-    default: nil
     }
   }
 }

@@ -33,7 +33,7 @@ struct RequestDocument {
 
   /// - Throws: `JSONError` or `RequestDocumentError`.
   init(line: [UInt8]) throws {
-    root = try Members(JSONReader.value(of: line), "the request", ["source", "destination", "sni", "remote_ip", "http"])
+    root = try Members(JSONReader.value(of: line), "the request", ["source", "destination", "sni", "remote_ip", "http", "metadata"])
   }
 
   private static let destinationKeys: [ExactText] = ["workload", "namespace", "labels", "profile", "service", "port", "address"]
@@ -62,12 +62,17 @@ struct RequestDocument {
     let from = try source.map { try fillSource($0, into: &request) } ?? "?"
     guard let destination = root["destination"] else { throw RequestDocumentError("`destination` is missing") }
     let (to, profile, workload) = try fillDestination(destination, snapshot, into: &request)
+    RequestFilling.enterProxy(profile, in: &request)
     request.honorsRequestAuthentication = tokens == .requestAuthentication
     if let sni = root["sni"] { RequestFilling.setSNI(try Self.bytes(sni, "sni"), in: &request) }
     if let http = root["http"] {
+      guard root["metadata"] == nil else {
+        throw RequestDocumentError("`metadata` stands beside `http`; the metadata of an HTTP request is written as `http.metadata`")
+      }
       try fillHTTP(http, snapshot.mesh, into: &request)
     } else {
       request.isTCP = true
+      if let metadata = root["metadata"] { try fillMetadata(metadata, "metadata", into: &request) }
     }
     if let remote = root["remote_ip"] {
       request.setRemoteIP(try Self.address(remote, "remote_ip"))
@@ -91,13 +96,9 @@ struct RequestDocument {
       }
       let bytes = try Self.bytes(principal, "source.principal")
       guard !bytes.isEmpty else { throw RequestDocumentError("`source.principal` is empty; write `null` for an anonymous peer") }
-      // Any other text would be a peer whom no rule names, and a DENY rule would let it pass.
-      guard bytes.starts(with: "spiffe://".utf8) else {
-        throw RequestDocumentError(
-          "`source.principal` `\(Printable.text(bytes))` is no SPIFFE URI; write `spiffe://…`, or other names of a certificate as "
-            + "`source.identities`")
+      do { try RequestFilling.addPeer(bytes, "source.principal", in: &request) } catch {
+        throw RequestDocumentError("\(error.problem); write `spiffe://…`, or other names of a certificate as `source.identities`")
       }
-      request.addIdentity(bytes.span)
       return String(decoding: bytes, as: UTF8.self)
     }
     guard let value = source["identities"] else { return "?" }
@@ -148,7 +149,9 @@ struct RequestDocument {
         help: "correct the name, or add a manifest of the Namespace to `--policies`")
     }
     let service = try self.service(destination)
-    return (name.string, profile, try Question.Destination(namespace: name, labels: labels, profile: profile, service: service))
+    return (
+      name.string, profile, try Question.Destination(namespace: name, labels: labels, profile: profile, service: service, in: snapshot)
+    )
   }
 
   /// What a waypoint is asked for; `none` where that is null.
@@ -162,21 +165,22 @@ struct RequestDocument {
 
   private func fillHTTP(_ value: JSONValue, _ mesh: MeshSettings, into request: inout Request) throws {
     let http = try Members(value, "http", ["method", "host", "path", "path_form", "headers", "claims", "metadata"])
-    if let method = http["method"] {
-      let bytes = try Self.bytes(method, "http.method")
-      request.setMethod(bytes.span)
-    }
-    if let host = http["host"] {
-      let bytes = try Self.bytes(host, "http.host")
-      request.setHost(bytes.span)
-    }
+    let method = try http["method"].map { try Self.bytes($0, "http.method") }
+    if let method { try RequestFilling.setMethod(method, "http.method", in: &request) }
+    if let host = http["host"] { try RequestFilling.setHost(Self.bytes(host, "http.host"), "http.host", in: &request) }
     let form = try http["path_form"].map { try Self.text($0, "http.path_form") } ?? "raw"
     guard form == "raw" || form == "normalized" else { throw RequestDocumentError("`http.path_form` is not `raw` or `normalized`") }
     switch http["path"] {
     case nil: break
-    case .null: request.setPathAbsent()
+    case .null:
+      // To rules about paths a request without one is not the same as one whose path nobody knows.
+      guard method == Array("CONNECT".utf8) else {
+        throw RequestDocumentError("`http.path` is null, and only `CONNECT` has no path; leave `path` out when it is not known")
+      }
+      request.setPathAbsent()
     case .some(let path):
-      RequestFilling.setPath(try Self.bytes(path, "http.path"), isNormalized: form == "normalized", mesh, in: &request)
+      let bytes = try Self.bytes(path, "http.path")
+      try RequestFilling.setPath(bytes, "http.path", isNormalized: form == "normalized", mesh, in: &request)
     }
     if let headers = http["headers"] { try fillHeaders(headers, into: &request) }
     if let claims = http["claims"] {
@@ -187,10 +191,12 @@ struct RequestDocument {
         try fill(claims, "http.claims", into: &request) { $0.addClaim(path: $1.span, value: $2.span, isListElement: $3) }
       }
     }
-    if let metadata = http["metadata"] {
-      request.setMetadataComplete()
-      try fill(metadata, "http.metadata", into: &request) { $0.addMetadata(path: $1.span, value: $2.span, isListElement: $3) }
-    }
+    if let metadata = http["metadata"] { try fillMetadata(metadata, "http.metadata", into: &request) }
+  }
+
+  private func fillMetadata(_ value: JSONValue, _ name: String, into request: inout Request) throws {
+    request.setMetadataComplete()
+    try fill(value, name, into: &request) { $0.addMetadata(path: $1.span, value: $2.span, isListElement: $3) }
   }
 
   private func fillHeaders(_ value: JSONValue, into request: inout Request) throws {
@@ -204,8 +210,7 @@ struct RequestDocument {
       if let other = RequestFilling.attribute(ofHeader: name) {
         throw RequestDocumentError("the header `\(Printable.text(name))` is the request's \(other): write it as `http.\(other)`")
       }
-      guard !name.isEmpty else { throw RequestDocumentError("a header in `http.headers` has no name") }
-      request.addHeader(name: name.span, value: value.span)
+      try RequestFilling.addHeader(name, value, in: &request)
     }
   }
 

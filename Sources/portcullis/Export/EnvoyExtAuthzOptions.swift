@@ -41,6 +41,52 @@ struct WorkloadName: Equatable, Sendable {
   }
 }
 
+/// What traffic through a waypoint's listener is addressed to: a service, or a workload's own address.
+struct AddressedService: Equatable, Sendable {
+  /// Where a service is registered.
+  enum Kind: Equatable, Sendable {
+    /// A Kubernetes service.
+    case service
+    /// A host of a ServiceEntry, by the entry's own name.
+    case serviceEntry
+  }
+
+  /// An object of Kubernetes.
+  struct Object: Equatable, Sendable {
+    let kind: Kind
+    let namespace: String
+    let name: String
+  }
+
+  /// As written on the command line.
+  let text: String
+  /// The service; `nil` for a workload's own address.
+  let object: Object?
+
+  /// Checks `text`.
+  ///
+  /// - Parameter text: `namespace/name`, `namespace/service/name`, `namespace/serviceentry/name`, or `none` for a workload's own address.
+  /// - Throws: `ExportProblem` that says what is wrong.
+  init(_ text: String) throws(ExportProblem) {
+    self.text = text
+    if text.utf8.elementsEqual("none".utf8) {
+      object = nil
+      return
+    }
+    let wanted = "write `namespace/name`, `namespace/serviceentry/name`, or `none` for a workload's own address"
+    // A service is named as a workload is.
+    let parts: [Substring]
+    do { parts = try WorkloadName(text).text.split(separator: "/") } catch { throw ExportProblem("`\(text)` is not a service: \(wanted)") }
+    let kind: Kind
+    switch parts.count == 2 ? "service" : parts[1].lowercased() {
+    case "service": kind = .service
+    case "serviceentry": kind = .serviceEntry
+    default: throw ExportProblem("`\(parts[1])` is no kind of service: \(wanted)")
+    }
+    object = Object(kind: kind, namespace: String(parts[0]), name: String(parts[parts.count - 1]))
+  }
+}
+
 /// Where the engine listens.
 enum EngineAddress: Equatable, Sendable {
   /// A host (IPv4, IPv6 without brackets, or a DNS name) and a port.
@@ -132,6 +178,12 @@ struct EnvoyExtAuthzOptions: Sendable {
   var engineTLS: EngineTLS?
   /// The name of the cluster in Envoy's configuration.
   var clusterName = "portcullis"
+  /// The kind of proxy. A sidecar is what the engine takes a proxy for that says nothing.
+  var profile = CheckProfile.sidecar
+  /// What traffic through this listener of a waypoint is addressed to; `nil` for other proxies.
+  var service: AddressedService?
+  /// Whether a listener filter reads the PROXY protocol, so that Envoy tells the engine another address than that of the connection's peer.
+  var readsProxyProtocol = false
   /// The port that policies mean, where the proxy listens on another.
   var port: UInt16?
   /// The mesh's path normalization.

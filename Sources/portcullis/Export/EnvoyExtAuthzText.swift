@@ -204,7 +204,7 @@ extension EnvoyExtAuthzOptions {
           - {key: x-portcullis-port, value: "\(port)"}
         """
     }
-    return text
+    return text + proxyHints()
   }
 
   /// Path normalization, as the mesh's mode makes Istio configure it.

@@ -50,6 +50,21 @@ enum RBACSide {
   case permission, principal
 }
 
+/// Where the rules are to stand.
+struct RBACChain: Sendable {
+  /// Whether there are no HTTP attributes.
+  var isTCP: Bool
+  /// Whether the peer's certificate ended at another listener of the proxy.
+  var isWaypoint: Bool
+
+  /// A matcher for the peer's names: each name of its certificate in turn, or at a waypoint the one text that holds all its URI names.
+  func peer(_ matcher: EnvoyValue) -> EnvoyValue {
+    isWaypoint
+      ? .object("filter_state", .object([("key", .text("io.istio.peer_principal")), ("string_match", matcher)]))
+      : .object("authenticated", .object("principal_name", matcher))
+  }
+}
+
 /// Why a value cannot be expressed there: an HTTP attribute on a TCP chain, or text that is no address, port or key.
 struct InexpressibleValue: Error {}
 
@@ -69,16 +84,16 @@ extension Attribute {
   /// - Parameters:
   ///   - value: as written, after trust domain aliases.
   ///   - namespace: the policy's.
-  ///   - isTCP: whether the chain has no HTTP attributes.
-  func rbacMatcher(_ value: ExactText, namespace: ExactText, isTCP: Bool) throws(InexpressibleValue) -> EnvoyValue {
-    if isTCP, isHTTP { throw InexpressibleValue() }
+  ///   - chain: where the rule is to stand.
+  func rbacMatcher(_ value: ExactText, namespace: ExactText, chain: RBACChain) throws(InexpressibleValue) -> EnvoyValue {
+    if chain.isTCP, isHTTP { throw InexpressibleValue() }
     switch self {
-    case .sourcePrincipal: return Self.authenticated(StringPattern.matcher(value, prefixedBy: "spiffe://"))
+    case .sourcePrincipal: return chain.peer(StringPattern.matcher(value, prefixedBy: "spiffe://"))
     case .sourceNamespace:
       let runs = value.string.split(separator: "*", omittingEmptySubsequences: false).map { StringPattern.escaped(String($0)) }
-      return Self.authenticated(StringPattern.regex(".*/ns/" + runs.joined(separator: ".*") + "/.*"))
-    case .sourceServiceAccount: return Self.serviceAccount(value, namespace: namespace)
-    case .sourceTrustDomain: return Self.trustDomain(value)
+      return chain.peer(StringPattern.regex(".*/ns/" + runs.joined(separator: ".*") + "/.*"))
+    case .sourceServiceAccount: return chain.peer(Self.serviceAccount(value, namespace: namespace))
+    case .sourceTrustDomain: return chain.peer(Self.trustDomain(value))
     case .sourceIP: return .object("direct_remote_ip", try Self.range(value))
     case .remoteIP: return .object("remote_ip", try Self.range(value))
     case .destinationIP: return .object("destination_ip", try Self.range(value))
@@ -99,25 +114,21 @@ extension Attribute {
     }
   }
 
-  private static func authenticated(_ matcher: EnvoyValue) -> EnvoyValue {
-    .object("authenticated", .object("principal_name", matcher))
-  }
-
   /// `namespace/name`, or a name in the policy's own namespace. Further parts may stand between the two and behind them.
   private static func serviceAccount(_ value: ExactText, namespace: ExactText) -> EnvoyValue {
     let parts = value.string.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map { StringPattern.escaped(String($0)) }
     let space = parts.count == 2 ? parts[0] : StringPattern.escaped(namespace.string)
     let account = parts.count == 2 ? parts[1] : parts[0]
-    return authenticated(StringPattern.regex("spiffe://.+/ns/\(space)/(.+/|)sa/\(account)(/.+)?"))
+    return StringPattern.regex("spiffe://.+/ns/\(space)/(.+/|)sa/\(account)(/.+)?")
   }
 
   private static func trustDomain(_ value: ExactText) -> EnvoyValue {
-    if value == "*" { return authenticated(.object("prefix", .text("spiffe://"))) }
+    if value == "*" { return .object("prefix", .text("spiffe://")) }
     guard value.string.utf8.contains(StringPattern.star) else {
-      return authenticated(.object("prefix", .text("spiffe://\(value)/")))
+      return .object("prefix", .text("spiffe://\(value)/"))
     }
     let runs = value.string.split(separator: "*", omittingEmptySubsequences: false).map { StringPattern.escaped(String($0)) }
-    return authenticated(StringPattern.regex("spiffe://" + runs.joined(separator: "[^/]*") + "/.*"))
+    return StringPattern.regex("spiffe://" + runs.joined(separator: "[^/]*") + "/.*")
   }
 
   private static func range(_ value: ExactText) throws(InexpressibleValue) -> EnvoyValue {

@@ -11,6 +11,8 @@ struct EnvoyRBACOptions: Sendable {
   var workload: WorkloadName
   /// Whether the proxy speaks TCP to the workload.
   var isTCP = false
+  /// For a waypoint, what its listener's traffic is addressed to; `nil` for other proxies.
+  var service: AddressedService?
   /// Whether clients connect directly: their address is then the connection's, not what a header says.
   var isGateway = false
   /// The mesh's path normalization.
@@ -27,7 +29,25 @@ extension EnvoyRBACOptions {
       # Made by `portcullis export envoy-rbac`; checked with Envoy 1.40. Make it anew when a policy or the workload's labels change.
 
       """
+    if !isGateway {
+      text += """
+        # These filters do not ask whether a peer's trust domain is accepted. The listener's TLS context has to demand it (Istio's does): of a
+        # client's certificate a URI name that begins with `spiffe://DOMAIN/`, in `match_typed_subject_alt_names`.
+
+        """
+    }
     for policy in rbac.delegated { text += "# \(policy) is CUSTOM: the proxy asks its provider itself, by a filter before these.\n" }
+    for policy in rbac.denying {
+      text += "# \(policy) is CUSTOM, and its rules deny, as in Istio: its provider cannot be asked, or it is in dry run.\n"
+    }
+    if let service {
+      text += """
+        # For a waypoint's listener whose traffic is addressed to \(service.object == nil ? "a workload's own address" : "`\(service.text)`").
+        # The listener that ends HBONE must keep the URI names of the client's certificate in the filter state `io.istio.peer_principal` and
+        # share it with this one (docs/envoy.md, "Waypoints"); Istio's waypoints do.
+
+        """
+    }
     if isTCP {
       return text + """
 

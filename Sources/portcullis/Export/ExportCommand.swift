@@ -34,6 +34,18 @@ struct ExportEnvoyExtAuthz: ParsableCommand {
     transform: EngineAddress.init)
   var engine = EngineAddress.tcp(host: "127.0.0.1", port: 9191)
 
+  @Option(help: "The kind of proxy.")
+  var profile = CheckProfile.sidecar
+
+  @Option(
+    help: ArgumentHelp(
+      "What traffic through this listener of a waypoint is addressed to; `none` for a workload's own address.",
+      valueName: "namespace/[kind/]name|none"), transform: AddressedService.init)
+  var service: AddressedService?
+
+  @Flag(name: .customLong("proxy-protocol"), help: "The listener reads the PROXY protocol.")
+  var proxyProtocol = false
+
   @Option(help: ArgumentHelp("The port that policies mean, where the proxy listens on another.", valueName: "port"))
   var port: UInt16?
 
@@ -70,6 +82,7 @@ struct ExportEnvoyExtAuthz: ParsableCommand {
 
   func validate() throws {
     if let port, port == 0 { throw ValidationError("`--port` is 1 to 65535") }
+    try Self.validate(profile, service)
     if let only {
       if tcp, only == .httpFilter || only == .hcm { throw ValidationError("`--only \(only.rawValue)` does not go with `--tcp`") }
       if !tcp, only == .networkFilter { throw ValidationError("`--only network-filter` needs `--tcp`") }
@@ -83,11 +96,23 @@ struct ExportEnvoyExtAuthz: ParsableCommand {
     options.isTCP = tcp
     options.engine = engine
     options.engineTLS = try engineTLS()
+    options.profile = profile
+    options.service = service
+    options.readsProxyProtocol = proxyProtocol
     options.port = port
     options.pathNormalization = pathNormalization
     options.timeoutMilliseconds = timeout.milliseconds
     options.remoteIPHeader = remoteIPHeader?.text
     print(only.map(options.text(of:)) ?? options.document(), terminator: "")
+  }
+
+  /// A waypoint says what its listener is for, and nobody else does.
+  static func validate(_ profile: CheckProfile, _ service: AddressedService?) throws {
+    if profile == .ztunnel { throw ValidationError("`--profile ztunnel` does not go here: ztunnel has no Envoy filters and asks nobody") }
+    if profile == .waypoint, service == nil {
+      throw ValidationError("`--profile waypoint` needs `--service`: a service, or `none` for traffic to a workload's own address")
+    }
+    if profile != .waypoint, service != nil { throw ValidationError("`--service` goes with `--profile waypoint` only") }
   }
 
   /// The TLS files: all three or none.

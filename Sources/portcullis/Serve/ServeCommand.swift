@@ -56,7 +56,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
     let board = StatusBoard(loaded.status)
     logger.info("loaded", metadata: PolicyLog.metadata(loaded.status, first))
-    let policyService = PolicyService(loaded: loaded, publisher: publisher, board: board, logger: logger)
+    let policyService = PolicyService(loaded: loaded, options: policies, publisher: publisher, board: board, logger: logger)
     let listening = zip(options.listenOptions.addresses, server.ports).map { ListeningAddress.text($0.text, port: $1) }
     var services: [any Service] = [policyService]
     // Standard input is read once.
@@ -79,9 +79,12 @@ struct ServeCommand: AsyncParsableCommand {
     try await group.run()
   }
 
-  /// A pin that names nothing denies everything; better to say so now.
+  /// A pin that names nothing denies everything; better to say so now. A waypoint may be known by its Gateway alone.
   private func checkPin(_ snapshot: Snapshot) throws {
-    if let workload = options.workload { _ = try WorkloadName.target(workload, in: snapshot) }
+    guard let workload = options.workload else { return }
+    let name = Array(workload.utf8)
+    if case .unknown = snapshot.target(workload: name.span), snapshot.waypoint(named: name.span) != nil { return }
+    _ = try WorkloadName.target(workload, in: snapshot)
   }
 
   private func initialBundles() throws -> TrustBundles {

@@ -50,8 +50,10 @@ struct ServeOptions: ParsableArguments {
   var remoteIP = Belief.RemoteIP.sidecar
 
   @Option(
-    help: ArgumentHelp("Where token claims are: in the proxy's metadata, or nowhere.", valueName: "trust-proxy|unavailable"),
-    transform: { try Self.choice($0, Belief.Tokens(rawValue: $0), "`trust-proxy` or `unavailable`") })
+    help: ArgumentHelp(
+      "Which tokens count: those in the proxy's metadata, of these only what a RequestAuthentication accepts, or nobody knows.",
+      valueName: "trust-proxy|request-authentication|unavailable"),
+    transform: { try Self.choice($0, Belief.Tokens(rawValue: $0), "`trust-proxy`, `request-authentication` or `unavailable`") })
   var jwt = Belief.Tokens.trustProxy
 
   @Option(help: "What a comma in a joined header means to rules that test it.")

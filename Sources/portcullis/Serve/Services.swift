@@ -50,16 +50,19 @@ struct ServerService: Service {
 /// Compiles and publishes what the watcher finds.
 struct PolicyService: Service {
   let loaded: LoadedPolicies
+  /// Which policies cannot be decided.
+  let options: PolicyOptions
   let publisher: SnapshotPublisher
   let board: StatusBoard
   let logger: Logger
 
   func run() async throws {
-    let (publisher, board, logger) = (publisher, board, logger)
+    let (options, publisher, board, logger) = (options, publisher, board, logger)
     let watcher = try PolicyWatcher(continuing: loaded) { update in
       if update.isNewSet { publisher.publish(policies: update.policies) }
-      PolicyLog.write(update, board.status, publisher.snapshots.value, logger)
-      board.set(update.status)
+      let status = update.status.adding(options.undecidable(in: update.policies), before: board.status)
+      PolicyLog.write(status, isNewSet: update.isNewSet, board.status, publisher.snapshots.value, logger)
+      board.set(status)
     }
     try await gracefulShutdown()
     watcher.stop()
@@ -126,8 +129,9 @@ enum PolicyLog {
   /// Findings beyond this many of one reload are counted; all of them are in the output of `check`.
   private static let mostFindings = 20
 
-  static func write(_ update: PolicyUpdate, _ known: PolicyFilesStatus, _ snapshot: Snapshot, _ logger: Logger) {
-    let status = update.status
+  static func write(
+    _ status: PolicyFilesStatus, isNewSet: Bool, _ known: PolicyFilesStatus, _ snapshot: Snapshot, _ logger: Logger
+  ) {
     let old = Set(known.diagnostics.map(\.description))
     let new = status.diagnostics.filter { !old.contains($0.description) }
     for diagnostic in new.prefix(mostFindings) {
@@ -148,7 +152,7 @@ enum PolicyLog {
     if status.outcome == .refusedEmpty {
       logger.error("the files hold no AuthorizationPolicy any more; the last set stays in force (`--allow-empty` would allow everything)")
     }
-    logger.info("\(update.isNewSet ? "published" : "unchanged")", metadata: metadata(status, snapshot))
+    logger.info("\(isNewSet ? "published" : "unchanged")", metadata: metadata(status, snapshot))
   }
 }
 

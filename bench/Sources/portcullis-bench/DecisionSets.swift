@@ -105,7 +105,7 @@ struct DecisionSet {
     case 1: (result.principal, result.path) = (own, isSpoilt ? "/admin/\(index)" : "/api/v1/orders/\(index)")
     case 2: (result.path, result.method) = ("/open/\(number)/\(index)", isSpoilt ? "DELETE" : "PUT")
     case 3: (result.host, result.path) = ("api.tenant-\(number).example", isSpoilt ? "/a/secret" : "/a/\(index)")
-    case 4: result.principal = "spiffe://td1/ns/team-\(number % 97)/sa/suffix-\(number)\(spoilt)"
+    case 4: result.principal = "spiffe://cluster.local/ns/team-\(number % 97)/sa/suffix-\(number)\(spoilt)"
     case 5:
       result.principal = "spiffe://cluster.local/ns/prefix-\(number)/sa/any-\(index)"
       result.host = isSpoilt ? "api.invalid" : "api.example"
