@@ -53,9 +53,7 @@ extension RuleCompiler {
       guard let subject = constraint.attribute.ztunnelSubject(isCondition: isCondition) else { continue }
       for (list, isNegated) in [(constraint.values, false), (constraint.notValues, true)] {
         let compiled = list.compactMap { value in
-          values.compile(
-            subject.isAddress ? value.value.withoutZone : value.value, subject: subject, name: Literal(),
-            policyNamespace: policy.metadata.key.namespace)
+          values.compile(value.value, subject: subject, name: Literal(), policyNamespace: policy.metadata.key.namespace)
         }
         guard !compiled.isEmpty else { continue }
         tests.append(test(compiled, subject: subject, name: Literal(), isNegated: isNegated))
@@ -91,21 +89,6 @@ extension Attribute {
     case .destinationPort: .port
     default: nil
     }
-  }
-}
-
-extension Subject {
-  fileprivate var isAddress: Bool { self == .sourceIP || self == .destinationIP }
-}
-
-extension ExactText {
-  /// Go's parser takes an IPv6 address with a zone, and the zone is lost on the way to ztunnel.
-  fileprivate var withoutZone: ExactText {
-    let bytes = self.bytes
-    guard let percent = bytes.firstIndex(of: UInt8(ascii: "%")), percent + 1 < bytes.count, !bytes.contains(UInt8(ascii: "/")),
-      bytes[..<percent].contains(UInt8(ascii: ":"))
-    else { return self }
-    return ExactText(String(decoding: bytes[..<percent], as: UTF8.self))
   }
 }
 
