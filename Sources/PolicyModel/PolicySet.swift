@@ -20,8 +20,30 @@ public struct PolicySet: Sendable {
   /// Whoever guesses a workload from the inventory must reckon with each of them.
   public var unusableWorkloads: [UnusableWorkload] = []
 
+  /// What may be taken over from an earlier set of the same source; nil where nobody keeps count, and then nothing is.
+  public var revisions: Revisions?
+
   /// Makes an empty set.
   public init() {}
+}
+
+/// Which parts of a set are the same as in the sets before it. Two sets of one source in which a part has one number hold the same
+/// objects in that part, in the same order, written in the same places.
+public struct Revisions: Sendable, Hashable {
+  /// Who counts; no two sources of one process have one number.
+  public var source: UInt64
+  /// For each namespace, all objects of it: policies, authentications, workloads, inventory, and what of it is unusable. A namespace that
+  /// is not listed holds nothing.
+  public var namespaces: [ExactText: UInt64]
+  /// What has no namespace that can be read: unusable policies that reach everywhere, unusable workloads of an unknown namespace.
+  public var unplaced: UInt64
+
+  /// Collects numbers.
+  public init(source: UInt64, namespaces: [ExactText: UInt64], unplaced: UInt64) {
+    self.source = source
+    self.namespaces = namespaces
+    self.unplaced = unplaced
+  }
 }
 
 /// A policy that exists but cannot be read, so that nobody knows what it would deny.

@@ -64,7 +64,7 @@ extension EndToEnd {
         let misspelt = try Shop.policiesThatCloseAdmin().replacing("action: DENY", with: "action: DENNY")
         try sandbox.write(misspelt, to: "policies/policies.yaml")
         try waitUntil("the backend to be closed", detail: { shop.engine.log }) { try shop.get(.frontendToBackend, "/closed").status == 403 }
-        let line = try #require(try shop.logLines(path: "/closed").last { $0.status == 403 })
+        let line = try #require(try shop.logLines(path: "/closed", status: 403).last)
         #expect(line.portcullis["reason"] == "policy-unusable")
         // It selects the backend, so the database stays open to whom it was.
         #expect(try shop.get(.backendToDB).status == 200)
@@ -138,7 +138,7 @@ extension EndToEnd {
       #expect(shop.statuses(answers, .frontendToBackend) == [200])
       #expect(shop.statuses(answers, .frontendToBackend, "/admin") == [200, 403])
       #expect(shop.statuses(answers, .frontendToDB) == [403])
-      let line = try #require(try shop.logLines(path: "/admin").last { $0.status == 403 })
+      let line = try #require(try shop.logLines(path: "/admin", status: 403).last)
       #expect(line.portcullis["policy"] == "ns[shop]-policy[close-admin]-rule[0]")
     }
   }

@@ -177,11 +177,13 @@ final class Shop {
     engine = try Shop.startEngine(in: sandbox, engineCount, policies, engineAddress, engineArguments + ["--take-over"])
   }
 
-  /// The lines of the server sidecar's access log for a path, once there are some.
-  func logLines(path: String) throws -> [LogLine] {
+  /// The lines of the server sidecar's access log for a path and, if one is given, a status, once there are some: Envoy answers before it
+  /// writes its log.
+  func logLines(path: String, status: Int? = nil) throws -> [LogLine] {
     var found: [LogLine] = []
     try waitUntil("a line in the access log for \(path)") {
       found = try self.allLogLines().filter { $0.path.utf8.elementsEqual(path.utf8) }.map(\.line)
+      if let status { found.removeAll { $0.status != status } }
       return !found.isEmpty
     }
     return found
