@@ -58,19 +58,37 @@ internal import PolicyModel
     unsafe extauthz_bytes(data: text.utf8Start, size: text.utf8CodeUnitCount)
   }
 
-  private mutating func copy(_ bytes: [UInt8]) -> extauthz_bytes {
-    let start = used
-    let count = min(bytes.count, Self.longestName, Self.capacity - used)
-    guard let target = unsafe buffer.baseAddress, count > 0 else { return unsafe extauthz_bytes(data: buffer.baseAddress, size: 0) }
+  /// Copies bytes behind what is there, at most up to `end`.
+  private mutating func append(_ bytes: Span<UInt8>, before end: Int) {
+    let count = min(bytes.count, end - used)
+    guard let target = unsafe buffer.baseAddress, count > 0 else { return }
     unsafe bytes.withUnsafeBufferPointer { source in
-      if let first = source.baseAddress { unsafe (target + start).update(from: first, count: count) }
+      if let first = source.baseAddress { unsafe (target + used).update(from: first, count: count) }
     }
     used += count
-    return unsafe extauthz_bytes(data: UnsafePointer(target + start), size: count)
+  }
+
+  /// What was written since `start`.
+  private func written(since start: Int) -> extauthz_bytes {
+    unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: used - start)
+  }
+
+  private mutating func appendName(_ rule: RuleReference, _ snapshot: Snapshot) {
+    let end = min(used + Self.longestName, Self.capacity)
+    snapshot.forEachNamePiece(of: rule) { append($0, before: end) }
+  }
+
+  private mutating func copy(_ bytes: [UInt8]) -> extauthz_bytes {
+    let start = used
+    append(bytes.span, before: Self.capacity)
+    return unsafe written(since: start)
   }
 
   private mutating func ruleName(_ rule: RuleReference, _ snapshot: Snapshot) -> extauthz_bytes {
-    unsafe rule == .none ? text("none") : copy(snapshot.nameBytes(of: rule))
+    guard rule != .none else { return unsafe text("none") }
+    let start = used
+    appendName(rule, snapshot)
+    return unsafe written(since: start)
   }
 
   /// `deny ns[..]-policy[..]-rule[..]`, or the verdict alone.
@@ -85,8 +103,8 @@ internal import PolicyModel
       unsafe buffer[used] = UInt8(ascii: " ")
       used += 1
     }
-    _ = unsafe copy(snapshot.nameBytes(of: rule))
-    return unsafe extauthz_bytes(data: UnsafePointer(buffer.baseAddress.map { unsafe $0 + start }), size: used - start)
+    appendName(rule, snapshot)
+    return unsafe written(since: start)
   }
 
   /// The number of the next decision.

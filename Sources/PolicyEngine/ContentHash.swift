@@ -6,19 +6,32 @@ internal import PolicyModel
 struct ContentHash {
   private var state: UInt64 = 0xcbf2_9ce4_8422_2325
 
-  /// The hash of a set under settings.
-  static func text(of set: PolicySet, mesh: MeshSettings) -> ExactText {
+  /// The hash of a set under settings, from those of its namespaces.
+  static func text(
+    mesh: MeshSettings, namespaces: [CompiledNamespace], everywhere: [UnusablePolicy]
+  ) -> ExactText {
     var hash = ContentHash()
     hash.add(mesh)
-    for policy in set.policies.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(policy) }
-    for object in set.peerAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
-    for object in set.requestAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
-    for workload in set.workloads.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(workload) }
-    for policy in set.unusable.sorted(by: { $0.key < $1.key }) { hash.add(policy) }
-    // Waypoints are found by their Gateways, services and namespaces by being there.
-    for key in set.inventory.map(\.metadata.key).sorted() { hash.add(key) }
+    for part in namespaces.sorted(by: { $0.namespace < $1.namespace }) {
+      hash.add(part.namespace)
+      hash.add(Int(truncatingIfNeeded: part.contentHash))
+    }
+    for policy in everywhere.sorted(by: { $0.key < $1.key }) { hash.add(policy) }
     let digits = String(hash.state, radix: 16)
     return ExactText(String(repeating: "0", count: 16 - digits.utf8.count) + digits)
+  }
+
+  /// The hash of what a namespace holds.
+  static func number(of source: NamespaceSource) -> UInt64 {
+    var hash = ContentHash()
+    for policy in source.policies.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(policy) }
+    for object in source.peerAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
+    for object in source.requestAuthentications.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(object) }
+    for workload in source.workloads.sorted(by: { $0.metadata.key < $1.metadata.key }) { hash.add(workload) }
+    for policy in source.unusablePolicies.sorted(by: { $0.key < $1.key }) { hash.add(policy) }
+    // Waypoints are found by their Gateways, services and namespaces by being there.
+    for key in source.inventory.sorted() { hash.add(key) }
+    return hash.state
   }
 
   /// FNV-1a.

@@ -162,17 +162,3 @@ extension AuthorizationPolicy.TargetReference {
     }
   }
 }
-
-extension PolicySet {
-  /// Every namespace that an object is in, or is.
-  var namespaces: Set<ExactText> {
-    var names = Set(policies.map(\.metadata.key.namespace))
-    names.formUnion(peerAuthentications.map(\.metadata.key.namespace))
-    names.formUnion(workloads.map(\.metadata.key.namespace))
-    for object in inventory {
-      let key = object.metadata.key
-      names.insert(key.kind == "Namespace" ? key.name : key.namespace)
-    }
-    return names
-  }
-}

@@ -3,24 +3,7 @@
 // Never here: change. A new policy set is a new snapshot.
 
 public import PolicyModel
-
-/// What is attached to one workload's proxy.
-public struct Target: Sendable, Hashable {
-  /// Groups of policies, ascending.
-  let groups: [UInt32]
-  /// The server mode for ports that are not in `strictExceptions`.
-  let isStrict: Bool
-  /// The ports with the other server mode, ascending.
-  let strictExceptions: [UInt16]
-  /// Whether the proxy is a waypoint.
-  let isWaypoint: Bool
-  /// Whether the pod's labels say that it is one.
-  let isWaypointPod: Bool
-  /// Whether its CUSTOM policies name more than one provider, where Istio allows one.
-  let hasSeveralProviders: Bool
-  /// What its RequestAuthentications say.
-  let tokenRules: [TokenRule]
-}
+internal import Synchronization
 
 /// The result of looking for a workload.
 public enum TargetLookup: Sendable, Hashable {
@@ -34,21 +17,22 @@ public enum TargetLookup: Sendable, Hashable {
 
 /// A compiled policy set.
 public final class Snapshot: Sendable {
-  let tables: CompiledPolicies
-  let workloads: WorkloadIndex
-  let attachments: AttachmentIndex
-  let trustDomainPrefixes: [Literal]
+  private let attachments: Attachments
+  private let numbering: RuleNumbering
+  private let everywhere: [UnusablePolicy]
+  private let workloads: WorkloadIndex
+  private let known: KnownNamespaces
+  private let waypoints: WaypointNames
+  let gate: PeerGate
   let joinsHeaderLines: Bool
   let headerInterest: HeaderInterest
-  private let waypoints: WaypointNames
-  /// The rules by number, for explanations.
-  public let rules: [RuleOrigin]
-  /// Their names as bytes, for replies.
-  private let ruleNames: [[UInt8]]
-  /// What is attached to the workloads of the inventory; workloads with the same policies share one.
+  /// What is attached to the workloads of the inventory, in its order; workloads of one namespace with the same policies share one.
   public let targets: [Target]
   /// The workloads that exist and cannot be used: what is inferred from the others might be one of them.
   private let unusableWorkloads: [UnusableWorkload]
+  private let revisions: Revisions?
+  /// A number that no other snapshot of the process has.
+  let serial: UInt64
   /// Whose reading of the policies it holds; profiles of another are refused.
   public let dataPlane: DataPlane
   /// The settings it was compiled under.
@@ -60,38 +44,71 @@ public final class Snapshot: Sendable {
   /// How many AuthorizationPolicies it holds.
   public let policyCount: Int
 
-  /// Compiles the policies as this data plane reads them. O(total size, n log n).
-  public init(_ set: PolicySet, mesh: MeshSettings, dataPlane: DataPlane = .envoy) {
+  private static let serials = Atomic<UInt64>(1)
+
+  /// Compiles the policies as this data plane reads them. O(total size, n log n); what has not changed since `previous`, by the set's
+  /// revisions and under the same settings, is taken over from it.
+  public init(_ set: PolicySet, mesh: MeshSettings, dataPlane: DataPlane = .envoy, reusing previous: Snapshot? = nil) {
     self.dataPlane = dataPlane
-    let set = dataPlane == .envoy ? set.refusingUndecidable(mesh) : set
-    let hash = ByteHash(seed: UInt64.random(in: .min ... .max))
-    var compiler = RuleCompiler(mesh: mesh, dataPlane: dataPlane, hash: hash)
-    let groups = GroupCompiler(set, mesh: mesh, dataPlane: dataPlane).compile(with: &compiler)
-    trustDomainPrefixes = dataPlane.trustDomains(of: mesh).map { compiler.intern(Array("spiffe://\($0)/".utf8)) }
-    let (tables, _) = compiler.finish()
-    self.tables = tables
-    headerInterest = HeaderInterest(tables)
-    rules = groups.origins
-    ruleNames = groups.origins.map(\.name.bytes)
-    let attachments = AttachmentIndex(groups, set, mesh: mesh, dataPlane: dataPlane)
-    var numbers: [Target: Int] = [:]
-    var targets: [Target] = []
-    workloads = WorkloadIndex(set.workloads, namespaces: set.namespaces, hash: hash) { workload in
-      let target = attachments.target(namespace: workload.metadata.key.namespace, labels: workload.labels)
-      if let number = numbers[target] { return number }
-      targets.append(target)
-      numbers[target] = targets.count - 1
-      return targets.count - 1
+    self.mesh = mesh
+    serial = Self.serials.add(1, ordering: .relaxed).newValue
+    let set = dataPlane == .envoy ? set.refusingUndecidable(mesh) : set.attachedByZtunnel
+    let parts = SetParts(set)
+    let earlier = previous.flatMap { $0.mesh == mesh && $0.dataPlane == dataPlane ? $0 : nil }
+    let compiled = parts.parts.map { part in
+      earlier?.unchanged(part.namespace, set.revisions) ?? CompiledNamespace(part, mesh: mesh, dataPlane: dataPlane)
     }
+    let numbering = RuleNumbering(compiled, keeping: earlier?.numbering)
+    let attachments = Attachments(
+      mesh: mesh, dataPlane: dataPlane, namespaces: Dictionary(compiled.map { ($0.namespace, $0) }) { first, _ in first },
+      bases: numbering.bases, isUnusable: !parts.everywhere.isEmpty)
+    let workloads = earlier.flatMap { $0.workloads.isSame(as: set.workloads) ? $0.workloads : nil } ?? WorkloadIndex(set.workloads)
+    targets = Self.targets(workloads, attachments, reusing: earlier)
+    self.workloads = workloads
     self.attachments = attachments
-    self.targets = targets
-    waypoints = WaypointNames(set)
+    self.numbering = numbering
+    everywhere = parts.everywhere
+    revisions = set.revisions
+    gate = PeerGate(trustDomains: dataPlane.trustDomains(of: mesh))
+    headerInterest = HeaderInterest(compiled)
+    known = KnownNamespaces(parts.known)
+    waypoints = WaypointNames(set, servicesNamed: compiled.reduce(into: []) { $0.formUnion($1.servicesNamed) })
     joinsHeaderLines = mesh.olderBehaviors.contains(.joinedHeaderLines)
     unusableWorkloads = set.unusableWorkloads
-    self.mesh = mesh
-    contentHash = ContentHash.text(of: set, mesh: mesh)
+    contentHash = ContentHash.text(mesh: mesh, namespaces: compiled, everywhere: parts.everywhere)
     contentHashBytes = contentHash.bytes
     policyCount = set.policies.count
+  }
+
+  /// What was compiled of a namespace, if the set that has these revisions holds the same.
+  private func unchanged(_ namespace: ExactText, _ newer: Revisions?) -> CompiledNamespace? {
+    guard let revisions, let newer, revisions.source == newer.source, let number = newer.namespaces[namespace],
+      revisions.namespaces[namespace] == number
+    else { return nil }
+    return attachments.namespaces[namespace]
+  }
+
+  /// The target of each workload. One that is made of nothing new is the earlier one.
+  private static func targets(_ workloads: WorkloadIndex, _ attachments: Attachments, reusing earlier: Snapshot?) -> [Target] {
+    let root = attachments.mesh.rootNamespace
+    func isSame(_ namespace: ExactText) -> Bool {
+      guard let earlier else { return false }
+      return earlier.attachments.namespaces[namespace] === attachments.namespaces[namespace]
+        && earlier.attachments.bases[namespace] == attachments.bases[namespace]
+    }
+    let reusesAny = earlier.map { $0.workloads === workloads && $0.attachments.isUnusable == attachments.isUnusable } ?? false
+    let reusesRoot = reusesAny && isSame(root)
+    var same: [ExactText: Bool] = [:]
+    var shared: Set<Target> = []
+    return workloads.workloads.enumerated().map { place, workload in
+      let namespace = workload.metadata.key.namespace
+      if reusesRoot, let earlier {
+        let isSame = same[namespace] ?? isSame(namespace)
+        same[namespace] = isSame
+        if isSame { return earlier.targets[place] }
+      }
+      return shared.insert(attachments.target(namespace: namespace, labels: workload.labels)).memberAfterInsert
+    }
   }
 
   /// What is attached to a workload with these labels. For labels that come with a request; O(labels, selectors that could match).
@@ -126,29 +143,37 @@ public final class Snapshot: Sendable {
   public func knows(service: ServiceName) -> Bool { waypoints.knows(service) }
 
   /// Whether any loaded object is in this namespace, or is it. A name that nothing knows is more likely a slip than a namespace.
-  public func knows(namespace: Span<UInt8>) -> Bool { workloads.knows(namespace: namespace) }
+  public func knows(namespace: Span<UInt8>) -> Bool { known.contains(namespace) }
 
   /// The workload named `namespace/name` or `namespace/kind/name`.
-  public func target(workload name: Span<UInt8>) -> TargetLookup { workloads.named(name) }
+  public func target(workload name: Span<UInt8>) -> TargetLookup { workloads.named(name, targets) }
 
   /// The workloads of a namespace that run as a service account, both as `namespace/account`.
-  public func target(namespaceAndAccount name: Span<UInt8>) -> TargetLookup { workloads.running(as: name) }
+  public func target(namespaceAndAccount name: Span<UInt8>) -> TargetLookup { workloads.running(as: name, targets) }
 
   /// The workload with an address.
-  public func target(address: IPAddress) -> TargetLookup { workloads.at(address) }
+  public func target(address: IPAddress) -> TargetLookup { workloads.at(address, targets) }
 
   /// Whether every workload of the namespace, or of all where it is `nil`, could be read, so that nothing but them can be meant.
   public func isInventoryComplete(namespace: ExactText?) -> Bool {
     !unusableWorkloads.contains { $0.namespace == nil || namespace == nil || $0.namespace == namespace }
   }
 
-  /// The bytes of a rule's name; empty for no rule.
-  public func nameBytes(of rule: RuleReference) -> [UInt8] {
-    Int(rule.number) < ruleNames.count ? ruleNames[Int(rule.number)] : []
+  /// Lends the bytes of a rule's name, piece by piece; nothing for no rule. Without allocation.
+  public func forEachNamePiece(of rule: RuleReference, _ body: (Span<UInt8>) -> Void) {
+    guard let (namespace, number) = numbering.find(rule) else { return }
+    namespace.names.forEachPiece(of: number, literals: namespace.tables.value.literals, body)
+  }
+
+  /// Where a rule is written; `nil` for no rule.
+  public func origin(of rule: RuleReference) -> RuleOrigin? {
+    guard let (namespace, number) = numbering.find(rule) else { return nil }
+    return namespace.names.origin(number, literals: namespace.tables.value.literals)
   }
 
   /// The name of a rule, or `none`.
-  public func name(of rule: RuleReference) -> ExactText {
-    rule == .none || Int(rule.number) >= rules.count ? "none" : rules[Int(rule.number)].name
-  }
+  public func name(of rule: RuleReference) -> ExactText { origin(of: rule)?.name ?? "none" }
+
+  /// How many bytes its tables take: what the index costs, without the model that it was compiled from.
+  public var byteCount: Int { attachments.namespaces.values.reduce(0) { $0 + $1.byteCount } }
 }

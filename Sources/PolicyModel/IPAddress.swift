@@ -4,7 +4,7 @@
 // netip refuses them).
 
 /// An IPv4 or IPv6 address. IPv4 and IPv6 never match each other, nor does IPv4 match the `::ffff:` form (Envoy 1.40).
-public struct IPAddress: Sendable, Hashable {
+public struct IPAddress: Sendable, Hashable, BitwiseCopyable {
   /// Whether it is an IPv4 address; then its 32 bits are the top ones of `high`.
   public let isIPv4: Bool
   /// The first 64 bits.
@@ -152,7 +152,7 @@ public struct IPAddress: Sendable, Hashable {
 }
 
 /// A block of addresses, `ADDRESS/LENGTH` or one address. Host bits are ignored (Istio, Envoy).
-public struct AddressBlock: Sendable, Hashable {
+public struct AddressBlock: Sendable, Hashable, BitwiseCopyable {
   /// The first address; host bits are zero.
   public let base: IPAddress
   /// The number of leading bits that count.

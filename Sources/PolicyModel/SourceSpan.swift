@@ -3,7 +3,7 @@
 // Never here: the file's text; a diagnostic carries the one line that it shows.
 
 /// A stretch of one file: lines and columns count from 1, columns count Unicode code points, the end is exclusive.
-public struct SourceSpan: Sendable, Hashable {
+public struct SourceSpan: Sendable, Hashable, BitwiseCopyable {
   /// The first line.
   public var line: UInt32
   /// The column of the first character.

@@ -1,4 +1,4 @@
-// The tables of a snapshot.
+// The tables of one namespace.
 //
 //   group (policies of one namespace with one selector) ─► rule set per action ─► rules, and an index over them where there are many
 //
@@ -8,7 +8,7 @@
 internal import PolicyModel
 
 /// The rules of one action in one group.
-struct RuleSet: Sendable {
+struct RuleSet: Sendable, BitwiseCopyable {
   /// Numbers in `postings`, ascending.
   var rules = Stretch()
   /// In `indexes`, or `.max` when the rules are few.
@@ -30,7 +30,7 @@ enum CustomHandling: UInt8, Sendable, Hashable, CaseIterable {
 }
 
 /// CUSTOM rules of one group that are handled alike.
-struct CustomSet: Sendable {
+struct CustomSet: Sendable, BitwiseCopyable {
   var rules: RuleSet
   var handling: CustomHandling
   /// Whether the provider speaks HTTP: on TCP chains these rules do not exist, unless they deny anyway (Istio).
@@ -38,7 +38,7 @@ struct CustomSet: Sendable {
 }
 
 /// Policies that attach together: of one namespace, with one selector or one list of targets.
-struct Group: Sendable {
+struct Group: Sendable, BitwiseCopyable {
   /// In `customSets`.
   var customs = Stretch()
   var deny = RuleSet()
@@ -52,28 +52,32 @@ struct Group: Sendable {
   var hasDryRunDeny = false
   /// Whether a policy is here that cannot be read and has no last good version.
   var isUnusable = false
+  /// What its rules ask of the connection.
+  var interest = ConnectionInterest()
 }
 
 /// An index over one rule set: every rule stands under keys of which a matching request satisfies at least one, or in `always`.
-struct RuleIndex: Sendable {
+struct RuleIndex: Sendable, BitwiseCopyable {
   /// In `dimensions`.
   var dimensions: Stretch
   /// Rules that no key leads to.
   var always: Stretch
 }
 
-struct IndexDimension: Sendable {
+struct IndexDimension: Sendable, BitwiseCopyable {
   var dimension: Dimension
   var lookup: UInt32
   /// Every rule that stands in this dimension, for requests in which its text is not known.
   var rules: Stretch
 }
 
-struct CompiledPolicies: Sendable {
-  var literals: [UInt8] = []
+/// The tables while they are filled.
+struct TableDraft {
+  var pool = LiteralPool()
   var patterns: [Pattern] = []
   var blocks: [AddressBlock] = []
-  var templates: [PathTemplate] = []
+  var templates: [Stretch] = []
+  var templatePieces: [TemplatePiece] = []
   var tests: [Test] = []
   var clauses: [CompiledClause] = []
   var rules: [CompiledRule] = []
@@ -85,13 +89,57 @@ struct CompiledPolicies: Sendable {
   var dimensions: [IndexDimension] = []
   var groups: [Group] = []
   var customSets: [CustomSet] = []
+
+  init(hash: ByteHash) { search = LookupTables(hash: hash) }
+
+  /// Registers patterns; the number of their lookup.
+  mutating func appendLookup(_ patterns: [IndexPattern: Stretch]) -> UInt32 {
+    lookups.append(search.add(patterns, to: &pool))
+    return UInt32(truncatingIfNeeded: lookups.count - 1)
+  }
+
+  /// The finished tables.
+  func sealed(names: FixedNames, in storage: FlatStorage) -> CompiledPolicies {
+    CompiledPolicies(
+      literals: storage.store(pool.bytes), patterns: storage.store(patterns), blocks: storage.store(blocks),
+      templates: storage.store(templates), templatePieces: storage.store(templatePieces), tests: storage.store(tests),
+      clauses: storage.store(clauses), rules: storage.store(rules), lookups: storage.store(lookups), search: search.sealed(in: storage),
+      postings: storage.store(postings), indexes: storage.store(indexes), dimensions: storage.store(dimensions),
+      groups: storage.store(groups), customSets: storage.store(customSets), names: names)
+  }
+}
+
+/// Texts that decisions compare with whatever the policies say.
+struct FixedNames: BitwiseCopyable {
   /// Claim paths that `requestPrincipals` reads.
   var issuerPath = Literal()
   var subjectPath = Literal()
   /// `spiffe://`, `/ns/` and `sa/`.
-  var schemeLiteral = Literal()
-  var namespaceLiteral = Literal()
-  var accountLiteral = Literal()
+  var scheme = Literal()
+  var namespace = Literal()
+  var account = Literal()
   /// `:scheme`.
   var schemeHeader = Literal()
+}
+
+/// The tables of one namespace.
+struct CompiledPolicies: Sendable, BitwiseCopyable {
+  let literals: FlatArray<UInt8>
+  let patterns: FlatArray<Pattern>
+  let blocks: FlatArray<AddressBlock>
+  /// Stretches of `templatePieces`.
+  let templates: FlatArray<Stretch>
+  let templatePieces: FlatArray<TemplatePiece>
+  let tests: FlatArray<Test>
+  let clauses: FlatArray<CompiledClause>
+  let rules: FlatArray<CompiledRule>
+  let lookups: FlatArray<PatternLookup>
+  /// The arrays behind the lookups.
+  let search: Lookups
+  let postings: FlatArray<UInt32>
+  let indexes: FlatArray<RuleIndex>
+  let dimensions: FlatArray<IndexDimension>
+  let groups: FlatArray<Group>
+  let customSets: FlatArray<CustomSet>
+  let names: FixedNames
 }

@@ -37,7 +37,7 @@ enum Subject: UInt8, Sendable, Hashable {
 }
 
 /// One value of a policy, ready to be compared.
-struct Pattern: Sendable {
+struct Pattern: Sendable, BitwiseCopyable {
   enum Kind: UInt8, Sendable {
     case exact, prefix, suffix
     /// There, and not empty.
@@ -77,7 +77,7 @@ struct Pattern: Sendable {
 }
 
 /// One half of a constraint.
-struct Test: Sendable {
+struct Test: Sendable, BitwiseCopyable {
   var subject: Subject
   var isNegated: Bool
   var name: Literal
@@ -88,11 +88,11 @@ struct Test: Sendable {
   var uncovered: UInt32 = 0
 }
 
-struct CompiledClause: Sendable {
+struct CompiledClause: Sendable, BitwiseCopyable {
   var tests: Stretch
 }
 
-struct CompiledRule: Sendable {
+struct CompiledRule: Sendable, BitwiseCopyable {
   var sources: Stretch
   var operations: Stretch
   var conditions: Stretch

@@ -1,20 +1,19 @@
 // From policies to groups that attach together.
-// Enters: a policy set. Leaves: groups in the compiler's tables, each with the namespace and selector under which it attaches.
+// Enters: the policies of one namespace. Leaves: groups in the compiler's tables, each with the selector under which it attaches.
 // Never here: a policy that disappears: one that cannot be read makes a group that denies.
 
 internal import PolicyModel
 
 /// Under what a group attaches.
 struct GroupKey: Hashable, Sendable {
-  /// The namespace of the policies; `nil` reaches every workload (a policy whose namespace cannot be read).
-  var namespace: ExactText?
+  /// The namespace of the policies.
+  var namespace: ExactText
   var attachment: AuthorizationPolicy.Attachment
   /// Whether the group stands for policies that cannot be read; nobody knows whether they name a service.
   var isUnusable = false
 
   /// Whether it concerns a proxy.
   func attaches(to scope: AttachmentScope) -> Bool {
-    guard let namespace else { return true }
     guard isUnusable else { return attachment.attaches(from: namespace, to: scope) }
     guard scope.namespaces.contains(namespace), case .selector(let selector) = attachment else { return false }
     return scope.isWaypoint || selector.selects(scope.labels)
@@ -22,11 +21,11 @@ struct GroupKey: Hashable, Sendable {
 }
 
 struct GroupCompiler {
-  private let set: PolicySet
+  private let source: NamespaceSource
   private let mesh: MeshSettings
 
-  init(_ set: PolicySet, mesh: MeshSettings, dataPlane: DataPlane) {
-    self.set = dataPlane == .ztunnel ? set.attachedByZtunnel : set
+  init(_ source: NamespaceSource, mesh: MeshSettings) {
+    self.source = source
     self.mesh = mesh
   }
 
@@ -35,7 +34,7 @@ struct GroupCompiler {
     var keys: [GroupKey] = []
     /// The providers that the CUSTOM policies of each group name; an empty name for policies without one.
     var providers: [Set<ExactText>] = []
-    var origins: [RuleOrigin] = []
+    var origins = RuleNames()
   }
 
   private typealias Numbered = (number: UInt32, keys: RuleKeys)
@@ -70,8 +69,8 @@ struct GroupCompiler {
       return drafts.count - 1
     }
     // Groups exist for policies without rules, too: an ALLOW policy without rules denies.
-    for policy in set.policies {
-      let number = draft(GroupKey(namespace: policy.metadata.key.namespace, attachment: policy.attachment))
+    for policy in source.policies {
+      let number = draft(GroupKey(namespace: source.namespace, attachment: policy.attachment))
       switch (policy.action, policy.isDryRun) {
       case (.allow, false): drafts[number].group.hasAllow = true
       case (.allow, true): drafts[number].group.hasDryRunAllow = true
@@ -80,22 +79,15 @@ struct GroupCompiler {
       default: break
       }
     }
-    for policy in set.unusable {
-      let key =
-        switch policy.reach {
-        case .everywhere: GroupKey(namespace: nil, attachment: .selector(LabelSelector()), isUnusable: true)
-        case .namespace(let namespace, let selector): GroupKey(namespace: namespace, attachment: .selector(selector), isUnusable: true)
-        }
-      drafts[draft(key)].group.isUnusable = true
+    for selector in source.unusable {
+      drafts[draft(GroupKey(namespace: source.namespace, attachment: .selector(selector), isUnusable: true))].group.isUnusable = true
     }
-    for entry in sortedRules() {
-      let policy = set.policies[entry.policy]
-      guard let (rule, ruleKeys) = compiler.compile(entry.rule, of: policy) else { continue }
-      let number = compiler.append(rule)
-      result.origins.append(
-        RuleOrigin(
-          name: entry.name, location: SourceLocation(file: policy.metadata.location.file, span: entry.rule.span), action: policy.action))
-      let group = draft(GroupKey(namespace: policy.metadata.key.namespace, attachment: policy.attachment))
+    forEachRule { policy, index, rule in
+      guard let (compiled, ruleKeys) = compiler.compile(rule, of: policy) else { return }
+      let number = compiler.append(compiled)
+      result.origins.append(policy, index, rule.span, to: &compiler.tables.pool)
+      let group = draft(GroupKey(namespace: source.namespace, attachment: policy.attachment))
+      drafts[group].group.interest.formUnion(compiler.tables.interest(of: compiled))
       let element = (number: number, keys: ruleKeys)
       switch (policy.action, policy.isDryRun) {
       case (.custom, _): if let key = handling(of: policy) { drafts[group].customs[key, default: []].append(element) }
@@ -136,17 +128,18 @@ struct GroupCompiler {
     return CustomKey(handling: mesh.delegatedProviders.contains(name) ? .delegated : .unknown, speaksHTTP: speaksHTTP)
   }
 
-  /// All rules in the byte order of the names under which Envoy knows them, which is the order in which it reports the first match.
-  private func sortedRules() -> [(name: ExactText, policy: Int, rule: AuthorizationPolicy.Rule)] {
-    var named: [(name: ExactText, policy: Int, rule: AuthorizationPolicy.Rule)] = []
-    for (number, policy) in set.policies.enumerated() {
-      let key = policy.metadata.key
-      for (index, rule) in policy.rules.enumerated() {
-        guard let rule else { continue }
-        named.append((ExactText("ns[\(key.namespace)]-policy[\(key.name)]-rule[\(index)]"), number, rule))
+  /// All rules in the byte order of the names under which Envoy knows them, which is the order in which it reports the first match:
+  /// `ns[N]-policy[P]-rule[i]`, in one namespace that of `P]` and then of `i]`.
+  private func forEachRule(_ body: (AuthorizationPolicy, Int, AuthorizationPolicy.Rule) -> Void) {
+    let bracket = UInt8(ascii: "]")
+    let names = source.policies.map { $0.metadata.key.name.bytes + [bracket] }
+    for number in names.indices.sorted(by: { names[$0].lexicographicallyPrecedes(names[$1]) }) {
+      let policy = source.policies[number]
+      var indices = Array(policy.rules.indices)
+      if indices.count > 10 { indices.sort { "\($0)]".utf8.lexicographicallyPrecedes("\($1)]".utf8) } }
+      for index in indices {
+        if let rule = policy.rules[index] { body(policy, index, rule) }
       }
     }
-    named.sort { $0.name < $1.name }
-    return named
   }
 }

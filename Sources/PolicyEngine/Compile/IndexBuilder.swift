@@ -14,7 +14,7 @@ struct IndexBuilder {
   private var chosen: [IndexKey: [UInt32]] = [:]
 
   /// Chooses keys; on TCP chains some rules do not exist, and keys of HTTP texts cannot be used.
-  init(_ rules: [(number: UInt32, keys: RuleKeys)], isTCP: Bool, tables: CompiledPolicies) {
+  init(_ rules: [(number: UInt32, keys: RuleKeys)], isTCP: Bool, tables: TableDraft) {
     self.rules = rules.filter { !(isTCP && tables.rules[Int($0.number)].isAbsentOnTCP) }
     let usable = self.rules.map { ($0.number, isTCP ? Self.withoutHTTP($0.keys) : $0.keys) }
     var occurrences: [IndexKey: Int] = [:]
@@ -33,7 +33,7 @@ struct IndexBuilder {
   }
 
   /// Appends the index to the tables and returns its number.
-  consuming func build(into tables: inout CompiledPolicies, pool: inout LiteralPool) -> UInt32 {
+  consuming func build(into tables: inout TableDraft) -> UInt32 {
     var byDimension: [Dimension: [IndexPattern: [UInt32]]] = [:]
     for (key, numbers) in chosen { byDimension[key.dimension, default: [:]][key.pattern] = numbers }
     var dimensions: [IndexDimension] = []
@@ -44,8 +44,7 @@ struct IndexBuilder {
         all.formUnion(numbers)
         stretches[pattern] = Self.append(numbers.sorted(), to: &tables)
       }
-      let lookup = UInt32(truncatingIfNeeded: tables.lookups.count)
-      tables.lookups.append(tables.search.add(stretches, to: &pool))
+      let lookup = tables.appendLookup(stretches)
       dimensions.append(IndexDimension(dimension: dimension, lookup: lookup, rules: Self.append(all.sorted(), to: &tables)))
     }
     // The same policies must give the same walk in every replica.
@@ -60,7 +59,7 @@ struct IndexBuilder {
   }
 
   /// Stores numbers in the postings.
-  static func append(_ numbers: [UInt32], to tables: inout CompiledPolicies) -> Stretch {
+  static func append(_ numbers: [UInt32], to tables: inout TableDraft) -> Stretch {
     let stretch = Stretch(start: UInt32(truncatingIfNeeded: tables.postings.count), count: UInt32(truncatingIfNeeded: numbers.count))
     tables.postings.append(contentsOf: numbers)
     return stretch

@@ -1,10 +1,10 @@
 // Path templates: `{*}` is one segment, `{**}` any run of segments (Istio 1.22; Envoy's uri_template).
-// Enters: a value with operators. Leaves: a matcher over bytes, anchored at both ends.
+// Enters: a value with operators. Leaves: pieces in the tables, and a matcher of them over bytes, anchored at both ends.
 // Never here: recursion, or more work than the path's length times the template's.
 
-/// A compiled template. At most one operator crosses slashes, and it is the last operator, so matching needs no backtracking.
-struct PathTemplate: Sendable {
-  enum Piece: Sendable {
+/// A template as written. At most one operator crosses slashes, and it is the last operator, so matching needs no backtracking.
+struct PathTemplate {
+  private enum Piece {
     case literal([UInt8])
     /// One or more template characters, no slash.
     case segment
@@ -42,33 +42,62 @@ struct PathTemplate: Sendable {
     self.pieces = pieces
   }
 
-  /// Whether the whole path fits.
-  func matches(_ path: Span<UInt8>) -> Bool {
+  /// Stores the pieces; the number of the template.
+  func append(to tables: inout TableDraft) -> UInt32 {
+    let start = tables.templatePieces.count
+    for piece in pieces {
+      switch piece {
+      case .literal(let text): tables.templatePieces.append(TemplatePiece(kind: .literal, literal: tables.pool.intern(text)))
+      case .segment: tables.templatePieces.append(TemplatePiece(kind: .segment))
+      case .rest: tables.templatePieces.append(TemplatePiece(kind: .rest))
+      }
+    }
+    tables.templates.append(Stretch(start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: pieces.count)))
+    return UInt32(truncatingIfNeeded: tables.templates.count - 1)
+  }
+}
+
+/// A piece of a compiled template.
+struct TemplatePiece: BitwiseCopyable {
+  enum Kind: UInt8 { case literal, segment, rest }
+
+  var kind: Kind
+  var literal = Literal()
+}
+
+extension CompiledPolicies {
+  /// Whether the whole path fits the template.
+  func matchesTemplate(_ number: UInt32, _ path: Span<UInt8>) -> Bool {
+    let pieces = templates[Int(number)]
     var at = 0
-    for index in pieces.indices {
-      switch pieces[index] {
-      case .literal(let text):
-        guard path.count - at >= text.count, equal(path.extracting(at..<at + text.count), text.span) else { return false }
-        at += text.count
+    for index in pieces.range {
+      let piece = templatePieces[index]
+      switch piece.kind {
+      case .literal:
+        let count = Int(piece.literal.count)
+        guard path.count - at >= count, equal(path.extracting(at..<at + count), literal(piece.literal)) else { return false }
+        at += count
       case .segment:
         // A literal behind it starts with a slash (validation: operators are whole segments), so the longest run is the only one.
         let start = at
         while at < path.count, Self.isTemplateCharacter(path[at]) { at += 1 }
         guard at > start else { return false }
       case .rest:
-        return matchesRest(path, from: at, suffix: index + 1)
+        return matchesRest(path, from: at, suffix: index + 1, of: pieces)
       }
     }
     return at == path.count
   }
 
   /// `{**}` takes all but the literal that follows it.
-  private func matchesRest(_ path: Span<UInt8>, from start: Int, suffix index: Int) -> Bool {
+  private func matchesRest(_ path: Span<UInt8>, from start: Int, suffix index: Int, of pieces: Stretch) -> Bool {
     var end = path.count
-    if index < pieces.count {
-      guard case .literal(let text) = pieces[index], index == pieces.count - 1, path.count - start >= text.count else { return false }
-      end = path.count - text.count
-      guard equal(path.extracting(end..<path.count), text.span) else { return false }
+    if index < pieces.range.upperBound {
+      let piece = templatePieces[index]
+      let count = Int(piece.literal.count)
+      guard piece.kind == .literal, index == pieces.range.upperBound - 1, path.count - start >= count else { return false }
+      end = path.count - count
+      guard equal(path.extracting(end..<path.count), literal(piece.literal)) else { return false }
     }
     var at = start
     while at < end {

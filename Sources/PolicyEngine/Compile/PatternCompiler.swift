@@ -29,10 +29,7 @@ struct IndexKey: Hashable, Sendable {
 
 struct PatternCompiler {
   let mesh: MeshSettings
-  var pool = LiteralPool()
-  var patterns: [Pattern] = []
-  var blocks: [AddressBlock] = []
-  var templates: [PathTemplate] = []
+  var tables: TableDraft
 
   private static let dot = UInt8(ascii: ".")
 
@@ -44,8 +41,9 @@ struct PatternCompiler {
     var isExactKey: Bool
   }
 
-  init(mesh: MeshSettings) {
+  init(mesh: MeshSettings, tables: TableDraft) {
     self.mesh = mesh
+    self.tables = tables
   }
 
   /// Compiles one value of a test on `subject`.
@@ -73,9 +71,8 @@ struct PatternCompiler {
     case .sni: return string(text, star: .nonEmpty, .sni)
     case .path:
       guard let template = PathTemplate(text) else { return string(text, star: .nonEmpty, .path) }
-      templates.append(template)
       let key = IndexKey(dimension: Dimension(text: .path, name: Literal()), pattern: .prefix(template.literalPrefix))
-      let pattern = Pattern(kind: .template, number: UInt32(truncatingIfNeeded: templates.count - 1))
+      let pattern = Pattern(kind: .template, number: template.append(to: &tables))
       return Value(patterns: [pattern], keys: [key], isExactKey: false)
     case .claim: return string(text, star: .nonEmpty, .claim, name: name)
     case .requestPrincipal: return requestPrincipal(text)
@@ -98,13 +95,13 @@ struct PatternCompiler {
     if text == [asterisk] { return (Pattern(kind: star), .always) }
     if text.first == asterisk {
       let suffix = Array(text.dropFirst())
-      return (Pattern(kind: .suffix, first: pool.intern(suffix)), .suffix(suffix))
+      return (Pattern(kind: .suffix, first: tables.pool.intern(suffix)), .suffix(suffix))
     }
     if text.last == asterisk {
       let prefix = Array(text.dropLast())
-      return (Pattern(kind: .prefix, first: pool.intern(prefix)), .prefix(prefix))
+      return (Pattern(kind: .prefix, first: tables.pool.intern(prefix)), .prefix(prefix))
     }
-    return (Pattern(kind: .exact, first: pool.intern(text)), .exact(text))
+    return (Pattern(kind: .exact, first: tables.pool.intern(text)), .exact(text))
   }
 
   // MARK: Identity
@@ -121,18 +118,18 @@ struct PatternCompiler {
       } else if text.first == UInt8(ascii: "*") {
         let suffix = Array(text.dropFirst())
         if mesh.hasWildDots {
-          patterns.append(Pattern(kind: .wildGlob, first: pool.intern(scheme + text)))
+          patterns.append(Pattern(kind: .wildGlob, first: tables.pool.intern(scheme + text)))
           index = .suffix(Array(suffix.split(separator: Self.dot, omittingEmptySubsequences: false).last ?? []))
         } else {
-          patterns.append(Pattern(kind: .between, first: pool.intern(scheme), second: pool.intern(suffix)))
+          patterns.append(Pattern(kind: .between, first: tables.pool.intern(scheme), second: tables.pool.intern(suffix)))
           index = .suffix(suffix)
         }
       } else if text.last == UInt8(ascii: "*") {
         let prefix = scheme + text.dropLast()
-        patterns.append(Pattern(kind: .prefix, first: pool.intern(prefix)))
+        patterns.append(Pattern(kind: .prefix, first: tables.pool.intern(prefix)))
         index = .prefix(prefix)
       } else {
-        patterns.append(Pattern(kind: .exact, first: pool.intern(scheme + text)))
+        patterns.append(Pattern(kind: .exact, first: tables.pool.intern(scheme + text)))
         index = .exact(scheme + text)
       }
       keys.append(identityKey(index))
@@ -157,7 +154,7 @@ struct PatternCompiler {
   /// Anything, `/ns/`, the value with its stars as runs, `/`, anything.
   private mutating func namespace(_ text: [UInt8]) -> Value {
     let pattern = Pattern(
-      kind: mesh.hasWildDots ? .wildGlob : .glob, first: pool.intern(Array("*/ns/".utf8) + text + Array("/*".utf8)))
+      kind: mesh.hasWildDots ? .wildGlob : .glob, first: tables.pool.intern(Array("*/ns/".utf8) + text + Array("/*".utf8)))
     let slash = UInt8(ascii: "/")
     if mesh.hasWildDots, text.contains(Self.dot) {
       let head = text.prefix { $0 != Self.dot && $0 != UInt8(ascii: "*") }
@@ -176,10 +173,10 @@ struct PatternCompiler {
     let (namespace, name) = parts.count == 2 ? (parts[0], parts[1]) : (policyNamespace.bytes, text)
     guard parts.count <= 2, !namespace.isEmpty, !name.isEmpty else { return nil }
     if mesh.hasWildDots, (namespace + name).contains(Self.dot) {
-      let pattern = Pattern(kind: .wildServiceAccount, first: pool.intern(namespace), second: pool.intern(name))
+      let pattern = Pattern(kind: .wildServiceAccount, first: tables.pool.intern(namespace), second: tables.pool.intern(name))
       return Value(patterns: [pattern], keys: [workloadKey(.always)], isExactKey: false)
     }
-    let pattern = Pattern(kind: .serviceAccount, first: pool.intern(namespace), second: pool.intern(name))
+    let pattern = Pattern(kind: .serviceAccount, first: tables.pool.intern(namespace), second: tables.pool.intern(name))
     return Value(patterns: [pattern], keys: [workloadKey(.exact(namespace + Array("/sa/".utf8) + name))], isExactKey: true)
   }
 
@@ -191,17 +188,17 @@ struct PatternCompiler {
     var result = Value(patterns: [], keys: [], isExactKey: false)
     for text in mesh.expandingTrustDomain(value).map(\.bytes) {
       if text == [UInt8(ascii: "*")] {
-        result.patterns.append(Pattern(kind: .prefix, first: pool.intern(scheme)))
+        result.patterns.append(Pattern(kind: .prefix, first: tables.pool.intern(scheme)))
         result.keys.append(identityKey(.prefix(scheme)))
       } else if text.first == UInt8(ascii: "*") {
-        result.patterns.append(Pattern(kind: .domainSuffix, first: pool.intern(text.dropFirst() + [slash])))
+        result.patterns.append(Pattern(kind: .domainSuffix, first: tables.pool.intern(text.dropFirst() + [slash])))
         result.keys.append(identityKey(.prefix(scheme)))
       } else if text.last == UInt8(ascii: "*") {
-        result.patterns.append(Pattern(kind: .domainPrefix, first: pool.intern(scheme + text.dropLast())))
+        result.patterns.append(Pattern(kind: .domainPrefix, first: tables.pool.intern(scheme + text.dropLast())))
         result.keys.append(identityKey(.prefix(scheme + text.dropLast())))
       } else {
         let prefix = scheme + text + [slash]
-        result.patterns.append(Pattern(kind: .prefix, first: pool.intern(prefix)))
+        result.patterns.append(Pattern(kind: .prefix, first: tables.pool.intern(prefix)))
         result.keys.append(identityKey(.prefix(prefix)))
       }
     }
@@ -212,8 +209,8 @@ struct PatternCompiler {
 
   private mutating func block(_ value: ExactText, _ dimension: Dimension.Text) -> Value? {
     guard let block = AddressBlock(value.string) else { return nil }
-    blocks.append(block)
-    let pattern = Pattern(kind: .block, number: UInt32(truncatingIfNeeded: blocks.count - 1))
+    tables.blocks.append(block)
+    let pattern = Pattern(kind: .block, number: UInt32(truncatingIfNeeded: tables.blocks.count - 1))
     return Value(
       patterns: [pattern], keys: [IndexKey(dimension: Dimension(text: dimension, name: Literal()), pattern: .block(block))],
       isExactKey: true)
@@ -246,9 +243,10 @@ struct PatternCompiler {
     } else {
       (issuer, subject) = (.exact(left), .exact(right))
     }
-    let number = UInt32(truncatingIfNeeded: patterns.count)
-    patterns.append(pattern(issuer))
-    patterns.append(pattern(subject))
+    let number = UInt32(truncatingIfNeeded: tables.patterns.count)
+    let (issuerPattern, subjectPattern) = (pattern(issuer), pattern(subject))
+    tables.patterns.append(issuerPattern)
+    tables.patterns.append(subjectPattern)
     let (claim, index): ([ExactText], IndexPattern) = subject == .always ? (["iss"], issuer) : (["sub"], subject)
     let key = IndexKey(dimension: Dimension(text: .claim, name: claimPath(claim)), pattern: index)
     return Value(patterns: [Pattern(kind: .issuerAndSubject, number: number)], keys: [key], isExactKey: false)
@@ -257,9 +255,9 @@ struct PatternCompiler {
   /// A pattern on a claim, where *always* means not empty.
   private mutating func pattern(_ index: IndexPattern) -> Pattern {
     switch index {
-    case .exact(let text): Pattern(kind: .exact, first: pool.intern(text))
-    case .prefix(let text): Pattern(kind: .prefix, first: pool.intern(text))
-    case .suffix(let text): Pattern(kind: .suffix, first: pool.intern(text))
+    case .exact(let text): Pattern(kind: .exact, first: tables.pool.intern(text))
+    case .prefix(let text): Pattern(kind: .prefix, first: tables.pool.intern(text))
+    case .suffix(let text): Pattern(kind: .suffix, first: tables.pool.intern(text))
     case .always, .block, .number: Pattern(kind: .nonEmpty)
     }
   }
@@ -268,7 +266,7 @@ struct PatternCompiler {
   mutating func claimPath(_ names: [ExactText]) -> Literal {
     var path: [UInt8] = []
     for name in names { Request.appendPathComponent(name.bytes.span, to: &path) }
-    return pool.intern(path)
+    return tables.pool.intern(path)
   }
 
   /// `[v]` is a list with an element that matches `v`, all outer brackets trimmed; anything else is a string.
@@ -283,8 +281,8 @@ struct PatternCompiler {
     while let first = inner.first, brackets.contains(first) { inner.removeFirst() }
     while let last = inner.last, brackets.contains(last) { inner.removeLast() }
     let (pattern, index) = stringPattern(Array(inner), star: .nonEmpty)
-    let number = UInt32(truncatingIfNeeded: patterns.count)
-    patterns.append(pattern)
+    let number = UInt32(truncatingIfNeeded: tables.patterns.count)
+    tables.patterns.append(pattern)
     return Value(
       patterns: [Pattern(kind: .element, number: number)], keys: [IndexKey(dimension: dimension, pattern: index)], isExactKey: false)
   }

@@ -15,37 +15,33 @@ struct RuleKeys {
 }
 
 struct RuleCompiler {
-  private(set) var tables: CompiledPolicies
+  /// The compiler of values; it holds the tables.
   var values: PatternCompiler
   private let dataPlane: DataPlane
+  private let names: FixedNames
   /// A test with more patterns than this looks them up.
   private static let lookupThreshold = 8
 
+  var tables: TableDraft {
+    _read { yield values.tables }
+    _modify { yield &values.tables }
+  }
+
   init(mesh: MeshSettings, dataPlane: DataPlane, hash: ByteHash) {
     self.dataPlane = dataPlane
-    values = PatternCompiler(mesh: mesh)
-    tables = CompiledPolicies(search: LookupTables(hash: hash))
-    tables.issuerPath = values.claimPath(["iss"])
-    tables.subjectPath = values.claimPath(["sub"])
-    tables.schemeLiteral = values.pool.intern(Array("spiffe://".utf8))
-    tables.namespaceLiteral = values.pool.intern(Array("/ns/".utf8))
-    tables.accountLiteral = values.pool.intern(Array("sa/".utf8))
-    tables.schemeHeader = values.pool.intern(Array(":scheme".utf8))
+    values = PatternCompiler(mesh: mesh, tables: TableDraft(hash: hash))
+    var names = FixedNames()
+    names.issuerPath = values.claimPath(["iss"])
+    names.subjectPath = values.claimPath(["sub"])
+    names.scheme = values.tables.pool.intern(Array("spiffe://".utf8))
+    names.namespace = values.tables.pool.intern(Array("/ns/".utf8))
+    names.account = values.tables.pool.intern(Array("sa/".utf8))
+    names.schemeHeader = values.tables.pool.intern(Array(":scheme".utf8))
+    self.names = names
   }
 
   /// The finished tables.
-  consuming func finish() -> (tables: CompiledPolicies, pool: LiteralPool) {
-    tables.patterns = values.patterns
-    tables.blocks = values.blocks
-    tables.templates = values.templates
-    var pool = values.pool
-    tables.literals = pool.bytes
-    pool.seal()
-    return (tables, pool)
-  }
-
-  /// Stores a text for later use.
-  mutating func intern(_ text: [UInt8]) -> Literal { values.pool.intern(text) }
+  consuming func finish(in storage: FlatStorage) -> CompiledPolicies { values.tables.sealed(names: names, in: storage) }
 
   /// Compiles one rule; `nil` when Istio's generator would drop it.
   mutating func compile(_ rule: AuthorizationPolicy.Rule, of policy: AuthorizationPolicy) -> (rule: CompiledRule, keys: RuleKeys)? {
@@ -99,10 +95,10 @@ struct RuleCompiler {
   mutating func ruleSet(_ rules: [(number: UInt32, keys: RuleKeys)]) -> RuleSet {
     var set = RuleSet(rules: IndexBuilder.append(rules.map(\.number), to: &tables))
     guard rules.count > IndexBuilder.threshold else { return set }
-    set.index = IndexBuilder(rules, isTCP: false, tables: tables).build(into: &tables, pool: &values.pool)
+    set.index = IndexBuilder(rules, isTCP: false, tables: tables).build(into: &tables)
     set.tcpIndex = set.index
     if rules.contains(where: { tables.rules[Int($0.number)].needsHTTP }) {
-      set.tcpIndex = IndexBuilder(rules, isTCP: true, tables: tables).build(into: &tables, pool: &values.pool)
+      set.tcpIndex = IndexBuilder(rules, isTCP: true, tables: tables).build(into: &tables)
     }
     return set
   }
@@ -162,16 +158,15 @@ struct RuleCompiler {
     let ordered = usesLookup ? compiled.filter { !$0.isExactKey } + compiled.filter(\.isExactKey) : compiled
     var test = Test(
       subject: subject, isNegated: isNegated, name: name,
-      patterns: Stretch(start: UInt32(truncatingIfNeeded: values.patterns.count), count: UInt32(truncatingIfNeeded: count)))
-    for value in ordered { values.patterns.append(contentsOf: value.patterns) }
+      patterns: Stretch(start: UInt32(truncatingIfNeeded: tables.patterns.count), count: UInt32(truncatingIfNeeded: count)))
+    for value in ordered { tables.patterns.append(contentsOf: value.patterns) }
     guard usesLookup else { return test }
     var patterns: [IndexPattern: Stretch] = [:]
     for value in compiled where value.isExactKey {
       for key in value.keys { patterns[key.pattern] = Stretch(start: 0, count: 1) }
     }
     test.uncovered = UInt32(truncatingIfNeeded: compiled.reduce(0) { $0 + ($1.isExactKey ? 0 : $1.patterns.count) })
-    test.lookup = UInt32(truncatingIfNeeded: tables.lookups.count)
-    tables.lookups.append(tables.search.add(patterns, to: &values.pool))
+    test.lookup = tables.appendLookup(patterns)
     return test
   }
 
@@ -206,6 +201,6 @@ struct RuleCompiler {
     if folded == Array(":method".utf8) { return (.method, Literal()) }
     if folded == Array(":path".utf8) { return (.target, Literal()) }
     if folded == Array(":authority".utf8) || folded == Array("host".utf8) { return (.authority, Literal()) }
-    return (.header, values.pool.intern(folded))
+    return (.header, tables.pool.intern(folded))
   }
 }

@@ -1,5 +1,5 @@
 // From a waypoint's name to the pod that is meant, and which services are known that it may be asked for.
-// Enters: the policies and the inventory, once. Leaves: the namespace and labels of the waypoint's pods; whether a service is known.
+// Enters: the services that policies name, and the inventory, once. Leaves: the namespace and labels of the waypoint's pods; whether a service is known.
 // Never here: pods without the label of a Gateway; whatever they are, policies do not treat them as waypoints (Istio: attachment).
 
 internal import PolicyModel
@@ -17,11 +17,11 @@ struct WaypointNames: Sendable {
   private let namespaces: Set<ExactText>
   private let named: Set<ServiceName>
 
-  init(_ set: PolicySet) {
+  init(_ set: PolicySet, servicesNamed: Set<ServiceName>) {
     let inventory = Self.services(of: set.inventory)
     loaded = inventory
     namespaces = Set(inventory.map(\.namespace))
-    named = inventory.union(Self.servicesNamed(by: set.policies))
+    named = inventory.union(servicesNamed)
     var pods: [[UInt8]: Pods] = [:]
     func add(_ key: ObjectKey, kind: ExactText, _ labels: [ExactText: ExactText]) {
       for kind in ["", "\(kind)/", "\(kind.string.lowercased())/"] {
@@ -48,7 +48,8 @@ struct WaypointNames: Sendable {
     Set(inventory.compactMap { service($0.metadata.key.kind, $0.metadata.key.namespace, $0.metadata.key.name) })
   }
 
-  private static func servicesNamed(by policies: [AuthorizationPolicy]) -> Set<ServiceName> {
+  /// The services that target references of these policies name.
+  static func servicesNamed(by policies: [AuthorizationPolicy]) -> Set<ServiceName> {
     var services: Set<ServiceName> = []
     for policy in policies {
       guard case .targets(let references) = policy.attachment else { continue }

@@ -1,68 +1,109 @@
-// From a workload's name, identity or address to what is attached to it.
-// Enters: the inventory, once. Leaves: a target's number, or that nothing or too much fits.
+// From a workload's name, identity or address to its place in the inventory.
+// Enters: the inventory, once. Leaves: a place, or that nothing or too much fits.
 // Never here: a guess between workloads to which different policies are attached.
 
 internal import PolicyModel
 
-struct WorkloadIndex: Sendable {
+final class WorkloadIndex: Sendable {
+  let workloads: [Workload]
   private let names: PatternLookup
   private let accounts: PatternLookup
   private let addresses: PatternLookup
-  private let namespaces: PatternLookup
-  private let search: LookupTables
-  private let literals: [UInt8]
+  private let search: Lookups
+  private let literals: FlatArray<UInt8>
+  /// The places of the workloads that share a key.
+  private let places: FlatArray<UInt32>
+  private let storage: FlatStorage
 
-  init(_ workloads: [Workload], namespaces: Set<ExactText>, hash: ByteHash, target: (Workload) -> Int) {
-    var names: [IndexPattern: Stretch] = [:]
-    var accounts: [IndexPattern: Stretch] = [:]
-    var addresses: [IndexPattern: Stretch] = [:]
-    /// One target: a stretch of one; several different: a stretch of two.
-    func add(_ pattern: IndexPattern, _ number: UInt32, to entries: inout [IndexPattern: Stretch]) {
-      if let known = entries[pattern], known.start != number || known.count > 1 {
-        entries[pattern] = Stretch(start: known.start, count: 2)
-      } else {
-        entries[pattern] = Stretch(start: number, count: 1)
-      }
-    }
-    for workload in workloads {
-      let number = UInt32(truncatingIfNeeded: target(workload))
+  init(_ workloads: [Workload]) {
+    var names: [IndexPattern: [UInt32]] = [:]
+    var accounts: [IndexPattern: [UInt32]] = [:]
+    var addresses: [IndexPattern: [UInt32]] = [:]
+    for (place, workload) in workloads.enumerated() {
+      let place = UInt32(truncatingIfNeeded: place)
       let key = workload.metadata.key
       let kinds: Set<ExactText> = [key.kind, ExactText(key.kind.string.lowercased())]
-      add(.exact(Array("\(key.namespace)/\(key.name)".utf8)), number, to: &names)
-      for kind in kinds { add(.exact(Array("\(key.namespace)/\(kind)/\(key.name)".utf8)), number, to: &names) }
+      names[.exact(Array("\(key.namespace)/\(key.name)".utf8)), default: []].append(place)
+      for kind in kinds { names[.exact(Array("\(key.namespace)/\(kind)/\(key.name)".utf8)), default: []].append(place) }
       // Every pod without a service account of its own runs as `default`: that names nobody.
       if workload.serviceAccount != "default" {
-        add(.exact(Array("\(key.namespace)/\(workload.serviceAccount)".utf8)), number, to: &accounts)
+        accounts[.exact(Array("\(key.namespace)/\(workload.serviceAccount)".utf8)), default: []].append(place)
       }
-      for address in workload.addresses { add(.block(AddressBlock(address, length: address.bitCount)), number, to: &addresses) }
+      for address in workload.addresses { addresses[.block(AddressBlock(address, length: address.bitCount)), default: []].append(place) }
     }
-    var search = LookupTables(hash: hash)
+    let storage = FlatStorage()
+    var search = LookupTables(hash: ByteHash(seed: UInt64.random(in: .min ... .max)))
     var pool = LiteralPool()
-    self.names = search.add(names, to: &pool)
-    self.accounts = search.add(accounts, to: &pool)
-    self.addresses = search.add(addresses, to: &pool)
-    let known = namespaces.map { (IndexPattern.exact($0.bytes), Stretch(start: 0, count: 1)) }
-    self.namespaces = search.add(Dictionary(known) { first, _ in first }, to: &pool)
-    self.search = search
-    literals = pool.bytes
+    var places: [UInt32] = []
+    func add(_ entries: [IndexPattern: [UInt32]]) -> PatternLookup {
+      let stretches = entries.mapValues { numbers in
+        let stretch = Stretch(start: UInt32(truncatingIfNeeded: places.count), count: UInt32(truncatingIfNeeded: numbers.count))
+        places += numbers
+        return stretch
+      }
+      return search.add(stretches, to: &pool)
+    }
+    self.names = add(names)
+    self.accounts = add(accounts)
+    self.addresses = add(addresses)
+    self.search = search.sealed(in: storage)
+    literals = storage.store(pool.bytes)
+    self.places = storage.store(places)
+    self.storage = storage
+    self.workloads = workloads
   }
 
-  func knows(namespace: Span<UInt8>) -> Bool { !search.forEachMatch(namespaces, text: namespace, in: literals.span) { _ in false } }
-
-  func named(_ name: Span<UInt8>) -> TargetLookup { Self.result { search.forEachMatch(names, text: name, in: literals.span, $0) } }
-
-  func running(as account: Span<UInt8>) -> TargetLookup {
-    Self.result { search.forEachMatch(accounts, text: account, in: literals.span, $0) }
+  /// Whether it is the index of these workloads. O(their size).
+  func isSame(as others: [Workload]) -> Bool {
+    workloads.count == others.count
+      && zip(workloads, others).allSatisfy { left, right in
+        left.metadata.key == right.metadata.key && left.labels == right.labels && left.serviceAccount == right.serviceAccount
+          && left.addresses == right.addresses
+      }
   }
 
-  func at(_ address: IPAddress) -> TargetLookup { Self.result { search.forEachMatch(addresses, address: address, $0) } }
+  func named(_ name: Span<UInt8>, _ targets: [Target]) -> TargetLookup {
+    result(targets) { search.forEachMatch(names, text: name, in: literals.span, $0) }
+  }
 
-  private static func result(_ search: ((Stretch) -> Bool) -> Bool) -> TargetLookup {
+  func running(as account: Span<UInt8>, _ targets: [Target]) -> TargetLookup {
+    result(targets) { search.forEachMatch(accounts, text: account, in: literals.span, $0) }
+  }
+
+  func at(_ address: IPAddress, _ targets: [Target]) -> TargetLookup {
+    result(targets) { search.forEachMatch(addresses, address: address, $0) }
+  }
+
+  /// One place, or several with the same attached.
+  private func result(_ targets: [Target], _ search: ((Stretch) -> Bool) -> Bool) -> TargetLookup {
     var result = TargetLookup.unknown
     _ = search { entry in
-      result = entry.count == 1 ? .found(Int(entry.start)) : .ambiguous
+      let first = Int(places[Int(entry.start)])
+      result = .found(first)
+      for index in entry.range.dropFirst() where targets[Int(places[index])] != targets[first] { result = .ambiguous }
       return false
     }
     return result
   }
+}
+
+/// The namespaces that objects are in, or are.
+struct KnownNamespaces: Sendable {
+  private let lookup: PatternLookup
+  private let search: Lookups
+  private let literals: FlatArray<UInt8>
+  private let storage: FlatStorage
+
+  init(_ names: Set<ExactText>) {
+    let storage = FlatStorage()
+    var search = LookupTables(hash: ByteHash(seed: UInt64.random(in: .min ... .max)))
+    var pool = LiteralPool()
+    let entries = names.map { (IndexPattern.exact($0.bytes), Stretch(start: 0, count: 1)) }
+    lookup = search.add(Dictionary(entries) { first, _ in first }, to: &pool)
+    self.search = search.sealed(in: storage)
+    literals = storage.store(pool.bytes)
+    self.storage = storage
+  }
+
+  func contains(_ name: Span<UInt8>) -> Bool { !search.forEachMatch(lookup, text: name, in: literals.span) { _ in false } }
 }

@@ -29,14 +29,14 @@ extension AuthorizationPolicy.Attachment {
   }
 }
 
-extension AttachmentIndex {
+extension ServerModes {
   /// Who is refused plaintext. Istio attaches a policy that denies peers without principal, or one made from the workload's own
   /// PeerAuthentication; the latter is made under conditions of its own, and where it is not made nothing is refused.
   func ztunnelServerMode(namespace: ExactText, labels: [ExactText: ExactText]) -> (isStrict: Bool, exceptions: [UInt16]) {
-    let ours = peerAuthentications[namespace] ?? []
+    let ours = peerAuthentications(namespace) ?? []
     // In the root namespace itself an empty selector counts as none; from elsewhere only an absent one is found.
     guard namespace != root else { return (ours.first(where: \.selector.isEmpty)?.mode == .strict, []) }
-    let meshWide = peerAuthentications[root]?.first { $0.selector.form == .absent }
+    let meshWide = peerAuthentications(root)?.first { $0.selector.form == .absent }
     let isMeshStrict = meshWide?.mode == .strict
     let isInheritedStrict = ours.first(where: \.selector.isEmpty)?.mode.map { $0 == .strict } ?? isMeshStrict
     guard let workload = ours.first(where: { !$0.selector.isEmpty && $0.selector.selects(labels) }) else { return (isInheritedStrict, []) }

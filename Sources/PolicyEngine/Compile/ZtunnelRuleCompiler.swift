@@ -101,7 +101,7 @@ extension PatternCompiler {
       let slash = text.firstIndex(of: UInt8(ascii: "/"))
       let namespace = slash.map { Array(text[..<$0]) } ?? policyNamespace.bytes
       let path = namespace + Array("/sa/".utf8) + text[(slash.map { $0 + 1 } ?? 0)...]
-      return Value(patterns: [Pattern(kind: .exact, first: pool.intern(path))], keys: [workloadKey(.exact(path))], isExactKey: true)
+      return Value(patterns: [Pattern(kind: .exact, first: tables.pool.intern(path))], keys: [workloadKey(.exact(path))], isExactKey: true)
     case .ztunnelNamespace:
       let (pattern, index) = stringPattern(text, star: .nonEmpty)
       let key: [IndexKey] =
@@ -118,12 +118,14 @@ extension PatternCompiler {
       switch index {
       case .exact(let name):
         let whole = scheme + name
-        return Value(patterns: [Pattern(kind: .exact, first: pool.intern(whole))], keys: [identityKey(.exact(whole))], isExactKey: true)
+        return Value(
+          patterns: [Pattern(kind: .exact, first: tables.pool.intern(whole))], keys: [identityKey(.exact(whole))], isExactKey: true)
       case .prefix(let head):
         let whole = scheme + head
-        return Value(patterns: [Pattern(kind: .prefix, first: pool.intern(whole))], keys: [identityKey(.prefix(whole))], isExactKey: true)
+        return Value(
+          patterns: [Pattern(kind: .prefix, first: tables.pool.intern(whole))], keys: [identityKey(.prefix(whole))], isExactKey: true)
       case .suffix(let tail):
-        let between = Pattern(kind: .between, first: pool.intern(scheme), second: pool.intern(tail))
+        let between = Pattern(kind: .between, first: tables.pool.intern(scheme), second: tables.pool.intern(tail))
         return Value(patterns: [between], keys: [identityKey(.suffix(tail))], isExactKey: false)
       default:
         return Value(patterns: [pattern], keys: [identityKey(.always)], isExactKey: false)

@@ -9,92 +9,75 @@ internal import PolicyModel
 extension Snapshot {
   /// Decides one request. Safe on any thread; cost depends on the request and on the rules that could match, not on how many there are.
   /// The request is changed to what the proxy sees of it (names joined at a waypoint, claims split); deciding it again gives the same.
+  /// The target is one of this snapshot.
   public func decide(_ request: inout Request, on target: Target, profile: Profile = .sidecar) -> Decision {
+    guard let token = admit(&request, on: target, profile: profile) else { return Decision(.deny, .unsupportedProfile) }
+    if target.isUnusable { return Decision(.deny, .policyUnusable) }
+    var found = Matches()
+    match(target, request, &found)
+    return decision(found, gate: gate(request, target, profile), token: token, on: target)
+  }
+
+  /// Makes of the request what this kind of proxy sees; `nil` when no such proxy asks about the target.
+  func admit(_ request: inout Request, on target: Target, profile: Profile) -> Gate? {
     guard profile.dataPlane == dataPlane, target.isWaypoint == (profile == .waypoint),
       target.isWaypoint || !target.isWaypointPod || dataPlane == .ztunnel
-    else {
-      return Decision(.deny, .unsupportedProfile)
-    }
+    else { return nil }
     if profile == .waypoint { request.joinNames() } else { request.nameView = .each }
     if joinsHeaderLines { request.joinHeaderLines() }
-    var token = Gate.open
-    if request.honorsRequestAuthentication || !target.tokenRules.isEmpty { token = request.read(target.tokenRules) }
-    return tables.decide(request, on: target, profile: profile, token: token, trustDomainPrefixes: trustDomainPrefixes)
+    guard request.honorsRequestAuthentication || !target.tokenRules.isEmpty else { return .open }
+    return request.read(target.tokenRules)
+  }
+
+  /// Asks every rule set.
+  private func match(_ target: Target, _ request: borrowing Request, _ found: inout Matches) {
+    for index in 0..<target.firstAllow {
+      let step = target.steps[index]
+      if step.isHTTP, request.isTCP { continue }
+      step.tables.value.match(step.rules, request, base: step.base, &found[step.effect])
+    }
+    // Which ALLOW rule matches does not matter any more once a DENY rule does.
+    guard !found[.deny].isMatched else { return }
+    for index in target.firstAllow..<target.steps.count {
+      let step = target.steps[index]
+      step.tables.value.match(step.rules, request, base: step.base, &found[.allow])
+    }
+  }
+
+  /// What follows from all that was found.
+  func decision(_ found: Matches, gate: Gate, token: Gate, on target: Target) -> Decision {
+    var decision = found.combined(gate: gate, token: token, hasAllow: target.hasAllow)
+    decision.audit = RuleReference(number: found[.audit].match)
+    decision.dryRun = found.dryRun(hasAllow: target.hasDryRunAllow, hasDeny: target.hasDryRunDeny)
+    return decision
   }
 }
 
-extension CompiledPolicies {
-  func decide(
-    _ request: borrowing Request, on target: Target, profile: Profile, token: Gate, trustDomainPrefixes: [Literal]
-  ) -> Decision {
-    var hasAllow = false
-    var found = Matches()
-    for number in target.groups {
-      let number = Int(number)
-      if groups[number].isUnusable { return Decision(.deny, .policyUnusable) }
-      match(groups[number].deny, request, &found.deny)
-      if !groups[number].customs.isEmpty { match(customs: groups[number].customs, request, target, &found) }
-      match(groups[number].audit, request, &found.audit)
-      hasAllow = hasAllow || groups[number].hasAllow
-    }
-    if hasAllow, !found.deny.isMatched {
-      for number in target.groups { match(groups[Int(number)].allow, request, &found.allow) }
-    }
-    let gate =
-      profile == .ztunnel
-      ? ztunnelGate(request, target, trustDomainPrefixes) : peerGate(request, target, profile, trustDomainPrefixes)
-    var decision = combine(found, gate: gate, token: token, hasAllow: hasAllow)
-    decision.audit = RuleReference(number: found.audit.match)
-    decision.dryRun = dryRun(request, on: target)
-    return decision
+/// What has been found, by what a match does.
+struct Matches {
+  private var states = InlineArray<7, MatchState>(repeating: MatchState())
+
+  subscript(_ effect: Target.Effect) -> MatchState {
+    _read { yield states[Int(effect.rawValue)] }
+    _modify { yield &states[Int(effect.rawValue)] }
   }
 
-  /// What has been found, by what a match does.
-  private struct Matches {
-    var deny = MatchState()
-    var allow = MatchState()
-    /// CUSTOM rules whose provider's answer is not known here.
-    var custom = MatchState()
-    /// CUSTOM rules that deny, because their provider cannot be asked.
-    var customDeny = MatchState()
-    var audit = MatchState()
-  }
-
-  /// Several providers on one workload make DENY rules of all CUSTOM rules (Istio, unless a feature flag is set).
-  private func match(customs: Stretch, _ request: borrowing Request, _ target: Target, _ found: inout Matches) {
-    for index in customs.range {
-      let set = customSets[index]
-      if target.hasSeveralProviders {
-        if set.handling != .dryRun { match(set.rules, request, &found.customDeny) }
-        continue
-      }
-      if request.isTCP, set.speaksHTTP, set.handling != .unusable { continue }
-      switch set.handling {
-      case .unknown: match(set.rules, request, &found.custom)
-      case .unusable: match(set.rules, request, &found.customDeny)
-      case .dryRun: match(set.rules, request, &found.deny)
-      case .delegated: break
-      }
-    }
-  }
-
-  private func combine(_ found: Matches, gate: Gate, token: Gate, hasAllow: Bool) -> Decision {
+  func combined(gate: Gate, token: Gate, hasAllow: Bool) -> Decision {
+    let (allow, deny, custom, customDeny) = (self[.allow], self[.deny], self[.custom], self[.customDeny])
     if case .closed(let reason) = gate { return Decision(.deny, reason) }
-    if found.customDeny.isMatched {
-      return Decision(.deny, .customProviderUnusable, rule: RuleReference(number: found.customDeny.match))
-    }
+    if customDeny.isMatched { return Decision(.deny, .customProviderUnusable, rule: RuleReference(number: customDeny.match)) }
     if case .closed(let reason) = token { return Decision(.deny, reason) }
-    if found.deny.isMatched { return Decision(.deny, .deniedByPolicy, rule: RuleReference(number: found.deny.match)) }
-    if hasAllow, !found.allow.isMatched, !found.allow.isPossible { return Decision(.deny, .noAllowMatched) }
+    if deny.isMatched { return Decision(.deny, .deniedByPolicy, rule: RuleReference(number: deny.match)) }
+    if hasAllow, !allow.isMatched, !allow.isPossible { return Decision(.deny, .noAllowMatched) }
     if case .unknown(let reason) = gate { return Decision(.undecided, reason) }
-    if found.custom.isMatched { return Decision(.undecided, .customProvider, rule: RuleReference(number: found.custom.match)) }
-    if found.customDeny.isPossible { return Self.undecided(found.customDeny) }
-    if found.custom.isPossible { return Self.undecided(found.custom) }
+    if custom.isMatched { return Decision(.undecided, .customProvider, rule: RuleReference(number: custom.match)) }
+    if customDeny.isPossible { return Self.undecided(customDeny) }
+    if custom.isPossible { return Self.undecided(custom) }
     if case .unknown(let reason) = token { return Decision(.undecided, reason) }
-    if found.deny.isPossible { return Self.undecided(found.deny) }
+    if deny.isPossible { return Self.undecided(deny) }
     guard hasAllow else { return Decision(.allow, .allowedByDefault) }
-    guard found.allow.isMatched else { return Self.undecided(found.allow) }
-    return Decision(.allow, .allowedByPolicy, rule: RuleReference(number: found.allow.match))
+    guard allow.isMatched else { return Self.undecided(allow) }
+    return Decision(.allow, .allowedByPolicy, rule: RuleReference(number: allow.match))
   }
 
   private static func undecided(_ state: MatchState) -> Decision {
@@ -102,20 +85,10 @@ extension CompiledPolicies {
   }
 
   /// What the policies in dry run would have done.
-  private func dryRun(_ request: borrowing Request, on target: Target) -> Decision.DryRun {
+  func dryRun(hasAllow: Bool, hasDeny: Bool) -> Decision.DryRun {
     var result = Decision.DryRun()
-    var deny = MatchState()
-    var allow = MatchState()
-    var hasAllow = false
-    var hasDeny = false
-    for number in target.groups {
-      let number = Int(number)
-      hasAllow = hasAllow || groups[number].hasDryRunAllow
-      hasDeny = hasDeny || groups[number].hasDryRunDeny
-      if groups[number].hasDryRunDeny { match(groups[number].dryRunDeny, request, &deny) }
-      if groups[number].hasDryRunAllow { match(groups[number].dryRunAllow, request, &allow) }
-    }
     guard hasAllow || hasDeny else { return result }
+    let (deny, allow) = (self[.dryRunDeny], self[.dryRunAllow])
     if deny.isMatched {
       (result.verdict, result.rule) = (.deny, RuleReference(number: deny.match))
     } else if hasAllow, !allow.isMatched, !allow.isPossible {
@@ -126,33 +99,5 @@ extension CompiledPolicies {
       (result.verdict, result.rule) = (.allow, RuleReference(number: allow.match))
     }
     return result
-  }
-
-  /// What the server does with a connection (Istio). Mutual TLS takes a peer with SPIFFE names only when one is of an accepted trust domain,
-  /// in every mode. Peers without such a name pass, but for STRICT and HBONE, which a waypoint terminates. A gateway's servers have settings
-  /// of their own.
-  private func peerGate(_ request: borrowing Request, _ target: Target, _ profile: Profile, _ trustDomainPrefixes: [Literal]) -> Gate {
-    if profile == .gateway { return .open }
-    var isStrict = profile == .waypoint || target.isStrict
-    var isModeKnown = true
-    if profile == .sidecar, !target.strictExceptions.isEmpty {
-      if !request.isPortKnown {
-        isModeKnown = false
-      } else if target.strictExceptions.contains(request.port) {
-        isStrict.toggle()
-      }
-    }
-    guard request.isPeerKnown else { return isModeKnown && !isStrict ? .open : .unknown(.unknownPeer) }
-    var hasSPIFFE = false
-    for index in request.identities.indices {
-      guard request.identities[index].kind == .uri else { continue }
-      let identity = request.bytes(request.identities[index].slice)
-      guard hasPrefix(identity, literal(schemeLiteral)) else { continue }
-      hasSPIFFE = true
-      for prefix in trustDomainPrefixes where hasPrefix(identity, literal(prefix)) { return .open }
-    }
-    if hasSPIFFE { return .closed(.untrustedDomain) }
-    if !isModeKnown { return .unknown(.unknownPort) }
-    return isStrict ? .closed(.mtlsRequired) : .open
   }
 }

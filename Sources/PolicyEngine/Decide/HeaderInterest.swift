@@ -15,10 +15,11 @@ struct HeaderInterest: Sendable {
   private var countsAll = false
 
   /// The names that these rules test, and those that the token's filter looks at (Envoy: `bypass_cors_preflight`).
-  init(_ tables: CompiledPolicies) {
+  init(_ namespaces: [CompiledNamespace]) {
     for name in Request.preflightHeaders { add(name.span) }
-    for test in tables.tests where test.subject == .header { add(tables.literal(test.name)) }
-    for dimension in tables.dimensions where dimension.dimension.text == .header { add(tables.literal(dimension.dimension.name)) }
+    for name in namespaces.reduce(into: Set<[UInt8]>(), { $0.formUnion($1.headers) }).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+      add(name.span)
+    }
   }
 
   private mutating func add(_ name: Span<UInt8>) {

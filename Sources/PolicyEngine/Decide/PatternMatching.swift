@@ -53,7 +53,7 @@ extension CompiledPolicies {
     case .wildServiceAccount: matchesServiceAccount(pattern, text, isWild: true)
     case .domainPrefix: hasPrefix(text, literal(pattern.first)) && firstSlash(text, from: Int(pattern.first.count)) != nil
     case .domainSuffix: matchesDomainSuffix(literal(pattern.first), text)
-    case .template: templates[Int(pattern.number)].matches(text)
+    case .template: matchesTemplate(pattern.number, text)
     case .issuerAndSubject, .block, .port, .element: false
     }
   }
@@ -91,12 +91,12 @@ extension CompiledPolicies {
   private func matchesServiceAccount(_ pattern: Pattern, _ text: Span<UInt8>, isWild: Bool) -> Bool {
     let slash = UInt8(ascii: "/")
     let account = literal(pattern.second)
-    guard hasPrefix(text, literal(schemeLiteral)), let tail = endOfNamespace(literal(pattern.first), text, isWild) else { return false }
+    guard hasPrefix(text, literal(names.scheme)), let tail = endOfNamespace(literal(pattern.first), text, isWild) else { return false }
     var at = tail
     while at + 3 + account.count <= text.count {
       let end = at + 3 + account.count
       let mayStart = at == tail || (at >= tail + 2 && text[at - 1] == slash)
-      if mayStart, hasPrefix(text.extracting(at..<end), literal(accountLiteral)), same(text.extracting(at + 3..<end), account, isWild),
+      if mayStart, hasPrefix(text.extracting(at..<end), literal(names.account)), same(text.extracting(at + 3..<end), account, isWild),
         end == text.count || (text[end] == slash && end + 1 < text.count)
       {
         return true
@@ -112,7 +112,7 @@ extension CompiledPolicies {
     var start = 10
     while start + 5 + namespace.count <= text.count {
       let tail = start + 5 + namespace.count
-      if text[start] == slash, text[tail - 1] == slash, hasPrefix(text.extracting(start..<tail), literal(namespaceLiteral)),
+      if text[start] == slash, text[tail - 1] == slash, hasPrefix(text.extracting(start..<tail), literal(names.namespace)),
         same(text.extracting(start + 4..<tail - 1), namespace, isWild)
       {
         return tail
@@ -132,7 +132,7 @@ extension CompiledPolicies {
 
   /// The text's first slash behind the scheme is the pattern's first slash.
   private func matchesDomainSuffix(_ suffix: Span<UInt8>, _ text: Span<UInt8>) -> Bool {
-    let scheme = literal(schemeLiteral)
+    let scheme = literal(names.scheme)
     guard hasPrefix(text, scheme), let own = firstSlash(suffix, from: 0), let end = firstSlash(text, from: scheme.count) else {
       return false
     }

@@ -6,6 +6,8 @@ internal import PolicyModel
 
 /// What has been found so far for one action.
 struct MatchState {
+  /// What is added to the numbers of the tables that are being asked.
+  var base: UInt32 = 0
   /// The least number of a rule that matches, or `.max`.
   var match: UInt32 = .max
   /// The least number of a rule that may match, or `.max`.
@@ -18,8 +20,9 @@ struct MatchState {
 }
 
 extension CompiledPolicies {
-  /// Tests a set's rules until no smaller number can match.
-  func match(_ set: RuleSet, _ request: borrowing Request, _ state: inout MatchState) {
+  /// Tests a set's rules until no smaller number can match; `base` makes their numbers those of the snapshot.
+  func match(_ set: RuleSet, _ request: borrowing Request, base: UInt32, _ state: inout MatchState) {
+    state.base = base
     let number = request.isTCP ? set.tcpIndex : set.index
     guard number != .max else { return consider(set.rules, request, &state) }
     let index = indexes[Int(number)]
@@ -114,7 +117,7 @@ extension CompiledPolicies {
         look(dimension, line.value, request, &state)
       }
     }
-    if !isThere, dimension.dimension.name == schemeHeader { consider(dimension.rules, request, &state) }
+    if !isThere, dimension.dimension.name == names.schemeHeader { consider(dimension.rules, request, &state) }
   }
 
   private func entries(_ entries: [Request.TreeEntry], _ dimension: IndexDimension, _ request: borrowing Request, _ state: inout MatchState)
@@ -128,9 +131,10 @@ extension CompiledPolicies {
   /// Tests rules in ascending order; one that cannot beat what was found ends the walk.
   private func consider(_ rules: Stretch, _ request: borrowing Request, _ state: inout MatchState) {
     for index in rules.range {
-      let number = postings[index]
+      let own = postings[index]
+      let number = own &+ state.base
       if number >= state.match { return }
-      let outcome = evaluate(rules: number, request)
+      let outcome = evaluate(rule: self.rules[Int(own)], request)
       if outcome == .yes {
         state.match = number
         return
@@ -143,8 +147,7 @@ extension CompiledPolicies {
   }
 
   /// One of the sources, one of the operations, all conditions.
-  private func evaluate(rules number: UInt32, _ request: borrowing Request) -> Outcome {
-    let rule = rules[Int(number)]
+  private func evaluate(rule: CompiledRule, _ request: borrowing Request) -> Outcome {
     if request.isTCP, rule.isAbsentOnTCP { return .no }
     let source = any(rule.sources, request)
     if source == .no { return .no }

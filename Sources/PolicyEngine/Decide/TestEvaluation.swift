@@ -103,7 +103,7 @@ extension CompiledPolicies {
       isThere = true
     }
     // Every HTTP request has a scheme; a proxy that did not send it withheld it.
-    if !isThere, test.name == schemeHeader { return .unknown(.unknownHeaders) }
+    if !isThere, test.name == names.schemeHeader { return .unknown(.unknownHeaders) }
     return isAmbiguous ? .unknown(.ambiguousHeader) : .no
   }
 
@@ -120,7 +120,7 @@ extension CompiledPolicies {
     guard request.areClaimsKnown, !request.areClaimsHidden else { return .unknown(.unknownClaims) }
     for index in test.patterns.range {
       let number = Int(patterns[index].number)
-      if hasClaim(issuerPath, patterns[number], request), hasClaim(subjectPath, patterns[number + 1], request) { return .yes }
+      if hasClaim(names.issuerPath, patterns[number], request), hasClaim(names.subjectPath, patterns[number + 1], request) { return .yes }
     }
     return .no
   }

@@ -58,15 +58,17 @@ extension CompiledPolicies {
     default: return Outcome(identity.map { matchesAny(test, request.bytes($0.whole)) } ?? false)
     }
   }
+}
 
+extension PeerGate {
   /// Plaintext is refused where PeerAuthentication says so. A certificate must have an identity in ztunnel's own trust domain, any of its
   /// URI names, or the handshake fails (ztunnel, src/tls/workload.rs).
-  func ztunnelGate(_ request: borrowing Request, _ target: Target, _ trustDomainPrefixes: [Literal]) -> Gate {
+  func ztunnelGate(_ request: borrowing Request, _ target: Target) -> Gate {
     guard request.isPeerKnown else { return .unknown(.unknownPeer) }
     guard request.identities.isEmpty else {
       for index in request.identities.indices where request.identities[index].kind == .uri {
         guard let identity = request.ztunnelIdentity(request.identities[index].slice) else { continue }
-        for prefix in trustDomainPrefixes where hasPrefix(request.bytes(identity.whole), literal(prefix)) { return .open }
+        if accepts(request.bytes(identity.whole)) { return .open }
       }
       return .closed(.untrustedDomain)
     }

@@ -42,7 +42,7 @@ private func startsEqual(_ left: Span<UInt8>, _ right: Span<UInt8>, count: Int) 
 }
 
 /// A keyed hash: paths and hosts come from strangers, so nobody outside may choose which texts collide.
-struct ByteHash: Sendable {
+struct ByteHash: Sendable, BitwiseCopyable {
   private let seed: UInt64
 
   /// Hashes with this key.

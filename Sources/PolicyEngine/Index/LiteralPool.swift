@@ -1,13 +1,13 @@
-// All texts of a compiled snapshot, end to end in one array.
+// All texts of one compiled namespace, end to end in one array.
 
 /// A stretch of the pool.
-struct Literal: Sendable, Hashable {
+struct Literal: Sendable, Hashable, BitwiseCopyable {
   var start: UInt32 = 0
   var count: UInt32 = 0
 }
 
 /// A stretch of an array of numbers.
-struct Stretch: Sendable {
+struct Stretch: Sendable, BitwiseCopyable {
   var start: UInt32 = 0
   var count: UInt32 = 0
 
@@ -27,10 +27,5 @@ struct LiteralPool: Sendable {
     bytes.append(contentsOf: text)
     known[text] = literal
     return literal
-  }
-
-  /// Drops what only building needs.
-  mutating func seal() {
-    known = [:]
   }
 }

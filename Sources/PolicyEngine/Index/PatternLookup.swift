@@ -1,7 +1,7 @@
 // From a text (or a number) to everything that is registered under a pattern which it satisfies.
 // Enters: patterns with postings, once. Leaves: postings, in time that depends on the text, not on how many patterns there are.
 // Never here: patterns that need more than exact, prefix, suffix, block or number; they are tested one by one by whoever owns them. No
-// reference is counted either: a lookup is a few numbers, and all lookups of a snapshot share one set of arrays.
+// reference is counted either: a lookup is a few numbers, and all lookups of a namespace share one set of arrays.
 
 internal import PolicyModel
 
@@ -17,7 +17,7 @@ enum IndexPattern: Hashable, Sendable {
 }
 
 /// Where the patterns of one lookup stand in the tables.
-struct PatternLookup: Sendable {
+struct PatternLookup: Sendable, BitwiseCopyable {
   fileprivate var always = Stretch()
   /// In `slots`; a power of two, or none.
   fileprivate var exact = Stretch()
@@ -30,23 +30,33 @@ struct PatternLookup: Sendable {
   fileprivate var lengths6 = Stretch()
 }
 
-/// The arrays behind all lookups of a snapshot. Texts stand in a literal pool, which is lent to each search.
+/// A text and what is registered under it.
+private struct TextEntry: BitwiseCopyable {
+  var literal: Literal
+  var postings: Stretch
+}
+
+/// A number or a block, and what is registered under it.
+private struct NumberEntry: BitwiseCopyable {
+  var high: UInt64
+  var low: UInt64
+  var tag: UInt64
+  var postings: Stretch
+
+  static let numberTag: UInt64 = 1 << 32
+
+  static func tag(_ isIPv4: Bool, _ length: Int) -> UInt64 {
+    UInt64(truncatingIfNeeded: length) | (isIPv4 ? 256 : 0)
+  }
+}
+
+/// The arrays behind lookups, while these are collected.
 struct LookupTables: Sendable {
-  private struct Entry: Sendable {
-    var literal: Literal
-    var postings: Stretch
-  }
-  private struct NumberEntry: Sendable {
-    var high: UInt64
-    var low: UInt64
-    var tag: UInt64
-    var postings: Stretch
-  }
 
   private let hash: ByteHash
   /// Hash tables, each a stretch of this; a slot holds the index of an entry plus one.
   private var slots: [UInt32] = []
-  private var entries: [Entry] = []
+  private var entries: [TextEntry] = []
   private var numbers: [NumberEntry] = []
   private var lengths: [UInt8] = []
   private var tries = TrieNodes()
@@ -64,21 +74,22 @@ struct LookupTables: Sendable {
     for (pattern, postings) in patterns {
       switch pattern {
       case .exact(let text):
-        entries.append(Entry(literal: pool.intern(text), postings: postings))
+        entries.append(TextEntry(literal: pool.intern(text), postings: postings))
         hashes.append(hash(text.span))
       case .prefix(let text): prefixes.append(TrieNodes.Text(bytes: text, literal: pool.intern(text), postings: postings))
       case .suffix(let text): suffixes.append(TrieNodes.Text(bytes: text.reversed(), literal: pool.intern(text), postings: postings))
       case .always: lookup.always = postings
       case .block(let block):
         numbers.append(
-          NumberEntry(high: block.base.high, low: block.base.low, tag: Self.tag(block.base.isIPv4, block.length), postings: postings))
+          NumberEntry(high: block.base.high, low: block.base.low, tag: NumberEntry.tag(block.base.isIPv4, block.length), postings: postings)
+        )
         let length = UInt8(truncatingIfNeeded: block.length)
         if block.base.isIPv4 {
           if !lengths4.contains(length) { lengths4.append(length) }
         } else if !lengths6.contains(length) {
           lengths6.append(length)
         }
-      case .number(let number): numbers.append(NumberEntry(high: number, low: 0, tag: Self.numberTag, postings: postings))
+      case .number(let number): numbers.append(NumberEntry(high: number, low: 0, tag: NumberEntry.numberTag, postings: postings))
       }
     }
     lookup.prefixes = tries.add(prefixes.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }, isReversed: false)
@@ -89,6 +100,44 @@ struct LookupTables: Sendable {
     lookup.lengths6 = add(lengths: lengths6)
     return lookup
   }
+
+  /// Open addressing, at most half full, a power of two.
+  private mutating func addTable(_ hashes: [UInt64], first: Int) -> Stretch {
+    guard !hashes.isEmpty else { return Stretch() }
+    var size = 4
+    while size < hashes.count * 2 { size *= 2 }
+    let start = slots.count
+    slots.append(contentsOf: repeatElement(0, count: size))
+    for (offset, hash) in hashes.enumerated() {
+      var slot = Int(truncatingIfNeeded: hash) & (size - 1)
+      while slots[start + slot] != 0 { slot = (slot + 1) & (size - 1) }
+      slots[start + slot] = UInt32(truncatingIfNeeded: first + offset + 1)
+    }
+    return Stretch(start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: size))
+  }
+
+  private mutating func add(lengths more: [UInt8]) -> Stretch {
+    let stretch = Stretch(start: UInt32(truncatingIfNeeded: lengths.count), count: UInt32(truncatingIfNeeded: more.count))
+    lengths.append(contentsOf: more)
+    return stretch
+  }
+
+  /// The finished arrays.
+  func sealed(in storage: FlatStorage) -> Lookups {
+    Lookups(
+      hash: hash, slots: storage.store(slots), entries: storage.store(entries), numbers: storage.store(numbers),
+      lengths: storage.store(lengths), tries: tries.sealed(in: storage))
+  }
+}
+
+/// The arrays behind lookups. Texts stand in a literal pool, which is lent to each search.
+struct Lookups: Sendable, BitwiseCopyable {
+  fileprivate let hash: ByteHash
+  fileprivate let slots: FlatArray<UInt32>
+  fileprivate let entries: FlatArray<TextEntry>
+  fileprivate let numbers: FlatArray<NumberEntry>
+  fileprivate let lengths: FlatArray<UInt8>
+  fileprivate let tries: Tries
 
   /// Calls `visit` with the postings of every pattern that the text satisfies; stops and returns false when `visit` does.
   @inline(__always)
@@ -106,7 +155,7 @@ struct LookupTables: Sendable {
     for index in (address.isIPv4 ? lookup.lengths : lookup.lengths6).range {
       let length = Int(lengths[index])
       let masked = address.masked(to: length)
-      if let postings = postings(lookup.numbers, masked.high, masked.low, Self.tag(address.isIPv4, length)), !visit(postings) {
+      if let postings = postings(lookup.numbers, masked.high, masked.low, NumberEntry.tag(address.isIPv4, length)), !visit(postings) {
         return false
       }
     }
@@ -117,7 +166,7 @@ struct LookupTables: Sendable {
   @inline(__always)
   func forEachMatch(_ lookup: PatternLookup, number: UInt64, _ visit: (Stretch) -> Bool) -> Bool {
     if !lookup.always.isEmpty, !visit(lookup.always) { return false }
-    if let postings = postings(lookup.numbers, number, 0, Self.numberTag) { return visit(postings) }
+    if let postings = postings(lookup.numbers, number, 0, NumberEntry.numberTag) { return visit(postings) }
     return true
   }
 
@@ -145,32 +194,5 @@ struct LookupTables: Sendable {
       if entry.high == high, entry.low == low, entry.tag == tag { return entry.postings }
       slot = (slot + 1) & mask
     }
-  }
-
-  private static let numberTag: UInt64 = 1 << 32
-
-  private static func tag(_ isIPv4: Bool, _ length: Int) -> UInt64 {
-    UInt64(truncatingIfNeeded: length) | (isIPv4 ? 256 : 0)
-  }
-
-  /// Open addressing, at most half full, a power of two.
-  private mutating func addTable(_ hashes: [UInt64], first: Int) -> Stretch {
-    guard !hashes.isEmpty else { return Stretch() }
-    var size = 4
-    while size < hashes.count * 2 { size *= 2 }
-    let start = slots.count
-    slots.append(contentsOf: repeatElement(0, count: size))
-    for (offset, hash) in hashes.enumerated() {
-      var slot = Int(truncatingIfNeeded: hash) & (size - 1)
-      while slots[start + slot] != 0 { slot = (slot + 1) & (size - 1) }
-      slots[start + slot] = UInt32(truncatingIfNeeded: first + offset + 1)
-    }
-    return Stretch(start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: size))
-  }
-
-  private mutating func add(lengths more: [UInt8]) -> Stretch {
-    let stretch = Stretch(start: UInt32(truncatingIfNeeded: lengths.count), count: UInt32(truncatingIfNeeded: more.count))
-    lengths.append(contentsOf: more)
-    return stretch
   }
 }

@@ -7,14 +7,14 @@
 // Never here: recursion, on paths that a stranger chooses or on policies that a user writes.
 
 /// Where one trie stands among the nodes.
-struct Trie: Sendable {
+struct Trie: Sendable, BitwiseCopyable {
   /// The root, or `.max` when nothing is stored.
   fileprivate var root: UInt32 = .max
 }
 
-/// The nodes of all tries.
+/// The nodes of all tries, while they are collected.
 struct TrieNodes: Sendable {
-  private struct Node: Sendable {
+  fileprivate struct Node: Sendable, BitwiseCopyable {
     /// In the literals. Of a reversed trie, where the byte stands that is read first; the others stand in front of it.
     var label = Literal()
     var children = Stretch()
@@ -71,6 +71,15 @@ struct TrieNodes: Sendable {
     nodes.append(node)
     firstBytes.append(first)
   }
+
+  /// The finished nodes.
+  func sealed(in storage: FlatStorage) -> Tries { Tries(nodes: storage.store(nodes), firstBytes: storage.store(firstBytes)) }
+}
+
+/// The nodes of all tries, finished.
+struct Tries: Sendable, BitwiseCopyable {
+  fileprivate let nodes: FlatArray<TrieNodes.Node>
+  fileprivate let firstBytes: FlatArray<UInt8>
 
   /// Calls `visit` for every stored text that starts (or, reversed, ends) `text`, shortest first; stops when it returns false.
   @inline(__always)

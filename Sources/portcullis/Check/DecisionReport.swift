@@ -85,9 +85,7 @@ struct DecisionReport {
   /// Where the rule that decided is written.
   var location: SourceLocation? { origin(decision.rule)?.location }
 
-  private func origin(_ rule: RuleReference) -> RuleOrigin? {
-    rule == .none || Int(rule.number) >= snapshot.rules.count ? nil : snapshot.rules[Int(rule.number)]
-  }
+  private func origin(_ rule: RuleReference) -> RuleOrigin? { snapshot.origin(of: rule) }
 }
 
 /// Which option of `check` makes an attribute known.

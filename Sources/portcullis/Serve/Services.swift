@@ -85,7 +85,7 @@ final class SnapshotPublisher: Sendable {
   func publish(policies: PolicySet) {
     sources.withLock { sources in
       sources.policies = policies
-      snapshots.publish(Snapshot(sources.policies, mesh: sources.mesh))
+      snapshots.publish(Snapshot(policies, mesh: sources.mesh, reusing: snapshots.value))
     }
   }
 
@@ -94,7 +94,7 @@ final class SnapshotPublisher: Sendable {
     sources.withLock { sources in
       guard mesh != sources.mesh else { return }
       sources.mesh = mesh
-      snapshots.publish(Snapshot(sources.policies, mesh: sources.mesh))
+      snapshots.publish(Snapshot(sources.policies, mesh: mesh))
     }
   }
 }

@@ -1,0 +1,193 @@
+// What is attached to one workload's proxy, ready to be walked.
+// Enters: the groups of each namespace that attach, once. Leaves: the rule sets in the order in which a decision asks them.
+// Never here: a rule, or a copy of the tables; a target is valid with the snapshot that made it.
+
+internal import PolicyModel
+
+/// What is attached to one workload's proxy. Compared by what is attached.
+public final class Target: Sendable {
+  /// Rule sets: those that deny, mark or only record first, ALLOW rules last.
+  let steps: FlatArray<Step>
+  /// Where the steps of ALLOW rules begin.
+  let firstAllow: Int
+  /// What a decision can depend on of all that does not change on a connection.
+  let interest: ConnectionInterest
+  /// Whether a policy is attached that cannot be read and has no last good version.
+  let isUnusable: Bool
+  let hasAllow: Bool
+  let hasDryRunAllow: Bool
+  let hasDryRunDeny: Bool
+  /// The server mode for ports that are not in `strictExceptions`.
+  let isStrict: Bool
+  /// The ports with the other server mode, ascending.
+  let strictExceptions: [UInt16]
+  /// Whether the proxy is a waypoint.
+  let isWaypoint: Bool
+  /// Whether the pod's labels say that it is one.
+  let isWaypointPod: Bool
+  /// What its RequestAuthentications say.
+  let tokenRules: [TokenRule]
+  private let identity: Identity
+  private let storage: FlatStorage
+  private let namespaces: [CompiledNamespace]
+
+  /// What makes two targets the same.
+  private struct Identity: Hashable {
+    var groups: [[UInt32]]
+    var tables: [UInt]
+    var isStrict: Bool
+    var strictExceptions: [UInt16]
+    var isWaypoint: Bool
+    var isWaypointPod: Bool
+    var isUnusable: Bool
+    var hasSeveralProviders: Bool
+    var tokenRules: [TokenRule]
+  }
+
+  /// One rule set to be asked.
+  struct Step: BitwiseCopyable {
+    var tables: FlatValue<CompiledPolicies>
+    /// What is added to the numbers of the tables' rules to make those of the snapshot.
+    var base: UInt32
+    var rules: RuleSet
+    var effect: Effect
+    /// Whether the rules do not exist on TCP chains.
+    var isHTTP = false
+  }
+
+  /// What a match does.
+  enum Effect: UInt8 {
+    case deny, audit, dryRunDeny, dryRunAllow
+    /// The provider's answer is not known here.
+    case custom
+    /// The provider cannot be asked, so the rules deny.
+    case customDeny
+    case allow
+  }
+
+  /// One namespace's part.
+  struct Part {
+    var compiled: CompiledNamespace
+    var base: UInt32
+    var groups: [UInt32]
+  }
+
+  /// How the proxy stands to the mesh.
+  struct Place {
+    var isStrict: Bool
+    var strictExceptions: [UInt16]
+    var isWaypoint: Bool
+    var isWaypointPod: Bool
+    /// Whether something is loaded that cannot be read and reaches every workload.
+    var isUnusable: Bool
+    /// Whether its CUSTOM policies name more than one provider, where Istio allows one.
+    var hasSeveralProviders: Bool
+    var tokenRules: [TokenRule]
+  }
+
+  init(_ parts: [Part], _ place: Place) {
+    var steps: [Step] = []
+    var interest = ConnectionInterest()
+    var isUnusable = place.isUnusable
+    var (hasAllow, hasDryRunAllow, hasDryRunDeny) = (false, false, false)
+    for part in parts {
+      let tables = part.compiled.tables
+      func add(_ rules: RuleSet, _ effect: Effect, isHTTP: Bool = false) {
+        guard !rules.rules.isEmpty else { return }
+        steps.append(Step(tables: tables, base: part.base, rules: rules, effect: effect, isHTTP: isHTTP))
+      }
+      for number in part.groups {
+        let group = tables.value.groups[Int(number)]
+        isUnusable = isUnusable || group.isUnusable
+        hasAllow = hasAllow || group.hasAllow
+        hasDryRunAllow = hasDryRunAllow || group.hasDryRunAllow
+        hasDryRunDeny = hasDryRunDeny || group.hasDryRunDeny
+        interest.formUnion(group.interest)
+        add(group.deny, .deny)
+        for index in group.customs.range {
+          let set = tables.value.customSets[index]
+          if let (effect, isHTTP) = Self.effect(of: set, severalProviders: place.hasSeveralProviders) {
+            add(set.rules, effect, isHTTP: isHTTP)
+          }
+        }
+        add(group.audit, .audit)
+        add(group.dryRunDeny, .dryRunDeny)
+        add(group.dryRunAllow, .dryRunAllow)
+        add(group.allow, .allow)
+      }
+    }
+    let allow = steps.filter { $0.effect == .allow }
+    steps.removeAll { $0.effect == .allow }
+    firstAllow = steps.count
+    let storage = FlatStorage()
+    self.steps = storage.store(steps + allow)
+    self.storage = storage
+    self.interest = interest
+    self.isUnusable = isUnusable
+    self.hasAllow = hasAllow
+    self.hasDryRunAllow = hasDryRunAllow
+    self.hasDryRunDeny = hasDryRunDeny
+    isStrict = place.isStrict
+    strictExceptions = place.strictExceptions
+    isWaypoint = place.isWaypoint
+    isWaypointPod = place.isWaypointPod
+    tokenRules = place.tokenRules
+    namespaces = parts.map(\.compiled)
+    identity = Identity(
+      groups: parts.map(\.groups), tables: parts.map(\.compiled.tables.address), isStrict: place.isStrict,
+      strictExceptions: place.strictExceptions, isWaypoint: place.isWaypoint, isWaypointPod: place.isWaypointPod, isUnusable: isUnusable,
+      hasSeveralProviders: place.hasSeveralProviders, tokenRules: place.tokenRules)
+  }
+
+  /// What CUSTOM rules do; `nil` when they add nothing. Several providers on one workload make DENY rules of all CUSTOM rules (Istio, unless
+  /// a feature flag is set).
+  private static func effect(of set: CustomSet, severalProviders: Bool) -> (Effect, isHTTP: Bool)? {
+    if severalProviders { return set.handling == .dryRun ? nil : (.customDeny, false) }
+    return switch set.handling {
+    case .unknown: (.custom, set.speaksHTTP)
+    case .unusable: (.customDeny, false)
+    case .dryRun: (.deny, set.speaksHTTP)
+    case .delegated: nil
+    }
+  }
+}
+
+extension Target: Hashable {
+  /// Whether the same is attached to both.
+  public static func == (left: Target, right: Target) -> Bool { left === right || left.identity == right.identity }
+
+  /// Hashes what is attached.
+  public func hash(into hasher: inout Hasher) { hasher.combine(identity) }
+}
+
+/// What rules ask of all that does not change on a connection, beside the peer.
+struct ConnectionInterest: OptionSet, BitwiseCopyable {
+  let rawValue: UInt8
+
+  static let sourceIP = ConnectionInterest(rawValue: 1)
+  static let destinationIP = ConnectionInterest(rawValue: 2)
+  static let port = ConnectionInterest(rawValue: 4)
+  static let sni = ConnectionInterest(rawValue: 8)
+}
+
+extension TableDraft {
+  /// What a rule asks of the connection.
+  func interest(of rule: CompiledRule) -> ConnectionInterest {
+    var found = ConnectionInterest()
+    func add(_ stretch: Stretch) {
+      for index in stretch.range {
+        switch tests[index].subject {
+        case .sourceIP: found.insert(.sourceIP)
+        case .destinationIP: found.insert(.destinationIP)
+        case .port: found.insert(.port)
+        case .sni: found.insert(.sni)
+        default: break
+        }
+      }
+    }
+    for index in rule.sources.range { add(clauses[index].tests) }
+    for index in rule.operations.range { add(clauses[index].tests) }
+    add(rule.conditions)
+    return found
+  }
+}
