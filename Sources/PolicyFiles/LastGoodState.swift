@@ -18,6 +18,8 @@ struct LastGoodState: Sendable {
   /// Since when files are held back, in Unix seconds.
   private(set) var heldBack: [ExactText: Int64] = [:]
   private(set) var status = PolicyFilesStatus()
+  /// Which parts of the set are as they were.
+  private(set) var revisions = Revisions.ofNewSource()
 
   /// Whether nothing was ever loaded.
   var isFirst: Bool { status.reloads == 0 }
@@ -33,6 +35,8 @@ struct LastGoodState: Sendable {
     after.unusable = step.unusable.sorted { Self.isBefore($0.policy.location, $1.policy.location) }
     after.unusableWorkloads = step.unusableWorkloads.sorted { Self.isBefore($0.workload.location, $1.workload.location) }
     after.order = step.order()
+    after.revisions = RevisionParts(after.order, after.unusable, after.unusableWorkloads)
+      .revisions(after: RevisionParts(order, unusable, unusableWorkloads), revisions)
     for file in reading.heldBack { after.heldBack[file.path] = heldBack[file.path] ?? now }
     after.status = status
     after.status.reloads += 1
@@ -75,6 +79,7 @@ struct LastGoodState: Sendable {
     }
     set.unusable = unusable.map(\.policy)
     set.unusableWorkloads = unusableWorkloads.map(\.workload)
+    set.revisions = revisions
     return set
   }
 
