@@ -34,17 +34,17 @@ struct RevisionParts {
   private(set) var unplaced = Part()
 
   /// O(objects).
-  init(_ order: [LiveObject], _ unusable: [UnusableEntry], _ unusableWorkloads: [UnusableWorkloadEntry]) {
-    for entry in order {
+  init(_ holdings: Holdings) {
+    for entry in holdings.order {
       namespaces[entry.object.key.namespace, default: Part()].objects.append(Version(parse: entry.content.version, index: entry.index))
     }
-    for policy in unusable.lazy.map(\.policy) {
+    for policy in holdings.unusable.lazy.map(\.policy) {
       switch policy.reach {
       case .namespace(let namespace, _): namespaces[namespace, default: Part()].unusable.append(policy)
       case .everywhere: unplaced.unusable.append(policy)
       }
     }
-    for workload in unusableWorkloads.lazy.map(\.workload) {
+    for workload in holdings.unusableWorkloads.lazy.map(\.workload) {
       if let namespace = workload.namespace {
         namespaces[namespace, default: Part()].unusableWorkloads.append(workload)
       } else {
@@ -70,5 +70,14 @@ extension Revisions {
   /// The numbers of a new source that holds nothing.
   static func ofNewSource() -> Revisions {
     Revisions(source: RevisionNumber.fresh(), namespaces: [:], unplaced: RevisionNumber.fresh())
+  }
+
+  /// The numbers after a step that changed objects of these namespaces and nothing else; `isHeld` says which of them still hold any.
+  func changed(_ touched: Set<ExactText>, isHeld: (ExactText) -> Bool) -> Revisions {
+    guard !touched.isEmpty else { return self }
+    var after = self
+    let number = RevisionNumber.fresh()
+    for namespace in touched { after.namespaces[namespace] = isHeld(namespace) ? number : nil }
+    return after
   }
 }

@@ -48,11 +48,17 @@ struct LiveObject: Sendable {
   var index: Int
   var trouble: Trouble?
 
-  /// Why the last good version is in force.
-  struct Trouble: Sendable {
-    var since: Int64
-    var location: SourceLocation
-    var reason: String
+  /// Why the last good version is in force. Shared, because most objects have none and should not be larger for it.
+  final class Trouble: Sendable {
+    let since: Int64
+    let location: SourceLocation
+    let reason: String
+
+    init(since: Int64, location: SourceLocation, reason: String) {
+      self.since = since
+      self.location = location
+      self.reason = reason
+    }
   }
 
   var object: LoadedObject { content.loaded.objects[index] }

@@ -100,7 +100,12 @@ extension PolicySet {
   /// All that the set holds, in words, by namespace; what has none is under nil.
   var parts: [ExactText?: [String]] {
     var parts: [ExactText?: [String]] = [:]
-    func note(_ namespace: ExactText?, _ object: Any) { parts[namespace, default: []].append(String(reflecting: object)) }
+    func note(_ namespace: ExactText?, _ object: Any) {
+      // Unlike a description, a dump looks into shared storage.
+      var text = ""
+      dump(object, to: &text)
+      parts[namespace, default: []].append(text)
+    }
     for object in policies { note(object.metadata.key.namespace, object) }
     for object in peerAuthentications { note(object.metadata.key.namespace, object) }
     for object in requestAuthentications { note(object.metadata.key.namespace, object) }
