@@ -110,6 +110,7 @@ struct SourceReader: Sendable {
     pass.cache.reserveCapacity(scan.files.count)
     pass.unreadable = scan.unreadable
     var left = Departed(scan, cache, deferral)
+    var changed: [(file: SourceScan.File, known: Cached?)] = []
     for file in scan.files {
       let known = cache[file.name]
       // A link that was swapped changes all its names in one step. What is held of them is about the files that they meant before (or
@@ -123,16 +124,9 @@ struct SourceReader: Sendable {
         pass.add(file.name, known)
         continue
       }
-      do throws(SystemError) {
-        guard let read = try load(file, known) else {
-          pass.isComplete = false
-          continue
-        }
-        pass.add(file.name, read)
-      } catch {
-        pass.unreadable.append(.init(path: file.name, reason: "cannot be read: \(error.text)", isHiding: error.isHiding))
-      }
+      changed.append((file, known))
     }
+    load(changed, &pass)
     keepDeparted(left, scan, deferral, &pass)
     return pass
   }
@@ -191,23 +185,61 @@ struct SourceReader: Sendable {
     }
   }
 
-  /// Reads one file; nil when it is not the version that was seen any more.
-  private mutating func load(_ file: SourceScan.File, _ known: Cached?) throws(SystemError) -> Cached? {
-    let now = Clock.nanosecondsSince1970()
-    guard let (bytes, stamp) = try FileSystem.read(file.path, limit: limits.fileBytes), stamp == file.stamp else { return nil }
-    let latest = max(stamp.modified, stamp.changed)
-    let isFresh = latest > now.subtractingReportingOverflow(Self.freshness).partialValue
-    var hasher = Hasher()
-    unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
-    hasher.combine(bytes.count)
-    let digest = hasher.finalize()
-    if let known, known.name == file.name, known.digest == digest, known.stamp.size == stamp.size {
-      return Cached(name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: known.content)
+  /// Reads files, many of them on several threads; the answers are taken in their order.
+  private mutating func load(_ changed: [(file: SourceScan.File, known: Cached?)], _ pass: inout Pass) {
+    let (limits, isLenient) = (limits, isLenient)
+    // Whoever loads first has nothing else to do; later, answers are given at the same time.
+    let threads = min(cache.isEmpty ? Sharing.processors : Sharing.processors / 2, changed.count / Self.filesWorthAThread)
+    let first = versions + 1
+    let answers = Sharing.results(count: changed.count, threads: threads) { index in
+      Answer(changed[index].file, changed[index].known, version: first + UInt64(index), limits, isLenient)
     }
-    versions += 1
-    let loaded = loadPolicies(text: bytes, file: file.name, limits: limits, isLenient: isLenient)
-    return Cached(
-      name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: FileContent(loaded, version: versions))
+    versions += UInt64(changed.count)
+    for (job, answer) in zip(changed, answers) {
+      switch answer {
+      case .read(let read): pass.add(job.file.name, read)
+      case .moved: pass.isComplete = false
+      case .failed(let error):
+        pass.unreadable.append(.init(path: job.file.name, reason: "cannot be read: \(error.text)", isHiding: error.isHiding))
+      }
+    }
+  }
+
+  private static let filesWorthAThread = 16
+
+  /// What came of reading one file.
+  private enum Answer: Sendable {
+    case read(Cached)
+    /// It is not the version that was seen any more.
+    case moved
+    case failed(SystemError)
+
+    init(_ file: SourceScan.File, _ known: Cached?, version: UInt64, _ limits: LoadingLimits, _ isLenient: Bool) {
+      let now = Clock.nanosecondsSince1970()
+      do throws(SystemError) {
+        guard let (bytes, stamp) = try FileSystem.read(file.path, limit: limits.fileBytes), stamp == file.stamp else {
+          self = .moved
+          return
+        }
+        let latest = max(stamp.modified, stamp.changed)
+        let isFresh = latest > now.subtractingReportingOverflow(SourceReader.freshness).partialValue
+        var hasher = Hasher()
+        unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        hasher.combine(bytes.count)
+        let digest = hasher.finalize()
+        let content: FileContent
+        if let known, known.name == file.name, known.digest == digest, known.stamp.size == stamp.size {
+          content = known.content
+        } else {
+          content = FileContent(
+            loadPolicies(text: bytes, file: file.name, limits: limits, isLenient: isLenient), version: version)
+        }
+        self = .read(
+          Cached(name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: content))
+      } catch {
+        self = .failed(error)
+      }
+    }
   }
 
   private mutating func take(_ pass: Pass, _ scan: SourceScan) -> SourceReading {

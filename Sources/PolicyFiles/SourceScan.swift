@@ -51,13 +51,18 @@ struct SourceScan: Sendable {
 
   /// Whether a file in a directory is one of policies: by its suffix, and not hidden.
   static func isPolicyFile(_ name: ExactText) -> Bool {
-    let bytes = name.bytes
-    return bytes.first != UInt8(ascii: ".") && [".yaml", ".yml", ".json"].contains { bytes.count > $0.utf8.count && bytes.ends(with: $0) }
+    let bytes = name.string.utf8.span
+    guard !bytes.isEmpty, bytes[0] != UInt8(ascii: ".") else { return false }
+    return hasSuffix(bytes, ".yaml") || hasSuffix(bytes, ".yml") || hasSuffix(bytes, ".json")
   }
-}
 
-extension [UInt8] {
-  fileprivate func ends(with suffix: String) -> Bool { self.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
+  /// Whether a name ends with `suffix` and is longer.
+  private static func hasSuffix(_ name: Span<UInt8>, _ suffix: StaticString) -> Bool {
+    let start = name.count - suffix.utf8CodeUnitCount
+    guard start > 0 else { return false }
+    for offset in 0..<suffix.utf8CodeUnitCount where unsafe name[start + offset] != suffix.utf8Start[offset] { return false }
+    return true
+  }
 }
 
 /// Walks the roots. Make one for one scan.
@@ -114,30 +119,34 @@ struct SourceWalk {
     }
     guard seenDirectories.insert(path).inserted else { return }
     scan.directories[path, default: .init()].names.append(name)
-    let entries: [[UInt8]]
+    let entries: [FileSystem.Entry]
     do throws(SystemError) {
       entries = try FileSystem.entries(of: path.isEmpty ? "/" : path)
     } catch {
       return refuse(name, error)
     }
-    for bytes in entries.sorted(by: { $0.lexicographicallyPrecedes($1) }) where bytes.first != UInt8(ascii: ".") {
-      guard let text = String(validating: bytes, as: UTF8.self) else {
-        let shown = ExactText(String(decoding: bytes, as: UTF8.self))
+    for entry in entries.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) where entry.name.first != UInt8(ascii: ".") {
+      guard let text = String(validating: entry.name, as: UTF8.self) else {
+        let shown = ExactText(String(decoding: entry.name, as: UTF8.self))
         refuse(name.appending(shown), "its name is not UTF-8", isHiding: SourceScan.isPolicyFile(shown))
         continue
       }
-      visitEntry(ExactText(text), name, path, level)
+      visitEntry(ExactText(text), entry.description, name, path, level)
     }
   }
 
-  private mutating func visitEntry(_ entry: ExactText, _ directory: ExactText, _ path: ExactText, _ level: Int) {
+  private mutating func visitEntry(
+    _ entry: ExactText, _ description: Result<FileDescription, SystemError>, _ directory: ExactText, _ path: ExactText, _ level: Int
+  ) {
     let name = directory.appending(entry)
     let isPolicyFile = SourceScan.isPolicyFile(entry)
     do throws(SystemError) {
-      let description = try FileSystem.describe(path.appending(entry), follow: false)
+      let description = try description.get()
       switch description.kind {
       case .regular where isPolicyFile, .directory:
-        try visit(name, Resolved(path: path.appending(entry), description: description), level: level + 1)
+        // Without links on the way, both are one text.
+        let own = directory == path ? name : path.appending(entry)
+        try visit(name, Resolved(path: own, description: description), level: level + 1)
       case .link: visitLink(entry, name, path, level, isPolicyFile: isPolicyFile)
       case .other where isPolicyFile: refuse(name, "it is neither a file nor a directory")
       case .regular, .other: break
