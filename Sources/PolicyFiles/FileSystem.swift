@@ -94,7 +94,10 @@ enum FileSystem {
 
   /// An entry of a directory, and what it is, itself and not what it leads to.
   struct Entry {
-    var name: [UInt8]
+    /// The name; what is not UTF-8 in it is replaced.
+    var name: ExactText
+    /// Whether that is the name itself.
+    var isUTF8: Bool
     var description: Result<FileDescription, SystemError>
   }
 
@@ -112,11 +115,14 @@ enum FileSystem {
         return entries
       }
       let found: Entry? = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        let name = unsafe Array(bytes.prefix { $0 != 0 })
-        guard let start = bytes.baseAddress, name != [UInt8(ascii: ".")], name != [UInt8(ascii: "."), UInt8(ascii: ".")] else { return nil }
+        let text = unsafe bytes.prefix { $0 != 0 }
+        let valid = unsafe String(validating: text, as: UTF8.self)
+        let name = unsafe ExactText(valid ?? String(decoding: text, as: UTF8.self))
+        guard let start = bytes.baseAddress, name != ".", name != ".." else { return nil }
         var status = stat()
         let result = unsafe fstatat(descriptor, start.assumingMemoryBound(to: CChar.self), &status, AT_SYMLINK_NOFOLLOW)
-        return Entry(name: name, description: result == 0 ? .success(FileDescription(status)) : .failure(.last))
+        return Entry(
+          name: name, isUTF8: valid != nil, description: result == 0 ? .success(FileDescription(status)) : .failure(.last))
       }
       if let found { entries.append(found) }
     }
@@ -150,6 +156,16 @@ enum FileSystem {
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { throw .last }
     return FileDescription(status)
+  }
+}
+
+/// The allocator.
+enum Memory {
+  /// Gives free memory back to the system, which the allocator else keeps wherever anything behind it is in use. O(free stretches).
+  /// Does nothing where the C library has no `malloc_trim`, which Swift's Glibc does not show.
+  static func giveBack() {
+    guard let function = unsafe dlsym(nil, "malloc_trim") else { return }
+    _ = unsafe unsafeBitCast(function, to: (@convention(c) (Int) -> Int32).self)(0)
   }
 }
 

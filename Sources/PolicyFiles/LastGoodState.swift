@@ -98,7 +98,9 @@ struct LastGoodState: Sendable {
     switch content {
     case .plain(let plain):
       set.policies.reserveCapacity(plain.policies)
-      for object in plain.objects { set.append(object) }
+      for file in plain.files {
+        for object in file.content.loaded.objects { set.append(object) }
+      }
     case .held(let holdings):
       for entry in holdings.order { set.append(entry.object) }
       set.unusable = holdings.unusable.map(\.policy)

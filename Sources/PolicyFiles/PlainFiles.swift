@@ -72,13 +72,10 @@ struct PlainFiles: Sendable {
     files.lazy.filter { !$0.content.loaded.objects.isEmpty }.map(\.content.version)
   }
 
-  /// All objects in the order of a set.
-  var objects: some Sequence<LoadedObject> { files.lazy.flatMap(\.content.loaded.objects) }
-
   /// The findings of all files, in the order of the files, and those between files.
   var diagnostics: [Diagnostic] {
     let own = files.flatMap(\.content.loaded.diagnostics)
-    return counts.objects["PeerAuthentication"] == nil ? own : own + warningsOfOutdoneModes(objects)
+    return counts.objects["PeerAuthentication"] == nil ? own : own + warningsOfOutdoneModes(files.lazy.flatMap(\.content.loaded.objects))
   }
 
   /// The same, object by object. O(objects).

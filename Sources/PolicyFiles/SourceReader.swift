@@ -41,18 +41,33 @@ struct SourceReader: Sendable {
   private(set) var lastScan: SourceScan?
   /// Whether a file was read so soon after its last change that another one might not show in its times.
   private(set) var hasFreshFiles = false
+  /// How much was parsed since the reader was made, in bytes.
+  private(set) var parsedBytes = 0
 
-  fileprivate struct Cached: Sendable {
+  /// What is known of one file. Shared by the passes that find it unchanged.
+  fileprivate final class Cached: Sendable {
     /// Under which name it was parsed: its places say so.
-    var name: ExactText
+    let name: ExactText
     /// Where it stood, without symbolic links.
-    var path: ExactText
+    let path: ExactText
     /// Whether the file was gone when this was kept.
-    var isGone = false
-    var stamp: FileStamp
-    var digest: Int
-    var isFresh: Bool
-    var content: FileContent
+    let isGone: Bool
+    let stamp: FileStamp
+    let digest: Int
+    let isFresh: Bool
+    let content: FileContent
+
+    init(
+      name: ExactText, path: ExactText, isGone: Bool = false, stamp: FileStamp, digest: Int, isFresh: Bool, content: FileContent
+    ) {
+      self.name = name
+      self.path = path
+      self.isGone = isGone
+      self.stamp = stamp
+      self.digest = digest
+      self.isFresh = isFresh
+      self.content = content
+    }
   }
 
   /// How often a pass is begun again before it gives way.
@@ -102,12 +117,14 @@ struct SourceReader: Sendable {
     var unreadable: [SourceReading.Unreadable] = []
     var heldBack: [SourceReading.Unreadable] = []
     var lateNewcomers: Set<FileID> = []
+    var hasFreshFiles = false
     var isComplete = true
   }
 
   private mutating func readOnce(_ scan: SourceScan, _ deferral: Deferral) -> Pass {
     var pass = Pass()
     pass.cache.reserveCapacity(scan.files.count)
+    pass.files.reserveCapacity(scan.files.count)
     pass.unreadable = scan.unreadable
     var left = Departed(scan, cache, deferral)
     var changed: [(file: SourceScan.File, known: Cached?)] = []
@@ -197,7 +214,9 @@ struct SourceReader: Sendable {
     versions += UInt64(changed.count)
     for (job, answer) in zip(changed, answers) {
       switch answer {
-      case .read(let read): pass.add(job.file.name, read)
+      case .read(let read):
+        if read.content.version >= first { parsedBytes += Int(clamping: read.stamp.size) }
+        pass.add(job.file.name, read)
       case .moved: pass.isComplete = false
       case .failed(let error):
         pass.unreadable.append(.init(path: job.file.name, reason: "cannot be read: \(error.text)", isHiding: error.isHiding))
@@ -250,12 +269,14 @@ struct SourceReader: Sendable {
     lateNewcomers = pass.lateNewcomers
     var kept = pass.cache
     // A file that cannot be read for a while need not be parsed again afterwards.
-    for (name, known) in cache where kept[name] == nil && reading.unreadable.contains(where: { name.isAtOrBelow($0.path) }) {
-      kept[name] = known
+    if !reading.unreadable.isEmpty {
+      for (name, known) in cache where kept[name] == nil && reading.unreadable.contains(where: { name.isAtOrBelow($0.path) }) {
+        kept[name] = known
+      }
     }
     cache = kept
     lastScan = scan
-    hasFreshFiles = pass.cache.contains { $0.value.isFresh }
+    hasFreshFiles = pass.hasFreshFiles
     return reading
   }
 }
@@ -263,9 +284,14 @@ struct SourceReader: Sendable {
 extension SourceReader.Pass {
   fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached, path: ExactText? = nil, isGone: Bool = false) {
     files.append(.init(name: name, content: known.content))
-    var known = known
-    known.isGone = isGone
-    if let path { known.path = path }
-    cache[name] = known
+    hasFreshFiles = hasFreshFiles || known.isFresh
+    let path = path ?? known.path
+    let isAsBefore = known.isGone == isGone && known.path == path
+    cache[name] =
+      isAsBefore
+      ? known
+      : SourceReader.Cached(
+        name: known.name, path: path, isGone: isGone, stamp: known.stamp, digest: known.digest, isFresh: known.isFresh,
+        content: known.content)
   }
 }

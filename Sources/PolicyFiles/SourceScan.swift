@@ -125,13 +125,12 @@ struct SourceWalk {
     } catch {
       return refuse(name, error)
     }
-    for entry in entries.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) where entry.name.first != UInt8(ascii: ".") {
-      guard let text = String(validating: entry.name, as: UTF8.self) else {
-        let shown = ExactText(String(decoding: entry.name, as: UTF8.self))
-        refuse(name.appending(shown), "its name is not UTF-8", isHiding: SourceScan.isPolicyFile(shown))
+    for entry in entries.sorted(by: { $0.name < $1.name }) where entry.name.string.utf8.first != UInt8(ascii: ".") {
+      guard entry.isUTF8 else {
+        refuse(name.appending(entry.name), "its name is not UTF-8", isHiding: SourceScan.isPolicyFile(entry.name))
         continue
       }
-      visitEntry(ExactText(text), entry.description, name, path, level)
+      visitEntry(entry.name, entry.description, name, path, level)
     }
   }
 

@@ -74,8 +74,7 @@ final class Directory: Sendable {
     let path = ExactText(self[name])
     if let entries = (try? FileSystem.describe(path, follow: false).kind) == .directory ? try? FileSystem.entries(of: path) : nil {
       for entry in entries {
-        let text = String(decoding: entry.name, as: UTF8.self)
-        remove(name.isEmpty ? text : name + "/" + text)
+        remove(name.isEmpty ? entry.name.string : name + "/" + entry.name.string)
       }
       unsafe rmdir(path.string)
     } else {

@@ -203,7 +203,7 @@ internal import Testing
     func open() throws -> Int {
       try FileSystem.entries(of: "/proc/self/fd").count { entry in
         var target = [CChar](repeating: 0, count: 4096)
-        let path = "/proc/self/fd/" + String(decoding: entry.name, as: UTF8.self)
+        let path = "/proc/self/fd/" + entry.name.string
         let length = unsafe readlink(path, &target, target.count)
         let text = String(decoding: target.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return text.hasPrefix("anon_inode:inotify") || text.hasPrefix(directory.path)
