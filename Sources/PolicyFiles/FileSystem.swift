@@ -93,7 +93,7 @@ enum FileSystem {
   }
 
   /// An entry of a directory, and what it is, itself and not what it leads to.
-  struct Entry {
+  struct Entry: Sendable {
     /// The name; what is not UTF-8 in it is replaced.
     var name: ExactText
     /// Whether that is the name itself.

@@ -82,7 +82,9 @@ struct SourceReader: Sendable {
   }
 
   /// The files as they are now, without reading them.
-  func scan() -> SourceScan { SourceWalk.scan(roots) }
+  func scan() -> SourceScan {
+    SourceWalk.scan(roots, expecting: lastScan?.directories.filter { !$0.value.names.isEmpty }.map(\.key) ?? [])
+  }
 
   /// Reads everything that changed. Nil when names or links kept moving: try again soon; nothing was taken over.
   /// - Parameter deferring: called after each scan, says what is not to be looked at.
@@ -157,6 +159,8 @@ struct SourceReader: Sendable {
     var hasNewcomer = false
 
     init(_ scan: SourceScan, _ cache: [ExactText: Cached], _ deferral: Deferral) {
+      // Mostly nothing departed, and counting costs less than collecting names.
+      guard scan.files.count(where: { cache[$0.name] != nil }) < cache.count else { return }
       names = Set(cache.keys)
       for file in scan.files { names.remove(file.name) }
       for name in names where !deferral.holds(name, nil) {

@@ -71,6 +71,8 @@ struct SourceWalk {
   private var seenFiles: Set<ExactText> = []
   private var seenDirectories: Set<ExactText> = []
   private let workingDirectory: ExactText
+  /// Directories that were listed for this scan already.
+  private var listings: [ExactText: [FileSystem.Entry]] = [:]
 
   /// As many as Linux follows.
   private static let mostLinks = 40
@@ -79,9 +81,11 @@ struct SourceWalk {
   private init(workingDirectory: ExactText) { self.workingDirectory = workingDirectory }
 
   /// Scans `roots` in order. A file that is reached twice counts once, under its first name. O(entries).
-  static func scan(_ roots: [ExactText]) -> SourceScan {
+  /// - Parameter expected: directories that the walk will probably meet, as the last one did; several threads look at them first.
+  static func scan(_ roots: [ExactText], expecting expected: [ExactText] = []) -> SourceScan {
     do {
       var walk = SourceWalk(workingDirectory: try FileSystem.workingDirectory())
+      walk.listings = listings(of: expected)
       for root in roots { walk.visitRoot(root.withoutTrailingSlashes) }
       walk.scan.files.sort { $0.name < $1.name }
       walk.scan.unreadable.sort { $0.path < $1.path }
@@ -92,6 +96,24 @@ struct SourceWalk {
       return scan
     }
   }
+
+  /// What the directories hold now; one that cannot be listed is left to the walk.
+  private static func listings(of directories: [ExactText]) -> [ExactText: [FileSystem.Entry]] {
+    let threads = min(Sharing.processors, directories.count / directoriesWorthAThread)
+    guard threads > 1 else { return [:] }
+    let found = Sharing.results(count: directories.count, threads: threads) { index -> [FileSystem.Entry]? in
+      do throws(SystemError) {
+        return try FileSystem.entries(of: directories[index])
+      } catch {
+        return nil
+      }
+    }
+    var listings: [ExactText: [FileSystem.Entry]] = [:]
+    for (directory, entries) in zip(directories, found) { listings[directory] = entries }
+    return listings
+  }
+
+  private static let directoriesWorthAThread = 8
 
   private mutating func visitRoot(_ root: ExactText) {
     do throws(SystemError) {
@@ -121,11 +143,13 @@ struct SourceWalk {
     scan.directories[path, default: .init()].names.append(name)
     let entries: [FileSystem.Entry]
     do throws(SystemError) {
-      entries = try FileSystem.entries(of: path.isEmpty ? "/" : path)
+      entries = if let known = listings[path] { known } else { try FileSystem.entries(of: path.isEmpty ? "/" : path) }
     } catch {
       return refuse(name, error)
     }
-    for entry in entries.sorted(by: { $0.name < $1.name }) where entry.name.string.utf8.first != UInt8(ascii: ".") {
+    let order = entries.enumerated().map { (name: $1.name, place: $0) }.sorted { $0.name < $1.name }
+    for (entryName, place) in order where entryName.string.utf8.first != UInt8(ascii: ".") {
+      let entry = entries[place]
       guard entry.isUTF8 else {
         refuse(name.appending(entry.name), "its name is not UTF-8", isHiding: SourceScan.isPolicyFile(entry.name))
         continue
