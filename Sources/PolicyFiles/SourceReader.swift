@@ -8,26 +8,6 @@
 internal import PolicyLoading
 internal import PolicyModel
 
-/// Changes that are not to be looked at yet.
-struct Deferral: Sendable {
-  /// Files that are being written.
-  var files: Set<FileID> = []
-  /// Those of `files` that others do not wait for any more.
-  var late: Set<FileID> = []
-  /// Names, and what lies below them, that were just made or removed.
-  var names: Set<ExactText> = []
-
-  var isEmpty: Bool { files.isEmpty && names.isEmpty }
-
-  func isWithin(_ other: Deferral) -> Bool { files.isSubset(of: other.files) && names.isSubset(of: other.names) }
-
-  func holds(_ name: ExactText, _ id: FileID?) -> Bool {
-    if let id, files.contains(id) { return true }
-    guard !names.isEmpty else { return false }
-    return names.contains(name) || names.contains { name.isAtOrBelow($0) }
-  }
-}
-
 /// Reads the files below some roots, again and again.
 struct SourceReader: Sendable {
   private let roots: [ExactText]
@@ -230,6 +210,42 @@ struct SourceReader: Sendable {
 
   private static let filesWorthAThread = 16
 
+  private mutating func take(_ pass: Pass, _ scan: SourceScan) -> SourceReading {
+    var reading = SourceReading(files: pass.files, unreadable: pass.unreadable)
+    reading.files.sort { $0.name < $1.name }
+    reading.unreadable.sort { $0.path < $1.path }
+    reading.heldBack = pass.heldBack.sorted { $0.path < $1.path }
+    lateNewcomers = pass.lateNewcomers
+    var kept = pass.cache
+    // A file that cannot be read for a while need not be parsed again afterwards.
+    if !reading.unreadable.isEmpty {
+      for (name, known) in cache where kept[name] == nil && reading.unreadable.contains(where: { name.isAtOrBelow($0.path) }) {
+        kept[name] = known
+      }
+    }
+    cache = kept
+    lastScan = scan
+    hasFreshFiles = pass.hasFreshFiles
+    return reading
+  }
+}
+
+extension SourceReader.Pass {
+  fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached, path: ExactText? = nil, isGone: Bool = false) {
+    files.append(.init(name: name, content: known.content))
+    hasFreshFiles = hasFreshFiles || known.isFresh
+    let path = path ?? known.path
+    let isAsBefore = known.isGone == isGone && known.path == path
+    cache[name] =
+      isAsBefore
+      ? known
+      : SourceReader.Cached(
+        name: known.name, path: path, isGone: isGone, stamp: known.stamp, digest: known.digest, isFresh: known.isFresh,
+        content: known.content)
+  }
+}
+
+extension SourceReader {
   /// What came of reading one file.
   private enum Answer: Sendable {
     case read(Cached)
@@ -263,39 +279,5 @@ struct SourceReader: Sendable {
         self = .failed(error)
       }
     }
-  }
-
-  private mutating func take(_ pass: Pass, _ scan: SourceScan) -> SourceReading {
-    var reading = SourceReading(files: pass.files, unreadable: pass.unreadable)
-    reading.files.sort { $0.name < $1.name }
-    reading.unreadable.sort { $0.path < $1.path }
-    reading.heldBack = pass.heldBack.sorted { $0.path < $1.path }
-    lateNewcomers = pass.lateNewcomers
-    var kept = pass.cache
-    // A file that cannot be read for a while need not be parsed again afterwards.
-    if !reading.unreadable.isEmpty {
-      for (name, known) in cache where kept[name] == nil && reading.unreadable.contains(where: { name.isAtOrBelow($0.path) }) {
-        kept[name] = known
-      }
-    }
-    cache = kept
-    lastScan = scan
-    hasFreshFiles = pass.hasFreshFiles
-    return reading
-  }
-}
-
-extension SourceReader.Pass {
-  fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached, path: ExactText? = nil, isGone: Bool = false) {
-    files.append(.init(name: name, content: known.content))
-    hasFreshFiles = hasFreshFiles || known.isFresh
-    let path = path ?? known.path
-    let isAsBefore = known.isGone == isGone && known.path == path
-    cache[name] =
-      isAsBefore
-      ? known
-      : SourceReader.Cached(
-        name: known.name, path: path, isGone: isGone, stamp: known.stamp, digest: known.digest, isFresh: known.isFresh,
-        content: known.content)
   }
 }

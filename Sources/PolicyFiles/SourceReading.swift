@@ -41,6 +41,26 @@ struct SourceReading: Sendable {
   var heldBack: [Unreadable] = []
 }
 
+/// Changes that are not to be looked at yet.
+struct Deferral: Sendable {
+  /// Files that are being written.
+  var files: Set<FileID> = []
+  /// Those of `files` that others do not wait for any more.
+  var late: Set<FileID> = []
+  /// Names, and what lies below them, that were just made or removed.
+  var names: Set<ExactText> = []
+
+  var isEmpty: Bool { files.isEmpty && names.isEmpty }
+
+  func isWithin(_ other: Deferral) -> Bool { files.isSubset(of: other.files) && names.isSubset(of: other.names) }
+
+  func holds(_ name: ExactText, _ id: FileID?) -> Bool {
+    if let id, files.contains(id) { return true }
+    guard !names.isEmpty else { return false }
+    return names.contains(name) || names.contains { name.isAtOrBelow($0) }
+  }
+}
+
 /// One object in force: where its value is, and whether the files still say so.
 struct LiveObject: Sendable {
   var file: ExactText
