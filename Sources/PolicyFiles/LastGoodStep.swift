@@ -13,14 +13,14 @@ internal import PolicyModel
 
 /// One step; made for one call of `run`.
 struct LastGoodStep {
-  private let before: LastGoodState
+  private let before: Holdings
   private let reading: SourceReading
   private let now: Int64
 
-  private(set) var live: [ObjectKey: LiveObject] = [:]
-  private(set) var files: [ExactText: FileMemory] = [:]
-  private(set) var unusable: [UnusableEntry] = []
-  private(set) var unusableWorkloads: [UnusableWorkloadEntry] = []
+  private var live: [ObjectKey: LiveObject] = [:]
+  private var files: [ExactText: FileMemory] = [:]
+  private var unusable: [UnusableEntry] = []
+  private var unusableWorkloads: [UnusableWorkloadEntry] = []
   private(set) var diagnostics: [Diagnostic] = []
 
   /// The usable objects of keys that are written more than once.
@@ -34,22 +34,30 @@ struct LastGoodStep {
     var object: BrokenObject
   }
 
-  init(before: LastGoodState, reading: SourceReading, now: Int64) {
+  init(before: Holdings, reading: SourceReading, now: Int64) {
     self.before = before
     self.reading = reading
     self.now = now
   }
 
   mutating func run() {
-    live.reserveCapacity(before.live.count)
+    live.reserveCapacity(reading.files.reduce(0) { $0 + $1.content.loaded.objects.count })
     for file in reading.files { claim(file) }
     for key in Set(rivals.keys).union(brokenClaims.keys).sorted() { settle(key) }
     for file in reading.files { keepUnidentified(file) }
     keepUnreadable()
   }
 
-  /// The objects in force by file and text, then the stale ones by key. Call it after `run`.
-  func order() -> [LiveObject] {
+  /// What is in force after `run`.
+  func holdings() -> Holdings {
+    var after = Holdings(live: live, order: order(), files: files)
+    after.unusable = unusable.sorted { $0.policy.location.isBefore($1.policy.location) }
+    after.unusableWorkloads = unusableWorkloads.sorted { $0.workload.location.isBefore($1.workload.location) }
+    return after
+  }
+
+  /// The objects in force by file and text, then the stale ones by key.
+  private func order() -> [LiveObject] {
     var order: [LiveObject] = []
     order.reserveCapacity(live.count)
     var kept = Set<ObjectKey>()

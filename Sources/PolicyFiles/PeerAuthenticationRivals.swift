@@ -13,9 +13,9 @@ private struct Scope: Hashable {
 
 /// Warns of every PeerAuthentication that another one of its namespace with the same selector outdoes (Istio: the oldest, then the first
 /// name). O(n log n).
-func warningsOfOutdoneModes(_ order: [LiveObject]) -> [Diagnostic] {
+func warningsOfOutdoneModes(_ objects: some Sequence<LoadedObject>) -> [Diagnostic] {
   var rivals: [Scope: [ObjectMetadata]] = [:]
-  for case .peerAuthentication(let policy) in order.lazy.map(\.object) {
+  for case .peerAuthentication(let policy) in objects {
     let scope = Scope(namespace: policy.metadata.key.namespace, labels: policy.selector.matchLabels)
     rivals[scope, default: []].append(policy.metadata)
   }

@@ -8,26 +8,6 @@
 internal import PolicyLoading
 internal import PolicyModel
 
-/// Changes that are not to be looked at yet.
-struct Deferral: Sendable {
-  /// Files that are being written.
-  var files: Set<FileID> = []
-  /// Those of `files` that others do not wait for any more.
-  var late: Set<FileID> = []
-  /// Names, and what lies below them, that were just made or removed.
-  var names: Set<ExactText> = []
-
-  var isEmpty: Bool { files.isEmpty && names.isEmpty }
-
-  func isWithin(_ other: Deferral) -> Bool { files.isSubset(of: other.files) && names.isSubset(of: other.names) }
-
-  func holds(_ name: ExactText, _ id: FileID?) -> Bool {
-    if let id, files.contains(id) { return true }
-    guard !names.isEmpty else { return false }
-    return names.contains(name) || names.contains { name.isAtOrBelow($0) }
-  }
-}
-
 /// Reads the files below some roots, again and again.
 struct SourceReader: Sendable {
   private let roots: [ExactText]
@@ -41,18 +21,33 @@ struct SourceReader: Sendable {
   private(set) var lastScan: SourceScan?
   /// Whether a file was read so soon after its last change that another one might not show in its times.
   private(set) var hasFreshFiles = false
+  /// How much was parsed since the reader was made, in bytes.
+  private(set) var parsedBytes = 0
 
-  fileprivate struct Cached: Sendable {
+  /// What is known of one file. Shared by the passes that find it unchanged.
+  fileprivate final class Cached: Sendable {
     /// Under which name it was parsed: its places say so.
-    var name: ExactText
+    let name: ExactText
     /// Where it stood, without symbolic links.
-    var path: ExactText
+    let path: ExactText
     /// Whether the file was gone when this was kept.
-    var isGone = false
-    var stamp: FileStamp
-    var digest: Int
-    var isFresh: Bool
-    var content: FileContent
+    let isGone: Bool
+    let stamp: FileStamp
+    let digest: Int
+    let isFresh: Bool
+    let content: FileContent
+
+    init(
+      name: ExactText, path: ExactText, isGone: Bool = false, stamp: FileStamp, digest: Int, isFresh: Bool, content: FileContent
+    ) {
+      self.name = name
+      self.path = path
+      self.isGone = isGone
+      self.stamp = stamp
+      self.digest = digest
+      self.isFresh = isFresh
+      self.content = content
+    }
   }
 
   /// How often a pass is begun again before it gives way.
@@ -67,7 +62,9 @@ struct SourceReader: Sendable {
   }
 
   /// The files as they are now, without reading them.
-  func scan() -> SourceScan { SourceWalk.scan(roots) }
+  func scan() -> SourceScan {
+    SourceWalk.scan(roots, expecting: lastScan?.directories.filter { !$0.value.names.isEmpty }.map(\.key) ?? [])
+  }
 
   /// Reads everything that changed. Nil when names or links kept moving: try again soon; nothing was taken over.
   /// - Parameter deferring: called after each scan, says what is not to be looked at.
@@ -102,14 +99,17 @@ struct SourceReader: Sendable {
     var unreadable: [SourceReading.Unreadable] = []
     var heldBack: [SourceReading.Unreadable] = []
     var lateNewcomers: Set<FileID> = []
+    var hasFreshFiles = false
     var isComplete = true
   }
 
   private mutating func readOnce(_ scan: SourceScan, _ deferral: Deferral) -> Pass {
     var pass = Pass()
     pass.cache.reserveCapacity(scan.files.count)
+    pass.files.reserveCapacity(scan.files.count)
     pass.unreadable = scan.unreadable
     var left = Departed(scan, cache, deferral)
+    var changed: [(file: SourceScan.File, known: Cached?)] = []
     for file in scan.files {
       let known = cache[file.name]
       // A link that was swapped changes all its names in one step. What is held of them is about the files that they meant before (or
@@ -123,16 +123,9 @@ struct SourceReader: Sendable {
         pass.add(file.name, known)
         continue
       }
-      do throws(SystemError) {
-        guard let read = try load(file, known) else {
-          pass.isComplete = false
-          continue
-        }
-        pass.add(file.name, read)
-      } catch {
-        pass.unreadable.append(.init(path: file.name, reason: "cannot be read: \(error.text)", isHiding: error.isHiding))
-      }
+      changed.append((file, known))
     }
+    load(changed, &pass)
     keepDeparted(left, scan, deferral, &pass)
     return pass
   }
@@ -146,6 +139,8 @@ struct SourceReader: Sendable {
     var hasNewcomer = false
 
     init(_ scan: SourceScan, _ cache: [ExactText: Cached], _ deferral: Deferral) {
+      // Mostly nothing departed, and counting costs less than collecting names.
+      guard scan.files.count(where: { cache[$0.name] != nil }) < cache.count else { return }
       names = Set(cache.keys)
       for file in scan.files { names.remove(file.name) }
       for name in names where !deferral.holds(name, nil) {
@@ -191,24 +186,29 @@ struct SourceReader: Sendable {
     }
   }
 
-  /// Reads one file; nil when it is not the version that was seen any more.
-  private mutating func load(_ file: SourceScan.File, _ known: Cached?) throws(SystemError) -> Cached? {
-    let now = Clock.nanosecondsSince1970()
-    guard let (bytes, stamp) = try FileSystem.read(file.path, limit: limits.fileBytes), stamp == file.stamp else { return nil }
-    let latest = max(stamp.modified, stamp.changed)
-    let isFresh = latest > now.subtractingReportingOverflow(Self.freshness).partialValue
-    var hasher = Hasher()
-    unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
-    hasher.combine(bytes.count)
-    let digest = hasher.finalize()
-    if let known, known.name == file.name, known.digest == digest, known.stamp.size == stamp.size {
-      return Cached(name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: known.content)
+  /// Reads files, many of them on several threads; the answers are taken in their order.
+  private mutating func load(_ changed: [(file: SourceScan.File, known: Cached?)], _ pass: inout Pass) {
+    let (limits, isLenient) = (limits, isLenient)
+    // Whoever loads first has nothing else to do; later, answers are given at the same time.
+    let threads = min(cache.isEmpty ? Sharing.processors : Sharing.processors / 2, changed.count / Self.filesWorthAThread)
+    let first = versions + 1
+    let answers = Sharing.results(count: changed.count, threads: threads) { index in
+      Answer(changed[index].file, changed[index].known, version: first + UInt64(index), limits, isLenient)
     }
-    versions += 1
-    let loaded = loadPolicies(text: bytes, file: file.name, limits: limits, isLenient: isLenient)
-    return Cached(
-      name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: FileContent(loaded, version: versions))
+    versions += UInt64(changed.count)
+    for (job, answer) in zip(changed, answers) {
+      switch answer {
+      case .read(let read):
+        if read.content.version >= first { parsedBytes += Int(clamping: read.stamp.size) }
+        pass.add(job.file.name, read)
+      case .moved: pass.isComplete = false
+      case .failed(let error):
+        pass.unreadable.append(.init(path: job.file.name, reason: "cannot be read: \(error.text)", isHiding: error.isHiding))
+      }
+    }
   }
+
+  private static let filesWorthAThread = 16
 
   private mutating func take(_ pass: Pass, _ scan: SourceScan) -> SourceReading {
     var reading = SourceReading(files: pass.files, unreadable: pass.unreadable)
@@ -218,12 +218,14 @@ struct SourceReader: Sendable {
     lateNewcomers = pass.lateNewcomers
     var kept = pass.cache
     // A file that cannot be read for a while need not be parsed again afterwards.
-    for (name, known) in cache where kept[name] == nil && reading.unreadable.contains(where: { name.isAtOrBelow($0.path) }) {
-      kept[name] = known
+    if !reading.unreadable.isEmpty {
+      for (name, known) in cache where kept[name] == nil && reading.unreadable.contains(where: { name.isAtOrBelow($0.path) }) {
+        kept[name] = known
+      }
     }
     cache = kept
     lastScan = scan
-    hasFreshFiles = pass.cache.contains { $0.value.isFresh }
+    hasFreshFiles = pass.hasFreshFiles
     return reading
   }
 }
@@ -231,9 +233,51 @@ struct SourceReader: Sendable {
 extension SourceReader.Pass {
   fileprivate mutating func add(_ name: ExactText, _ known: SourceReader.Cached, path: ExactText? = nil, isGone: Bool = false) {
     files.append(.init(name: name, content: known.content))
-    var known = known
-    known.isGone = isGone
-    if let path { known.path = path }
-    cache[name] = known
+    hasFreshFiles = hasFreshFiles || known.isFresh
+    let path = path ?? known.path
+    let isAsBefore = known.isGone == isGone && known.path == path
+    cache[name] =
+      isAsBefore
+      ? known
+      : SourceReader.Cached(
+        name: known.name, path: path, isGone: isGone, stamp: known.stamp, digest: known.digest, isFresh: known.isFresh,
+        content: known.content)
+  }
+}
+
+extension SourceReader {
+  /// What came of reading one file.
+  private enum Answer: Sendable {
+    case read(Cached)
+    /// It is not the version that was seen any more.
+    case moved
+    case failed(SystemError)
+
+    init(_ file: SourceScan.File, _ known: Cached?, version: UInt64, _ limits: LoadingLimits, _ isLenient: Bool) {
+      let now = Clock.nanosecondsSince1970()
+      do throws(SystemError) {
+        guard let (bytes, stamp) = try FileSystem.read(file.path, limit: limits.fileBytes), stamp == file.stamp else {
+          self = .moved
+          return
+        }
+        let latest = max(stamp.modified, stamp.changed)
+        let isFresh = latest > now.subtractingReportingOverflow(SourceReader.freshness).partialValue
+        var hasher = Hasher()
+        unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        hasher.combine(bytes.count)
+        let digest = hasher.finalize()
+        let content: FileContent
+        if let known, known.name == file.name, known.digest == digest, known.stamp.size == stamp.size {
+          content = known.content
+        } else {
+          content = FileContent(
+            loadPolicies(text: bytes, file: file.name, limits: limits, isLenient: isLenient), version: version)
+        }
+        self = .read(
+          Cached(name: file.name, path: file.path, stamp: stamp, digest: digest, isFresh: isFresh, content: content))
+      } catch {
+        self = .failed(error)
+      }
+    }
   }
 }

@@ -41,6 +41,26 @@ struct SourceReading: Sendable {
   var heldBack: [Unreadable] = []
 }
 
+/// Changes that are not to be looked at yet.
+struct Deferral: Sendable {
+  /// Files that are being written.
+  var files: Set<FileID> = []
+  /// Those of `files` that others do not wait for any more.
+  var late: Set<FileID> = []
+  /// Names, and what lies below them, that were just made or removed.
+  var names: Set<ExactText> = []
+
+  var isEmpty: Bool { files.isEmpty && names.isEmpty }
+
+  func isWithin(_ other: Deferral) -> Bool { files.isSubset(of: other.files) && names.isSubset(of: other.names) }
+
+  func holds(_ name: ExactText, _ id: FileID?) -> Bool {
+    if let id, files.contains(id) { return true }
+    guard !names.isEmpty else { return false }
+    return names.contains(name) || names.contains { name.isAtOrBelow($0) }
+  }
+}
+
 /// One object in force: where its value is, and whether the files still say so.
 struct LiveObject: Sendable {
   var file: ExactText
@@ -48,11 +68,17 @@ struct LiveObject: Sendable {
   var index: Int
   var trouble: Trouble?
 
-  /// Why the last good version is in force.
-  struct Trouble: Sendable {
-    var since: Int64
-    var location: SourceLocation
-    var reason: String
+  /// Why the last good version is in force. Shared, because most objects have none and should not be larger for it.
+  final class Trouble: Sendable {
+    let since: Int64
+    let location: SourceLocation
+    let reason: String
+
+    init(since: Int64, location: SourceLocation, reason: String) {
+      self.since = since
+      self.location = location
+      self.reason = reason
+    }
   }
 
   var object: LoadedObject { content.loaded.objects[index] }

@@ -51,13 +51,18 @@ struct SourceScan: Sendable {
 
   /// Whether a file in a directory is one of policies: by its suffix, and not hidden.
   static func isPolicyFile(_ name: ExactText) -> Bool {
-    let bytes = name.bytes
-    return bytes.first != UInt8(ascii: ".") && [".yaml", ".yml", ".json"].contains { bytes.count > $0.utf8.count && bytes.ends(with: $0) }
+    let bytes = name.string.utf8.span
+    guard !bytes.isEmpty, bytes[0] != UInt8(ascii: ".") else { return false }
+    return hasSuffix(bytes, ".yaml") || hasSuffix(bytes, ".yml") || hasSuffix(bytes, ".json")
   }
-}
 
-extension [UInt8] {
-  fileprivate func ends(with suffix: String) -> Bool { self.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
+  /// Whether a name ends with `suffix` and is longer.
+  private static func hasSuffix(_ name: Span<UInt8>, _ suffix: StaticString) -> Bool {
+    let start = name.count - suffix.utf8CodeUnitCount
+    guard start > 0 else { return false }
+    for offset in 0..<suffix.utf8CodeUnitCount where unsafe name[start + offset] != suffix.utf8Start[offset] { return false }
+    return true
+  }
 }
 
 /// Walks the roots. Make one for one scan.
@@ -66,6 +71,8 @@ struct SourceWalk {
   private var seenFiles: Set<ExactText> = []
   private var seenDirectories: Set<ExactText> = []
   private let workingDirectory: ExactText
+  /// Directories that were listed for this scan already.
+  private var listings: [ExactText: [FileSystem.Entry]] = [:]
 
   /// As many as Linux follows.
   private static let mostLinks = 40
@@ -74,9 +81,11 @@ struct SourceWalk {
   private init(workingDirectory: ExactText) { self.workingDirectory = workingDirectory }
 
   /// Scans `roots` in order. A file that is reached twice counts once, under its first name. O(entries).
-  static func scan(_ roots: [ExactText]) -> SourceScan {
+  /// - Parameter expected: directories that the walk will probably meet, as the last one did; several threads look at them first.
+  static func scan(_ roots: [ExactText], expecting expected: [ExactText] = []) -> SourceScan {
     do {
       var walk = SourceWalk(workingDirectory: try FileSystem.workingDirectory())
+      walk.listings = listings(of: expected)
       for root in roots { walk.visitRoot(root.withoutTrailingSlashes) }
       walk.scan.files.sort { $0.name < $1.name }
       walk.scan.unreadable.sort { $0.path < $1.path }
@@ -87,6 +96,24 @@ struct SourceWalk {
       return scan
     }
   }
+
+  /// What the directories hold now; one that cannot be listed is left to the walk.
+  private static func listings(of directories: [ExactText]) -> [ExactText: [FileSystem.Entry]] {
+    let threads = min(Sharing.processors, directories.count / directoriesWorthAThread)
+    guard threads > 1 else { return [:] }
+    let found = Sharing.results(count: directories.count, threads: threads) { index -> [FileSystem.Entry]? in
+      do throws(SystemError) {
+        return try FileSystem.entries(of: directories[index])
+      } catch {
+        return nil
+      }
+    }
+    var listings: [ExactText: [FileSystem.Entry]] = [:]
+    for (directory, entries) in zip(directories, found) { listings[directory] = entries }
+    return listings
+  }
+
+  private static let directoriesWorthAThread = 8
 
   private mutating func visitRoot(_ root: ExactText) {
     do throws(SystemError) {
@@ -114,30 +141,35 @@ struct SourceWalk {
     }
     guard seenDirectories.insert(path).inserted else { return }
     scan.directories[path, default: .init()].names.append(name)
-    let entries: [[UInt8]]
+    let entries: [FileSystem.Entry]
     do throws(SystemError) {
-      entries = try FileSystem.entries(of: path.isEmpty ? "/" : path)
+      entries = if let known = listings[path] { known } else { try FileSystem.entries(of: path.isEmpty ? "/" : path) }
     } catch {
       return refuse(name, error)
     }
-    for bytes in entries.sorted(by: { $0.lexicographicallyPrecedes($1) }) where bytes.first != UInt8(ascii: ".") {
-      guard let text = String(validating: bytes, as: UTF8.self) else {
-        let shown = ExactText(String(decoding: bytes, as: UTF8.self))
-        refuse(name.appending(shown), "its name is not UTF-8", isHiding: SourceScan.isPolicyFile(shown))
+    let order = entries.enumerated().map { (name: $1.name, place: $0) }.sorted { $0.name < $1.name }
+    for (entryName, place) in order where entryName.string.utf8.first != UInt8(ascii: ".") {
+      let entry = entries[place]
+      guard entry.isUTF8 else {
+        refuse(name.appending(entry.name), "its name is not UTF-8", isHiding: SourceScan.isPolicyFile(entry.name))
         continue
       }
-      visitEntry(ExactText(text), name, path, level)
+      visitEntry(entry.name, entry.description, name, path, level)
     }
   }
 
-  private mutating func visitEntry(_ entry: ExactText, _ directory: ExactText, _ path: ExactText, _ level: Int) {
+  private mutating func visitEntry(
+    _ entry: ExactText, _ description: Result<FileDescription, SystemError>, _ directory: ExactText, _ path: ExactText, _ level: Int
+  ) {
     let name = directory.appending(entry)
     let isPolicyFile = SourceScan.isPolicyFile(entry)
     do throws(SystemError) {
-      let description = try FileSystem.describe(path.appending(entry), follow: false)
+      let description = try description.get()
       switch description.kind {
       case .regular where isPolicyFile, .directory:
-        try visit(name, Resolved(path: path.appending(entry), description: description), level: level + 1)
+        // Without links on the way, both are one text.
+        let own = directory == path ? name : path.appending(entry)
+        try visit(name, Resolved(path: own, description: description), level: level + 1)
       case .link: visitLink(entry, name, path, level, isPolicyFile: isPolicyFile)
       case .other where isPolicyFile: refuse(name, "it is neither a file nor a directory")
       case .regular, .other: break

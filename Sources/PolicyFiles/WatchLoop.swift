@@ -22,6 +22,8 @@ final class WatchLoop {
   private var overdue = Deferral()
   private var retry: Int64?
   private var nextComparison: Int64
+  /// How much had been parsed when free memory was given back.
+  private var returnedAt = 0
   private var lastCompared: SourceScan?
   /// Files whose change no event told, and the version seen last: each counts as open until two comparisons agree.
   private var unreported: [FileID: FileStamp?] = [:]
@@ -181,7 +183,14 @@ final class WatchLoop {
     let isNewSet = state.status.generation != generation
     if isNewSet { policies = state.policySet() }
     deliver(PolicyUpdate(policies: policies, isNewSet: isNewSet, status: state.status))
+    if reader.parsedBytes - returnedAt > Self.bytesWorthReturning {
+      returnedAt = reader.parsedBytes
+      Memory.giveBack()
+    }
   }
+
+  /// Whoever parses much leaves much free memory, and whoever was called compiled it.
+  private static let bytesWorthReturning = 1 << 22
 
   // MARK: The kernel's reports
 

@@ -3,14 +3,14 @@
 
 public import PolicyModel
 
-/// An object that is usable.
+/// An object that is usable. One word: the objects of a file stand in one array, where the largest kind would make all others as large.
 public enum LoadedObject: Sendable {
   case policy(AuthorizationPolicy)
-  case peerAuthentication(PeerAuthentication)
-  case requestAuthentication(RequestAuthentication)
-  case destinationRule(DestinationRule)
-  case workload(Workload)
-  case inventory(InventoryObject)
+  indirect case peerAuthentication(PeerAuthentication)
+  indirect case requestAuthentication(RequestAuthentication)
+  indirect case destinationRule(DestinationRule)
+  indirect case workload(Workload)
+  indirect case inventory(InventoryObject)
 
   /// Name, namespace, place and age.
   public var metadata: ObjectMetadata {
@@ -25,7 +25,16 @@ public enum LoadedObject: Sendable {
   }
 
   /// Which object it is.
-  public var key: ObjectKey { metadata.key }
+  public var key: ObjectKey {
+    switch self {
+    case .policy(let policy): policy.metadata.key
+    case .peerAuthentication(let policy): policy.metadata.key
+    case .requestAuthentication(let policy): policy.metadata.key
+    case .destinationRule(let rule): rule.metadata.key
+    case .workload(let workload): workload.metadata.key
+    case .inventory(let object): object.metadata.key
+    }
+  }
 }
 
 /// An object that exists in the file and cannot be used. What could not be read is nil, never guessed.

@@ -23,12 +23,14 @@ public struct ExactText: Sendable {
 extension ExactText: Hashable {
   /// Whether both have the same bytes.
   public static func == (left: ExactText, right: ExactText) -> Bool {
-    left.string.utf8.elementsEqual(right.string.utf8)
+    let (one, two) = (left.string.utf8.span, right.string.utf8.span)
+    return one.count == two.count && sharedPrefix(one, two) == one.count
   }
 
   /// Hashes the bytes, and an end mark that no UTF-8 text holds.
   public func hash(into hasher: inout Hasher) {
-    for byte in string.utf8 { hasher.combine(byte) }
+    let bytes = unsafe string.utf8.span.bytes
+    unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
     hasher.combine(0xff as UInt8)
   }
 }
@@ -36,8 +38,30 @@ extension ExactText: Hashable {
 extension ExactText: Comparable {
   /// The order of the bytes.
   public static func < (left: ExactText, right: ExactText) -> Bool {
-    left.string.utf8.lexicographicallyPrecedes(right.string.utf8)
+    let (one, two) = (left.string.utf8.span, right.string.utf8.span)
+    let place = sharedPrefix(one, two)
+    guard place < one.count, place < two.count else { return one.count < two.count }
+    return one[place] < two[place]
   }
+}
+
+/// How many bytes are equal before the first that differs or is missing; eight are compared at once.
+private func sharedPrefix(_ first: Span<UInt8>, _ second: Span<UInt8>) -> Int {
+  let (one, two) = unsafe (first.bytes, second.bytes)
+  let count = min(one.byteCount, two.byteCount)
+  var offset = 0
+  while count - offset >= 8 {
+    let left = unsafe one.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+    let right = unsafe two.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+    // The lowest byte of the word is the first of the text.
+    if left != right { return offset + UInt64(littleEndian: left ^ right).trailingZeroBitCount / 8 }
+    offset += 8
+  }
+  while offset < count {
+    if first[offset] != second[offset] { return offset }
+    offset += 1
+  }
+  return count
 }
 
 extension ExactText: ExpressibleByStringLiteral, CustomStringConvertible {

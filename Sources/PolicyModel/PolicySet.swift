@@ -47,7 +47,7 @@ public struct Revisions: Sendable, Hashable {
 }
 
 /// A policy that exists but cannot be read, so that nobody knows what it would deny.
-public struct UnusablePolicy: Sendable {
+public struct UnusablePolicy: Sendable, Equatable {
   /// Which object, as far as it could be read.
   public var key: ObjectKey
   /// Where it is written.

@@ -74,7 +74,7 @@ final class Directory: Sendable {
     let path = ExactText(self[name])
     if let entries = (try? FileSystem.describe(path, follow: false).kind) == .directory ? try? FileSystem.entries(of: path) : nil {
       for entry in entries {
-        remove(name.isEmpty ? String(decoding: entry, as: UTF8.self) : name + "/" + String(decoding: entry, as: UTF8.self))
+        remove(name.isEmpty ? entry.name.string : name + "/" + entry.name.string)
       }
       unsafe rmdir(path.string)
     } else {

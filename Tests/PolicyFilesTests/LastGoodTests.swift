@@ -10,6 +10,9 @@ internal import Testing
 /// A world of texts by file name.
 struct World {
   private(set) var state = LastGoodState()
+  /// The state that the rules alone come to, if it is asked for.
+  private(set) var byRules = LastGoodState()
+  var mustCompare = false
   private var parsed: [String: (text: String, content: FileContent)] = [:]
   private var version: UInt64 = 0
   var now: Int64 = 1_000
@@ -33,6 +36,7 @@ struct World {
     reading.heldBack = heldBack.map { .init(path: ExactText($0), reason: "the file is still being written") }
     now += 10
     state = state.next(reading, allowEmpty: allowEmpty, now: now)
+    if mustCompare { byRules = byRules.nextByRules(reading, allowEmpty: allowEmpty, now: now) }
     return state
   }
 

@@ -201,9 +201,9 @@ internal import Testing
     directory.write("a.yaml", policy("a"))
     // Other suites open and close files and sockets meanwhile, so only what a watcher opens counts: its notifications, and this directory.
     func open() throws -> Int {
-      try FileSystem.entries(of: "/proc/self/fd").count { number in
+      try FileSystem.entries(of: "/proc/self/fd").count { entry in
         var target = [CChar](repeating: 0, count: 4096)
-        let path = "/proc/self/fd/" + String(decoding: number, as: UTF8.self)
+        let path = "/proc/self/fd/" + entry.name.string
         let length = unsafe readlink(path, &target, target.count)
         let text = String(decoding: target.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return text.hasPrefix("anon_inode:inotify") || text.hasPrefix(directory.path)

@@ -14,6 +14,34 @@ internal import Testing
     #expect(ExactText("rule[10]") < ExactText("rule[2]"))
   }
 
+  @Test func `texts compare and hash as their bytes do`() {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("texts: seed \(seed)")
+    var state = seed
+    func below(_ bound: UInt64) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int((state >> 33) % bound)
+    }
+    let pieces = ["a", "b", "\u{e9}", "e\u{301}", "\u{0}", "\u{212a}", "K", "/", "\u{1f600}"]
+    // Long common beginnings, so that differences fall before, on and behind the edges of words.
+    let texts = (0..<150).map { _ in
+      String(repeating: "x", count: below(20)) + (0..<below(4)).map { _ in pieces[below(9)] }.joined()
+        + String(repeating: "y", count: below(3))
+    }
+    for left in texts {
+      for right in texts {
+        let (one, two) = (ExactText(left), ExactText(right))
+        let areEqual = Array(left.utf8) == Array(right.utf8)
+        #expect((one == two) == areEqual, "seed \(seed)")
+        #expect((one < two) == left.utf8.lexicographicallyPrecedes(right.utf8), "seed \(seed)")
+        if areEqual { #expect(one.hashValue == two.hashValue, "seed \(seed)") }
+      }
+    }
+    #expect(Set(texts.map { ExactText($0) }).count == Set(texts.map { Array($0.utf8) }).count, "seed \(seed)")
+    // A text from elsewhere need not lie in one piece before it is compared.
+    #expect(ExactText("a/b/c".split(separator: "/").joined(separator: "/")) == "a/b/c")
+  }
+
   @Test(arguments: [
     ("source.principal", Attribute.sourcePrincipal), ("Source.Principal", .unknownKey("Source.Principal")), ("connection.sni", .sni),
     ("request.headers[x-a]", .requestHeader("x-a")), ("request.headers[\"x\"]", .requestHeader("\"x\"")),
