@@ -54,10 +54,12 @@ struct DecisionRun {
   /// Different requests.
   var count: Int { requests.count }
 
+  /// Requests to be decided: deciding may change one, so that each round has its own, made before the clock runs.
+  func copyOfRequests() -> [Request] { requests.map { $0 } }
+
   /// Walks over all requests, `passes` times.
   func round(passes: Int) throws -> Result {
-    // Deciding may change a request, so that each round has its own, made before the clock runs.
-    var requests = requests.map { $0 }
+    var requests = copyOfRequests()
     var batches: [Double] = []
     batches.reserveCapacity(passes * (requests.count / Self.batch + 1))
     var wrong: Int?

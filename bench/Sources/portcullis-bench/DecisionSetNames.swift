@@ -13,7 +13,7 @@ enum DecisionSets {
     switch name {
     case "shop": return [.shop]
     case "mesh": return [.mesh]
-    case "flat": return [.shop] + DecisionKind.allCases.map { .flat($0) }
+    case "flat": return [.shop] + [.principals, .paths, .hosts, .mixed].map { .flat($0) }
     case "hard": return HardKind.allCases.map { .hard($0) }
     default:
       if let kind = DecisionKind(rawValue: name) { return [.flat(kind)] }

@@ -6,6 +6,8 @@ internal import PolicyEngine
 /// What tells the policies of a set apart.
 enum DecisionKind: String, CaseIterable {
   case principals, paths, hosts, mixed
+  /// Values of one header; callers with ports of connections without HTTP; paths asked for by peers without identity.
+  case headers, tcp, anonymous
 
   /// The set of this kind and size. About a quarter of the requests are spoilt so that nobody allows them. They touch every policy if there are
   /// at least as many of them.
@@ -26,6 +28,9 @@ enum DecisionKind: String, CaseIterable {
       case .paths: ("ALLOW", Self.rule(to: "paths: [\"/api/v1/service-\(number)/items\"]"))
       case .hosts: ("ALLOW", Self.rule(to: "hosts: [\"service-\(number).shop.example\"]"))
       case .mixed: Self.mixed(number)
+      case .headers: ("ALLOW", RuleText(conditions: [("request.headers[x-client]", "[\"client-\(number)\"]")]))
+      case .tcp: ("ALLOW", Self.rule(from: Self.caller(number), to: "ports: [\"8080\"]"))
+      case .anonymous: ("ALLOW", Self.rule(to: "paths: [\"/open/\(number)/*\"]", "methods: [\"GET\"]"))
       }
     return PolicyYAML.policy("policy-\(number)", action: action, rules: [rule])
   }
@@ -60,6 +65,9 @@ enum DecisionKind: String, CaseIterable {
     case .paths: result.path = "/api/v1/service-\(number)/items\(spoilt)?page=\(index)"
     case .hosts: result.host = "service-\(number).shop.example\(spoilt)"
     case .mixed: Self.fillMixed(&result, number, index: index, isSpoilt: isSpoilt)
+    case .headers: result.headers = [("x-client", "client-\(number)\(spoilt)")]
+    case .tcp: (result.principal, result.isTCP) = (own + spoilt, true)
+    case .anonymous: (result.principal, result.path) = (nil, "/open/\(number)\(spoilt)/\(index)")
     }
     return result
   }
