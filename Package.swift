@@ -80,10 +80,6 @@ let package = Package(
     .testTarget(
       name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"],
       swiftSettings: settings),
-    // Counts calls of the allocator, references and locks; a test of its own, so that it can be built optimized and run alone.
-    .target(name: "CCounting", path: "Tests/CCounting", cSettings: cSettings),
-    .testTarget(
-      name: "DecisionCostTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine", "CCounting"], swiftSettings: settings),
     // Reads the cases of Tests/Corpus, for every door that they go through.
     .target(
       name: "CorpusSupport", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], path: "Tests/CorpusSupport",

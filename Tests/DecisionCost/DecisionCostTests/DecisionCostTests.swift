@@ -1,8 +1,8 @@
 // What a decision asks of the machine beside arithmetic: nothing of the allocator, no lock, and no reference counted up or down beyond a recorded
 // number. Each request is asked before it is counted, so that what is kept between requests, and what the runtime prepares once, is there.
 //
-// Only an optimized build is counted: without the optimizer Swift counts references, and allocates, at nearly every use of an array.
-// (`swift test -c release -Xswiftc -enable-testing --filter DecisionCostTests`; `.ci/run` does so.)
+// Only an optimized build is counted: without the optimizer Swift counts references, and allocates, at nearly every use of an array. So the test is a
+// package of its own, which builds little: `swift test --package-path Tests/DecisionCost -c release`; `.ci/run` does so.
 
 internal import CCounting
 internal import PolicyEngine
@@ -45,6 +45,7 @@ private var isOptimized: Bool {
     let counts = Self.countGrowth(of: [1])
     #expect(counts.allocations > 0)
     #expect(counts.releases > 0)
+    #expect(Self.countKeeping(CountedObject(), times: 7) >= 7)
     let locks = Self.countLock()
     #expect(locks == 1)
   }
@@ -75,6 +76,18 @@ private var isOptimized: Bool {
     return counts
   }
 
+  /// Stores a reference several times, in memory that is there already.
+  @inline(never)
+  private static func countKeeping(_ object: CountedObject, times: Int) -> UInt64 {
+    var kept: [CountedObject] = []
+    kept.reserveCapacity(times)
+    counting_start()
+    for _ in 0..<times { kept.append(object) }
+    let counts = counting_stop()
+    #expect(kept.count == times)
+    return counts.retains
+  }
+
   private static func countLock() -> UInt64 {
     counting_start()
     counting_take_a_lock()
@@ -96,3 +109,5 @@ private var isOptimized: Bool {
     return (snapshot, snapshot.target(namespace: "shop", labels: ["app": "backend"]))
   }
 }
+
+private final class CountedObject {}
