@@ -15,17 +15,34 @@ struct ColdDecisions {
     var warm: Double
   }
 
+  /// Lines of eight words. The first word of each is the index of another, so that all lines are one random ring; the second is for walking.
   private var buffer: [UInt64]
+  /// Nanoseconds for a word that is in no cache.
+  let miss: Double
 
   /// - Parameter size: bytes to walk; several times the last-level cache
   init(size: Int) {
-    buffer = [UInt64](repeating: 1, count: size / 8)
+    let lines = max(size / 64, 2)
+    var buffer = [UInt64](repeating: 0, count: lines * 8)
+    let order = Array(0..<lines)
+    var random = SplitMix(seed: 1)
+    let ring = order.shuffled(using: &random)
+    for (position, line) in ring.enumerated() { buffer[line * 8] = UInt64(ring[(position + 1) % lines] * 8) }
+    let steps = 100_000
+    var at = 0
+    let start = bench_now()
+    for _ in 0..<steps { at = Int(buffer[at]) }
+    let end = bench_now()
+    // The place is used, so that the walk cannot be left out.
+    buffer[at + 1] = 1
+    miss = Double(end - start) / Double(steps)
+    self.buffer = buffer
   }
 
   /// Reads and writes a word of every line, so that all of the caches holds nothing else.
   @inline(never)
   private mutating func evict() {
-    var index = 0
+    var index = 1
     while index < buffer.count {
       buffer[index] &+= 1
       index += 8

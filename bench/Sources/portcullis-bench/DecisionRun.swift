@@ -91,10 +91,12 @@ struct DecisionRun {
     let snapshot = compiled.snapshot
     var wrong: Int?
     let first = targets[0]
+    var span = requests.mutableSpan
     if targets.count == 1 {
-      for index in range where snapshot.decide(&requests[index], on: first).verdict != verdicts[index] { wrong = index }
+      for index in range where snapshot.decide(&span[index], on: first).verdict != verdicts[index] { wrong = index }
     } else {
-      for index in range where snapshot.decide(&requests[index], on: targets[targetNumbers[index]]).verdict != verdicts[index] {
+      let targets = targets.span
+      for index in range where snapshot.decide(&span[index], on: targets[targetNumbers[index]]).verdict != verdicts[index] {
         wrong = index
       }
     }

@@ -97,12 +97,13 @@ struct DecisionsCommand: ParsableCommand {
 
   private func measureCold(_ kinds: [DecisionSets], _ sizes: [Int]) throws {
     let count = 200
+    var caches = ColdDecisions(size: walk * 1_000_000)
     print(
       """
       Before each decision \(walk) MB are walked. Single decisions, less what looking at the clock costs; p50 of \(count), median (minimum–maximum) of \(rounds) rounds.
+      A word that is in no cache takes \(caches.miss.digits(0)) ns here.
 
       """)
-    var caches = ColdDecisions(size: walk * 1_000_000)
     var table = Table(["set", "policies", "tables cold, p50 ns", "tables and code cold, p50 ns", "all warm, p50 ns"])
     for kind in kinds {
       var random = SplitMix(seed: seed)
