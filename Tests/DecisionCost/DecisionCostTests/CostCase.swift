@@ -54,6 +54,11 @@ struct CostCase: Sendable, CustomTestStringConvertible {
       facts.path = number % 4 == 0 ? "/elsewhere" : "/shop/items/17.json"
       if number % 4 == 0 { facts.principal = "spiffe://cluster.local/ns/team/sa/caller-\(number + 1)" }
     },
+    many("namespaces") {
+      policy($0, from: $0 % 2 == 0 ? "namespaces: [\"team-\($0)\"]" : "namespaces: [\"*-team-\($0)\"]")
+    } satisfying: {
+      $0.principal = "spiffe://cluster.local/ns/\($1 % 2 == 0 ? "" : "eu-")team-\($1)/sa/any"
+    },
     many("headers") {
       policy($0, when: ("request.headers[x-client]", "client-\($0)"))
     } satisfying: {
