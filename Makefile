@@ -59,4 +59,4 @@ agreement: setup ## compare the index with the reference on many random requests
 	  $(SWIFT) test --disable-xctest --filter 'PolicyEngineTests.*The reference and the index agree'
 
 clean: ## remove everything that was built (keeps .venv)
-	rm -rf .build bench/.build
+	rm -rf .build bench/.build Tests/DecisionCost/.build

@@ -37,10 +37,12 @@ let package = Package(
       linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]),
     // Calls of the allocator on this thread, counted.
     .target(name: "CAllocations", cSettings: cSettings),
+    // Marks what Valgrind counts.
+    .target(name: "CInstructions", cSettings: cSettings),
     .executableTarget(
       name: "portcullis-bench",
       dependencies: [
-        "CAllocations", "CLoad", "CProcess",
+        "CAllocations", "CInstructions", "CLoad", "CProcess",
         .product(name: "PolicyModel", package: "portcullis"),
         .product(name: "PolicyLoading", package: "portcullis"),
         .product(name: "PolicyEngine", package: "portcullis"),

@@ -7,7 +7,9 @@
 #include "process.h"
 
 static uint64_t cores(const struct load_round *round) {
-  return bench_core_time(round->server_core) + bench_core_time(round->load_core);
+  uint64_t time = bench_core_time(round->load_core);
+  // A server that shares the load's core has no other.
+  return round->server_core == round->load_core ? time : time + bench_core_time(round->server_core);
 }
 
 void meter_start(struct meter *meter, uint64_t now) {

@@ -20,21 +20,25 @@ static uint64_t read_clock(clockid_t clock) {
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-int bench_pin_self(int core) {
+static int pin_self(uint64_t cores) {
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(core, &set);
+  for (int core = 0; core < 64; core += 1) {
+    if (cores >> core & 1) CPU_SET(core, &set);
+  }
   return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : errno;
 }
 
-pid_t bench_start(const char *const *arguments, int core, const char *log_path) {
+int bench_pin_self(int core) { return core < 0 || core > 63 ? EINVAL : pin_self((uint64_t)1 << core); }
+
+pid_t bench_start(const char *const *arguments, uint64_t cores, const char *log_path) {
   int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (log < 0) return -errno;
   pid_t parent = getpid();
   pid_t pid = fork();
   if (pid == 0) {
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent) _exit(126);
-    if (bench_pin_self(core) != 0) _exit(126);
+    if (pin_self(cores) != 0) _exit(126);
     if (dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0) _exit(126);
     execv(arguments[0], (char *const *)arguments);
     _exit(127);

@@ -27,7 +27,7 @@ struct AllocationsCommand: ParsableCommand {
     guard requests > 0, passes > 0 else { throw BenchError("at least one request and pass") }
     let directory = try TemporaryDirectory()
     let certificates = try PeerCertificates(for: ShopTraffic.peers, in: directory.url)
-    let snapshots = Latest(try CompiledText(ShopPolicies.text, workload: "shop/backend").snapshot)
+    let snapshots = Latest(try CompiledText(ShopPolicies.text).snapshot)
     for isWithCertificate in [false, true] {
       let bundles =
         isWithCertificate

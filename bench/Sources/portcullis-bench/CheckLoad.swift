@@ -23,6 +23,17 @@ struct LoadShape {
   var isAwake = false
 
   var name: String { "\(connections) × \(callsPerConnection)" }
+
+  /// Reads a list such as `1x64,8x8`.
+  static func parse(_ text: String, client: LoadClient, core: Int, isAwake: Bool) throws -> [LoadShape] {
+    try text.split(separator: ",").map { text in
+      let numbers = text.split(separator: "x").compactMap { Int($0) }
+      guard numbers.count == 2, numbers.allSatisfy({ $0 > 0 && $0 <= 4_096 }) else {
+        throw BenchError("`\(text)` is not CONNECTIONSxCALLS, such as 1x64")
+      }
+      return LoadShape(client: client, connections: numbers[0], callsPerConnection: numbers[1], core: core, isAwake: isAwake)
+    }
+  }
 }
 
 /// What one round against one server measured.
@@ -78,7 +89,8 @@ struct RoundResult {
       var round = unsafe load_round(
         address: address, client: shape.client == .http2 ? LOAD_HTTP2 : LOAD_CORE, connections: shape.connections,
         calls_per_connection: shape.callsPerConnection, warm_up_seconds: warmUp,
-        seconds: seconds, server: server.pid, server_core: Int32(server.core), load_core: Int32(shape.core),
+        seconds: seconds, server: server.pid, server_core: Int32(server.cores.first { $0 != shape.core } ?? shape.core),
+        load_core: Int32(shape.core),
         is_awake: shape.isAwake, every_reply_allows: server.decidesNothing)
       return unsafe load_run(messages, &round, &result).map { unsafe String(cString: $0) }
     }

@@ -58,11 +58,11 @@ struct ChecksCommand: ParsableCommand {
     let pinned = bench_pin_self(Int32(loadCore))
     guard pinned == 0 else { throw BenchError("core \(loadCore) cannot be used: error \(pinned)") }
     guard rounds > 0, requests >= 1_000 else { throw BenchError("at least one round, and 1,000 different requests") }
-    let parsedShapes = try parseShapes()
+    let parsedShapes = try LoadShape.parse(shapes, client: client, core: loadCore, isAwake: awake)
     let directory = try TemporaryDirectory()
     let certificates = try PeerCertificates(for: ShopTraffic.peers, in: directory.url)
     let contenders = Contenders(
-      core: serverCore, workers: workers, portcullis: portcullis, serveArguments: serveArgument, hasControl: control,
+      cores: [serverCore], workers: workers, portcullis: portcullis, serveArguments: serveArgument, hasControl: control,
       directory: directory.url)
 
     print(
@@ -87,16 +87,6 @@ struct ChecksCommand: ParsableCommand {
     }
     print(figures.text)
     if control || portcullis != nil { print("\n\(ratios.text)") }
-  }
-
-  private func parseShapes() throws -> [LoadShape] {
-    try shapes.split(separator: ",").map { text in
-      let numbers = text.split(separator: "x").compactMap { Int($0) }
-      guard numbers.count == 2, numbers.allSatisfy({ $0 > 0 && $0 <= 4_096 }) else {
-        throw ValidationError("`\(text)` is not CONNECTIONSxCALLS, such as 1x64")
-      }
-      return LoadShape(client: client, connections: numbers[0], callsPerConnection: numbers[1], core: loadCore, isAwake: awake)
-    }
   }
 
   /// Rounds in which each server is asked once; the order is turned round each time, so that a drift of the machine favours nobody.

@@ -1,10 +1,10 @@
 // The servers that one section of the table compares: the do-nothing server first, whose figures are the ceiling, then the others.
-// Paths and settings enter, running servers leave. All of them get the same core and the same number of threads.
+// Paths and settings enter, running servers leave. All of them get the same cores and the same number of threads.
 internal import Foundation
 
 /// How the servers of a measurement are started.
 struct Contenders {
-  var core: Int
+  var cores: [Int]
   var workers: Int
   /// The `portcullis` executable; `nil` measures the do-nothing server alone.
   var portcullis: String?
@@ -27,7 +27,7 @@ struct Contenders {
       let verification = authority.map { ["--trust-bundle", "cluster.local=\($0.path)"] } ?? []
       servers.append(
         try ServerProcess(
-          name: "portcullis", decidesNothing: false, core: core, log: directory.appendingPathComponent("portcullis.log")
+          name: "portcullis", decidesNothing: false, cores: cores, log: directory.appendingPathComponent("portcullis.log")
         ) { address in
           [portcullis, "serve", "--policies", policies.path, "--listen", address, "--workers", String(workers)] + verification
             + serveArguments
@@ -40,7 +40,7 @@ struct Contenders {
     let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
       .appendingPathComponent("do-nothing-server").path
     return try ServerProcess(
-      name: name, decidesNothing: true, core: core, log: directory.appendingPathComponent("\(name).log")
+      name: name, decidesNothing: true, cores: cores, log: directory.appendingPathComponent("\(name).log")
     ) { address in [executable, address, String(workers)] }
   }
 }

@@ -6,101 +6,80 @@ internal import PolicyEngine
 /// What tells the policies of a set apart.
 enum DecisionKind: String, CaseIterable {
   case principals, paths, hosts, mixed
-}
+  /// Values of one header; callers with ports of connections without HTTP; paths asked for by peers without identity.
+  case headers, tcp, anonymous
 
-/// The facts of one request, and what must come of it.
-struct DecisionCase {
-  var principal: String
-  var host: String
-  var path: String
-  var method = "GET"
-  var isAllowed: Bool
-
-  /// The engine's form. The other attributes are those that a sidecar knows of every request.
-  func request(into request: inout Request) {
-    request.reset()
-    request.addIdentity(Array(principal.utf8).span)
-    request.setMethod(Array(method.utf8).span)
-    request.setHost(Array(host.utf8).span)
-    request.setPath(Array(path.utf8).span)
-    request.setPort(8080)
-    request.setHeadersKnown()
-    for (name, value) in [("user-agent", "shop-client/1.4"), ("accept", "application/json"), ("x-forwarded-proto", "https")] {
-      request.addHeader(name: Array(name.utf8).span, value: Array(value.utf8).span)
-    }
-  }
-}
-
-/// One set of policies with its requests.
-struct DecisionSet {
-  let kind: DecisionKind
-  let size: Int
-
-  /// The policies and the one workload that all of them select, as YAML.
-  var text: String {
-    var documents = [Self.workload]
-    for number in 0..<size { documents.append(policy(number)) }
-    return documents.joined(separator: "---\n")
-  }
-
-  /// Requests, each made for some policy; about a quarter are spoilt so that nobody allows them. They touch every policy if there are at
-  /// least as many of them.
-  func cases(count: Int, random: inout SplitMix) -> [DecisionCase] {
-    var numbers: [Int] = []
-    while numbers.count < count { numbers += (0..<size).shuffled(using: &random).prefix(count - numbers.count) }
-    return numbers.enumerated().map { index, number in
+  /// The set of this kind and size. About a quarter of the requests are spoilt so that nobody allows them. They touch every policy if there are
+  /// at least as many of them.
+  func set(size: Int, count: Int, random: inout SplitMix) -> DecisionSet {
+    let documents = [PolicyYAML.deployment("backend")] + (0..<size).map(policy)
+    let cases = random.numbers(below: size, count: count).enumerated().map { index, number in
       made(for: number, index: index, isSpoilt: Int.random(in: 0..<4, using: &random) == 0)
     }
+    return DecisionSet(name: rawValue, size: size, text: documents.joined(separator: "---\n"), cases: cases)
   }
 
   // MARK: What policy N says, and who satisfies it
 
-  private static let common = "spiffe://cluster.local/ns/shop/sa/frontend-sa"
+  private func policy(_ number: Int) -> String {
+    let (action, rule) =
+      switch self {
+      case .principals: ("ALLOW", Self.rule(from: Self.caller(number)))
+      case .paths: ("ALLOW", Self.rule(to: "paths: [\"/api/v1/service-\(number)/items\"]"))
+      case .hosts: ("ALLOW", Self.rule(to: "hosts: [\"service-\(number).shop.example\"]"))
+      case .mixed: Self.mixed(number)
+      case .headers: ("ALLOW", RuleText(conditions: [("request.headers[x-client]", "[\"client-\(number)\"]")]))
+      case .tcp: ("ALLOW", Self.rule(from: Self.caller(number), to: "ports: [\"8080\"]"))
+      case .anonymous: ("ALLOW", Self.rule(to: "paths: [\"/open/\(number)/*\"]", "methods: [\"GET\"]"))
+      }
+    return PolicyYAML.policy("policy-\(number)", action: action, rules: [rule])
+  }
 
   /// In a mixed set every eighth policy denies; the other forms take turns.
-  private func policy(_ number: Int) -> String {
-    switch kind {
-    case .principals: return rule(number, from: "principals: [\"cluster.local/ns/team-\(number % 97)/sa/caller-\(number)\"]")
-    case .paths: return rule(number, to: "paths: [\"/api/v1/service-\(number)/items\"]")
-    case .hosts: return rule(number, to: "hosts: [\"service-\(number).shop.example\"]")
-    case .mixed: return mixed(number)
+  static func mixed(_ number: Int) -> (action: String, rule: RuleText) {
+    switch number % 8 {
+    case 0: ("DENY", rule(to: "paths: [\"/internal/\(number)/*\"]"))
+    case 1: ("ALLOW", rule(from: caller(number), to: "notPaths: [\"/admin/*\"]", "methods: [\"GET\", \"POST\"]"))
+    case 2: ("ALLOW", rule(to: "paths: [\"/open/\(number)/*\"]", "notMethods: [\"DELETE\"]"))
+    case 3: ("ALLOW", rule(to: "hosts: [\"*.tenant-\(number).example\"]", "notPaths: [\"*/secret\"]"))
+    case 4: ("ALLOW", rule(from: "principals: [\"*/ns/team-\(number % 97)/sa/suffix-\(number)\"]"))
+    case 5: ("ALLOW", rule(from: "principals: [\"cluster.local/ns/prefix-\(number)/*\"]", to: "notHosts: [\"*.invalid\"]"))
+    case 6: ("ALLOW", rule(to: "paths: [\"*/suffix-\(number).json\"]"))
+    default:
+      ("ALLOW", rule(from: caller(number), to: "hosts: [\"service-\(number).shop.example\"]", "paths: [\"/v1/*\", \"/v2/*\"]"))
     }
   }
 
-  private func mixed(_ number: Int) -> String {
-    let caller = "principals: [\"cluster.local/ns/team-\(number % 97)/sa/caller-\(number)\"]"
-    switch number % 8 {
-    case 0: return rule(number, to: "paths: [\"/internal/\(number)/*\"]", action: "DENY")
-    case 1: return rule(number, from: caller, to: "notPaths: [\"/admin/*\"]\n        methods: [\"GET\", \"POST\"]")
-    case 2: return rule(number, to: "paths: [\"/open/\(number)/*\"]\n        notMethods: [\"DELETE\"]")
-    case 3: return rule(number, to: "hosts: [\"*.tenant-\(number).example\"]\n        notPaths: [\"*/secret\"]")
-    case 4: return rule(number, from: "principals: [\"*/ns/team-\(number % 97)/sa/suffix-\(number)\"]")
-    case 5: return rule(number, from: "principals: [\"cluster.local/ns/prefix-\(number)/*\"]", to: "notHosts: [\"*.invalid\"]")
-    case 6: return rule(number, to: "paths: [\"*/suffix-\(number).json\"]")
-    default: return rule(number, from: caller, to: "hosts: [\"service-\(number).shop.example\"]\n        paths: [\"/v1/*\", \"/v2/*\"]")
-    }
+  private static func caller(_ number: Int) -> String { "principals: [\"cluster.local/ns/team-\(number % 97)/sa/caller-\(number)\"]" }
+
+  private static func rule(from source: String? = nil, to operation: String...) -> RuleText {
+    RuleText(sources: source.map { [[$0]] } ?? [], operations: operation.isEmpty ? [] : [operation])
   }
 
   private func made(for number: Int, index: Int, isSpoilt: Bool) -> DecisionCase {
     let own = "spiffe://cluster.local/ns/team-\(number % 97)/sa/caller-\(number)"
-    let host = "backend.shop.svc.cluster.local:8080"
     let spoilt = isSpoilt ? "x" : ""
-    var result = DecisionCase(principal: Self.common, host: host, path: "/api/v1/orders/\(index)?page=2", isAllowed: !isSpoilt)
-    switch kind {
+    var result = DecisionCase(path: "/api/v1/orders/\(index)?page=2", verdict: isSpoilt ? .deny : .allow)
+    switch self {
     case .principals: result.principal = own + spoilt
     case .paths: result.path = "/api/v1/service-\(number)/items\(spoilt)?page=\(index)"
     case .hosts: result.host = "service-\(number).shop.example\(spoilt)"
-    case .mixed: fillMixed(&result, number, index: index, own: own, isSpoilt: isSpoilt)
+    case .mixed: Self.fillMixed(&result, number, index: index, isSpoilt: isSpoilt)
+    case .headers: result.headers = [("x-client", "client-\(number)\(spoilt)")]
+    case .tcp: (result.principal, result.isTCP) = (own + spoilt, true)
+    case .anonymous: (result.principal, result.path) = (nil, "/open/\(number)\(spoilt)/\(index)")
     }
     return result
   }
 
-  private func fillMixed(_ result: inout DecisionCase, _ number: Int, index: Int, own: String, isSpoilt: Bool) {
+  /// Makes a request satisfy policy N of a mixed set, or spoils it.
+  static func fillMixed(_ result: inout DecisionCase, _ number: Int, index: Int, isSpoilt: Bool) {
+    let own = "spiffe://cluster.local/ns/team-\(number % 97)/sa/caller-\(number)"
     let spoilt = isSpoilt ? "x" : ""
     switch number % 8 {
     case 0:
       // Denied either way: by this policy, or because nobody allows it.
-      (result.principal, result.isAllowed) = (own, false)
+      (result.principal, result.verdict) = (own, .deny)
       result.path = isSpoilt ? "/elsewhere/\(index)" : "/internal/\(number)/\(index)"
     case 1: (result.principal, result.path) = (own, isSpoilt ? "/admin/\(index)" : "/api/v1/orders/\(index)")
     case 2: (result.path, result.method) = ("/open/\(number)/\(index)", isSpoilt ? "DELETE" : "PUT")
@@ -115,50 +94,13 @@ struct DecisionSet {
       result.path = isSpoilt ? "/v3/\(index)" : "/v\(1 + index % 2)/\(index)"
     }
   }
+}
 
-  private func rule(_ number: Int, from source: String? = nil, to operation: String? = nil, action: String = "ALLOW") -> String {
-    var text = """
-      apiVersion: security.istio.io/v1
-      kind: AuthorizationPolicy
-      metadata:
-        name: policy-\(number)
-        namespace: shop
-      spec:
-        selector:
-          matchLabels:
-            app: backend
-        action: \(action)
-        rules:
-
-      """
-    var mark = "  - "
-    if let source {
-      text += "\(mark)from:\n    - source:\n        \(source)\n"
-      mark = "    "
-    }
-    if let operation { text += "\(mark)to:\n    - operation:\n        \(operation)\n" }
-    return text
+extension SplitMix {
+  /// Numbers in random order, each as often as any other but for one time.
+  mutating func numbers(below limit: Int, count: Int) -> [Int] {
+    var numbers: [Int] = []
+    while numbers.count < count { numbers += (0..<limit).shuffled(using: &self).prefix(count - numbers.count) }
+    return numbers
   }
-
-  private static let workload = """
-    apiVersion: apps/v1
-    kind: Deployment
-    metadata:
-      name: backend
-      namespace: shop
-    spec:
-      selector:
-        matchLabels:
-          app: backend
-      template:
-        metadata:
-          labels:
-            app: backend
-        spec:
-          serviceAccountName: backend-sa
-          containers:
-          - name: backend
-            image: registry.example/shop/backend:1
-
-    """
 }

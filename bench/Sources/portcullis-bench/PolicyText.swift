@@ -1,5 +1,5 @@
 // From text to a compiled snapshot, with the time and memory that each step took. What enters is YAML; what leaves is the snapshot and the
-// target of one workload. A text with one error ends the benchmark: speed over policies that were not understood means nothing.
+// targets of its workloads. A text with one error ends the benchmark: speed over policies that were not understood means nothing.
 internal import CAllocations
 internal import CProcess
 internal import PolicyEngine
@@ -9,7 +9,6 @@ internal import PolicyModel
 /// A loaded and compiled set.
 struct CompiledText {
   let snapshot: Snapshot
-  let target: Target
   let policyCount: Int
   /// Milliseconds from text to objects.
   let loadTime: Double
@@ -18,8 +17,8 @@ struct CompiledText {
   /// What the snapshot alone keeps on the heap, bytes.
   let heapBytes: Int
 
-  /// Loads, compiles and finds the workload `namespace/name`.
-  init(_ text: String, workload: String) throws {
+  /// Loads and compiles.
+  init(_ text: String) throws {
     let bytes = Array(text.utf8)
     let start = bench_now()
     let file = loadPolicies(text: bytes, file: "bench.yaml", limits: LoadingLimits())
@@ -45,9 +44,13 @@ struct CompiledText {
     loadTime = Double(loaded - start) / 1e6
     compileTime = Double(compiled - loaded) / 1e6
     policyCount = set.policies.count
+  }
+
+  /// What is attached to the workload `namespace/name`.
+  func target(_ workload: String) throws -> Target {
     guard case .found(let number) = snapshot.target(workload: Array(workload.utf8).span) else {
       throw BenchError("the engine does not find the workload \(workload)")
     }
-    target = snapshot.targets[number]
+    return snapshot.targets[number]
   }
 }

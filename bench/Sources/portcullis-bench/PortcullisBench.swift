@@ -6,5 +6,7 @@ struct PortcullisBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "portcullis-bench",
     abstract: "Measures Portcullis beside what it is compared with, in one run, and prints the ratios.",
-    subcommands: [ChecksCommand.self, AllocationsCommand.self, DecisionsCommand.self, LoadingCommand.self])
+    subcommands: [
+      ChecksCommand.self, CoresCommand.self, AllocationsCommand.self, DecisionsCommand.self, InstructionsCommand.self, LoadingCommand.self,
+    ])
 }

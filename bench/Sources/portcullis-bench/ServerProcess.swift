@@ -1,4 +1,4 @@
-// A server under measurement: started on its own core, stopped with this object. What enters is a command line with an address to
+// A server under measurement: started on its own core or cores, stopped with this object. What enters is a command line with an address to
 // listen on; what leaves is a process that the load can ask and whose processor time can be read. Readiness is the load's
 // matter: it waits until it is connected.
 internal import CProcess
@@ -12,8 +12,8 @@ final class ServerProcess {
   let address: String
   /// Whether it decides nothing, so that every reply must be an allow.
   let decidesNothing: Bool
-  /// The core that its threads are bound to.
-  let core: Int
+  /// The cores that its threads are bound to, at least one.
+  let cores: [Int]
   /// Its process.
   let pid: Int32
   private let log: URL
@@ -23,23 +23,23 @@ final class ServerProcess {
   ///
   /// - Parameters:
   ///   - name: what the tables call it
-  ///   - core: the core that all its threads are bound to
+  ///   - cores: the cores that its threads are bound to; at least one, each below 64
   ///   - log: where its output goes
   ///   - arguments: given the address to listen on, the executable's path and its arguments
-  init(name: String, decidesNothing: Bool, core: Int, log: URL, arguments: (_ address: String) -> [String]) throws {
+  init(name: String, decidesNothing: Bool, cores: [Int], log: URL, arguments: (_ address: String) -> [String]) throws {
     let port = bench_free_port()
     guard port > 0 else { throw BenchError("no free port on 127.0.0.1: error \(-port)") }
     let address = "127.0.0.1:\(port)"
     let words = arguments(address)
     var pointers = unsafe words.map { unsafe UnsafePointer<CChar>(strdup($0)) }
     unsafe pointers.append(nil)
-    let pid = unsafe bench_start(pointers, Int32(core), log.path)
+    let pid = unsafe bench_start(pointers, cores.reduce(0) { $0 | 1 << UInt64($1) }, log.path)
     unsafe pointers.forEach { unsafe free(UnsafeMutablePointer(mutating: $0)) }
     guard pid > 0 else { throw BenchError("`\(words[0])` could not be started: error \(-pid)") }
     self.name = name
     self.decidesNothing = decidesNothing
     self.address = address
-    self.core = core
+    self.cores = cores
     self.pid = pid
     self.log = log
   }

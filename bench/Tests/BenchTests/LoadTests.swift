@@ -18,7 +18,7 @@ struct `A round of load` {
     let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
       .appendingPathComponent("do-nothing-server").path
     return try ServerProcess(
-      name: "do-nothing", decidesNothing: decidesNothing, core: 0, log: directory.url.appendingPathComponent("server.log")
+      name: "do-nothing", decidesNothing: decidesNothing, cores: [0], log: directory.url.appendingPathComponent("server.log")
     ) { address in [executable, address] + arguments }
   }
 

@@ -10,10 +10,10 @@
 // Binds this process (all threads that it starts from now on) to one core. Returns 0, or an errno value.
 int bench_pin_self(int core);
 
-// Starts `arguments[0]` (an executable's path) bound to `core`, with its output and errors appended to `log_path`.
+// Starts `arguments[0]` (an executable's path) bound to `cores` (bit N is core N), with its output and errors appended to `log_path`.
 // `arguments` ends with a null pointer. The child is stopped with SIGTERM if the thread that started it dies, so that an
 // interrupted benchmark leaves no server behind. Returns the pid, or the negative of an errno value.
-pid_t bench_start(const char *_Nullable const *_Nonnull arguments, int core, const char *_Nonnull log_path);
+pid_t bench_start(const char *_Nullable const *_Nonnull arguments, uint64_t cores, const char *_Nonnull log_path);
 
 // Asks a child to stop (SIGTERM), waits up to `patience_ms`, then kills it. Returns its wait status, or -1 if it had to be
 // killed or was no child.
