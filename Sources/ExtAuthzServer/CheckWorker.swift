@@ -33,6 +33,7 @@ private struct CheckDesk: ~Copyable {
   private var peers: PeerReader
   private var writer: ReplyWriter
   private var request = Request()
+  private var residuals = ResidualTable()
   private let counters: DecisionCounters.Tally
 
   init(
@@ -67,6 +68,6 @@ private struct CheckDesk: ~Copyable {
     request.reset()
     if let reason = unsafe peers.read(wire, hints, bundles.value, into: &request) { return Decision(.deny, reason) }
     unsafe reader.read(wire, hints, snapshot, into: &request)
-    return snapshot.decide(&request, on: target, profile: hints.profile ?? .sidecar)
+    return snapshot.decide(&request, on: target, profile: hints.profile ?? .sidecar, remembering: &residuals)
   }
 }

@@ -22,7 +22,7 @@ public enum Verdict: UInt8, Sendable, Hashable {
 }
 
 /// Why a decision is what it is.
-public enum Reason: UInt8, Sendable, Hashable, CaseIterable {
+public enum Reason: UInt8, BitwiseCopyable, Sendable, Hashable, CaseIterable {
   // Denials that no policy made.
   case internalError = 0
   case badHint

@@ -3,6 +3,7 @@
 // Never here: a rule, or a copy of the tables; a target is valid with the snapshot that made it.
 
 internal import PolicyModel
+internal import Synchronization
 
 /// What is attached to one workload's proxy. Compared by what is attached.
 public final class Target: Sendable {
@@ -27,6 +28,9 @@ public final class Target: Sendable {
   let isWaypointPod: Bool
   /// What its RequestAuthentications say.
   let tokenRules: [TokenRule]
+  /// A number that no other target of the process has.
+  let serial = Target.serials.add(1, ordering: .relaxed).newValue
+  private static let serials = Atomic<UInt64>(0)
   private let identity: Identity
   private let storage: FlatStorage
   private let namespaces: [CompiledNamespace]

@@ -96,6 +96,9 @@ struct CompiledRule: Sendable, BitwiseCopyable {
   var sources: Stretch
   var operations: Stretch
   var conditions: Stretch
+  /// Indexes over the sources and over the operations, where they are many, or `.max`.
+  var sourceIndex: UInt32 = .max
+  var operationIndex: UInt32 = .max
   /// Whether any test needs HTTP: other rules than those of ALLOW policies lose it on TCP chains.
   var needsHTTP: Bool
   /// Whether the rule does not exist on TCP chains: one of an ALLOW policy that needs HTTP.

@@ -1,5 +1,5 @@
 // Which key finds which rule.
-// Enters: the rules of one set with the keys that could find them. Leaves: an index in which every rule stands under the keys of its most
+// Enters: the rules of one set (or the clauses of one rule) with the keys that could find them. Leaves: an index in which each stands under the keys of its most
 // selective constraint: the one whose fullest key holds the fewest rules of the set.
 // Never here: an answer. A key only nominates; every nominated rule is tested in full.
 
@@ -9,14 +9,17 @@ struct IndexBuilder {
   /// Sets of at most this many rules are walked.
   static let threshold = 8
 
-  private let rules: [(number: UInt32, keys: RuleKeys)]
   private var always: [UInt32] = []
   private var chosen: [IndexKey: [UInt32]] = [:]
 
   /// Chooses keys; on TCP chains some rules do not exist, and keys of HTTP texts cannot be used.
   init(_ rules: [(number: UInt32, keys: RuleKeys)], isTCP: Bool, tables: TableDraft) {
-    self.rules = rules.filter { !(isTCP && tables.rules[Int($0.number)].isAbsentOnTCP) }
-    let usable = self.rules.map { ($0.number, isTCP ? Self.withoutHTTP($0.keys) : $0.keys) }
+    let there = isTCP ? rules.filter { !tables.rules[Int($0.number)].isAbsentOnTCP } : rules
+    self.init(isTCP ? there.map { ($0.number, Self.withoutHTTP($0.keys)) } : there)
+  }
+
+  /// Chooses keys.
+  init(_ usable: [(number: UInt32, keys: RuleKeys)]) {
     var occurrences: [IndexKey: Int] = [:]
     for (_, keys) in usable {
       for options in keys.sources + keys.operations + [keys.conditions] {
@@ -105,7 +108,7 @@ extension Dimension.Text {
   /// Whether only HTTP requests have it.
   var isHTTP: Bool {
     switch self {
-    case .host, .method, .path, .target, .authority, .header, .claim: true
+    case .host, .method, .path, .pathSegment, .target, .authority, .header, .claim: true
     default: false
     }
   }

@@ -19,6 +19,20 @@ struct PathTemplate {
     if case .literal(let text) = pieces.first { text } else { [] }
   }
 
+  /// The longest whole segment that every path which fits has: one between two slashes, or behind the last at the end.
+  var longestSegment: [UInt8]? {
+    let slash = UInt8(ascii: "/")
+    var best: ArraySlice<UInt8> = []
+    for (number, piece) in pieces.enumerated() {
+      guard case .literal(let text) = piece else { continue }
+      let parts = text.split(separator: slash, omittingEmptySubsequences: false)
+      // What stands before the first slash, or behind the last of a piece that is not the last, may go on in an operator.
+      let whole = number == pieces.count - 1 ? parts.dropFirst() : parts.dropFirst().dropLast()
+      for part in whole where part.count > best.count { best = part }
+    }
+    return best.isEmpty ? nil : Array(best)
+  }
+
   /// `nil` when the value has no operator: then it is an ordinary value.
   init?(_ value: [UInt8]) {
     var pieces: [Piece] = []

@@ -12,6 +12,10 @@ struct Dimension: Hashable, Sendable {
     case identity
     /// What follows `/ns/` in an identity of Istio's five parts: `NAMESPACE/sa/ACCOUNT`.
     case workloadPath
+    /// `NAMESPACE` of it, and `NAMESPACE/sa`: what stands before a slash.
+    case workloadNamespace
+    /// Each segment of the path.
+    case pathSegment
     case host, method, path, sni, target, authority, header, claim, metadata
     case sourceIP, remoteIP, destinationIP, port
   }
@@ -37,6 +41,8 @@ struct PatternCompiler {
   struct Value {
     var patterns: [Pattern]
     var keys: [IndexKey]
+    /// Others that find it as well.
+    var otherKeys: [IndexKey]?
     /// Whether meeting one of the keys is the same as satisfying the value, for identities in Istio's form.
     var isExactKey: Bool
   }
@@ -73,7 +79,8 @@ struct PatternCompiler {
       guard let template = PathTemplate(text) else { return string(text, star: .nonEmpty, .path) }
       let key = IndexKey(dimension: Dimension(text: .path, name: Literal()), pattern: .prefix(template.literalPrefix))
       let pattern = Pattern(kind: .template, number: template.append(to: &tables))
-      return Value(patterns: [pattern], keys: [key], isExactKey: false)
+      let other = template.longestSegment.map { IndexKey(dimension: Dimension(text: .pathSegment, name: Literal()), pattern: .exact($0)) }
+      return Value(patterns: [pattern], keys: [key], otherKeys: other.map { [$0] }, isExactKey: false)
     case .claim: return string(text, star: .nonEmpty, .claim, name: name)
     case .requestPrincipal: return requestPrincipal(text)
     case .metadata: return metadata(text, name: name)
@@ -163,6 +170,10 @@ struct PatternCompiler {
     let star = text.firstIndex(of: UInt8(ascii: "*"))
     let head = Array(text[..<(star ?? text.count)])
     if star == nil { return Value(patterns: [pattern], keys: [workloadKey(.prefix(head + [slash]))], isExactKey: !head.contains(slash)) }
+    if star == 0, !text.dropFirst().isEmpty, !text.dropFirst().contains(UInt8(ascii: "*")) {
+      let key = IndexKey(dimension: Dimension(text: .workloadNamespace, name: Literal()), pattern: .suffix(Array(text.dropFirst())))
+      return Value(patterns: [pattern], keys: [key], isExactKey: false)
+    }
     if head.isEmpty { return Value(patterns: [pattern], keys: [workloadKey(.always)], isExactKey: false) }
     let isPlainPrefix = star == text.count - 1 && !head.contains(slash)
     return Value(patterns: [pattern], keys: [workloadKey(.prefix(head))], isExactKey: isPlainPrefix)

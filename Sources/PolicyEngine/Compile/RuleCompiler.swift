@@ -64,9 +64,11 @@ struct RuleCompiler {
     guard let (tests, conditionKeys) = compile(rule.conditions, of: policy, needsHTTP: &needsHTTP) else { return nil }
     conditions = tests
     keys.conditions = conditionKeys
-    let compiled = CompiledRule(
+    var compiled = CompiledRule(
       sources: append(sources), operations: append(operations), conditions: append(conditions), needsHTTP: needsHTTP,
       isAbsentOnTCP: needsHTTP && policy.action == .allow)
+    compiled.sourceIndex = index(over: compiled.sources, keys.sources)
+    compiled.operationIndex = index(over: compiled.operations, keys.operations)
     return (compiled, keys)
   }
 
@@ -89,6 +91,13 @@ struct RuleCompiler {
     let stretch = Stretch(start: UInt32(truncatingIfNeeded: tables.customSets.count), count: UInt32(truncatingIfNeeded: sets.count))
     tables.customSets.append(contentsOf: sets)
     return stretch
+  }
+
+  /// An index over the clauses of one rule, where they are many.
+  private mutating func index(over clauses: Stretch, _ keys: [[[IndexKey]]]) -> UInt32 {
+    guard clauses.range.count > IndexBuilder.threshold else { return .max }
+    let items = zip(clauses.range, keys).map { (number: UInt32(truncatingIfNeeded: $0), keys: RuleKeys(conditions: $1)) }
+    return IndexBuilder(items).build(into: &tables)
   }
 
   /// Stores the rule numbers of a set and, where they are many, an index over them.
@@ -145,7 +154,9 @@ struct RuleCompiler {
         }
         guard !compiled.isEmpty else { continue }
         tests.append(test(compiled, subject: subject, name: name, isNegated: isNegated))
-        if !isNegated { keys.append(compiled.flatMap(\.keys)) }
+        guard !isNegated else { continue }
+        keys.append(compiled.flatMap(\.keys))
+        if compiled.contains(where: { $0.otherKeys != nil }) { keys.append(compiled.flatMap { $0.otherKeys ?? $0.keys }) }
       }
     }
     return (tests, keys)

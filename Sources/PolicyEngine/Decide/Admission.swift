@@ -5,7 +5,7 @@
 internal import PolicyModel
 
 /// What stands in front of the policies.
-enum Gate: Equatable {
+enum Gate: Equatable, BitwiseCopyable {
   case open
   /// The request is denied for this reason.
   case closed(Reason)

@@ -13,6 +13,11 @@ extension Snapshot {
   public func decide(_ request: inout Request, on target: Target, profile: Profile = .sidecar) -> Decision {
     guard let token = admit(&request, on: target, profile: profile) else { return Decision(.deny, .unsupportedProfile) }
     if target.isUnusable { return Decision(.deny, .policyUnusable) }
+    return decide(admitted: request, on: target, profile: profile, token: token)
+  }
+
+  /// Asks every rule set of the target.
+  func decide(admitted request: borrowing Request, on target: Target, profile: Profile, token: Gate) -> Decision {
     var found = Matches()
     match(target, request, &found)
     return decision(found, gate: gate(request, target, profile), token: token, on: target)
@@ -54,7 +59,7 @@ extension Snapshot {
 }
 
 /// What has been found, by what a match does.
-struct Matches {
+struct Matches: BitwiseCopyable {
   private var states = InlineArray<7, MatchState>(repeating: MatchState())
 
   subscript(_ effect: Target.Effect) -> MatchState {

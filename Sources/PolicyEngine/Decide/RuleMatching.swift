@@ -1,11 +1,11 @@
 // The first rule of a set that matches.
 // Enters: a rule set, a request. Leaves: the least rule number that matches, and the least that may.
-// Never here: a rule that is skipped because something about the request is not known: an index that cannot be asked nominates all its rules.
+// Never here: which rules are looked at; where they are many, an index nominates them (`Nomination.swift`).
 
 internal import PolicyModel
 
 /// What has been found so far for one action.
-struct MatchState {
+struct MatchState: BitwiseCopyable {
   /// What is added to the numbers of the tables that are being asked.
   var base: UInt32 = 0
   /// The least number of a rule that matches, or `.max`.
@@ -27,144 +27,112 @@ extension CompiledPolicies {
     guard number != .max else { return consider(set.rules, request, &state) }
     let index = indexes[Int(number)]
     consider(index.always, request, &state)
-    for dimension in index.dimensions.range { nominate(dimensions[dimension], request, &state) }
+    for dimension in index.dimensions.range { match(dimensions[dimension], request, &state) }
   }
 
-  private func nominate(_ dimension: IndexDimension, _ request: borrowing Request, _ state: inout MatchState) {
-    switch dimension.dimension.text {
-    case .identity:
-      guard request.isPeerKnown else { return consider(dimension.rules, request, &state) }
-      for index in request.identities.indices where request.isTested(request.identities[index]) {
-        look(dimension, request.identities[index].slice, request, &state)
-      }
-    case .workloadPath:
-      guard request.isPeerKnown else { return consider(dimension.rules, request, &state) }
-      for index in request.identities.indices where request.isTested(request.identities[index]) {
-        let identity = request.identities[index]
-        switch identity.form {
-        case .plain: break
-        case .istio: look(dimension, identity.workloadPath, request, &state)
-        case .irregular: consider(dimension.rules, request, &state)
-        }
-      }
-    case .host:
-      let isPresent = request.host.knowledge == .present
-      look(
-        dimension, isPresent ? Request.TextField(knowledge: .present, reason: .unknownHost, slice: request.foldedHost) : request.host,
-        request, &state)
-    case .authority: look(dimension, request.host, request, &state)
-    case .method: look(dimension, request.method, request, &state)
-    case .path: look(dimension, request.path, request, &state)
-    case .target: look(dimension, request.target, request, &state)
-    case .sni: look(dimension, request.sni, request, &state)
-    case .header: header(dimension, request, &state)
-    case .claim:
-      guard request.areClaimsKnown, !request.areClaimsHidden else { return consider(dimension.rules, request, &state) }
-      entries(request.claims, dimension, request, &state)
-    case .metadata:
-      guard request.isMetadataComplete else { return consider(dimension.rules, request, &state) }
-      entries(request.metadata, dimension, request, &state)
-    case .sourceIP: address(dimension, request.sourceIP, request, &state)
-    case .remoteIP: address(dimension, request.remoteIP, request, &state)
-    case .destinationIP: address(dimension, request.destinationIP, request, &state)
-    case .port:
-      guard request.isPortKnown else { return consider(dimension.rules, request, &state) }
-      _ = search.forEachMatch(lookups[Int(dimension.lookup)], number: UInt64(request.port)) { postings in
-        consider(postings, request, &state)
-        return true
-      }
-    }
-  }
-
-  private func look(_ dimension: IndexDimension, _ field: Request.TextField, _ request: borrowing Request, _ state: inout MatchState) {
-    switch field.knowledge {
-    case .unknown: consider(dimension.rules, request, &state)
-    case .absent: break
-    case .present: look(dimension, field.slice, request, &state)
-    }
-  }
-
-  private func look(_ dimension: IndexDimension, _ slice: Request.Slice, _ request: borrowing Request, _ state: inout MatchState) {
-    _ = search.forEachMatch(lookups[Int(dimension.lookup)], text: request.bytes(slice), in: literals.span) { postings in
-      consider(postings, request, &state)
+  /// Tests the rules that one dimension nominates.
+  func match(_ dimension: IndexDimension, _ request: borrowing Request, _ state: inout MatchState) {
+    nominate(dimension, request) { rules, isUnknown in
+      if isUnknown { considerPossible(rules, request, &state) } else { consider(rules, request, &state) }
       return true
     }
   }
 
-  private func address(_ dimension: IndexDimension, _ field: Request.AddressField, _ request: borrowing Request, _ state: inout MatchState)
-  {
-    switch field.knowledge {
-    case .unknown: consider(dimension.rules, request, &state)
-    case .absent: break
-    case .present:
-      _ = search.forEachMatch(lookups[Int(dimension.lookup)], address: field.address) { postings in
-        consider(postings, request, &state)
-        return true
-      }
-    }
-  }
-
-  private func header(_ dimension: IndexDimension, _ request: borrowing Request, _ state: inout MatchState) {
-    guard request.areHeadersKnown else { return consider(dimension.rules, request, &state) }
-    var isThere = false
-    for index in request.headers.indices {
-      let line = request.headers[index]
-      guard equal(request.bytes(line.name), literal(dimension.dimension.name)) else { continue }
-      isThere = true
-      if line.isAmbiguous {
-        consider(dimension.rules, request, &state)
-      } else {
-        look(dimension, line.value, request, &state)
-      }
-    }
-    if !isThere, dimension.dimension.name == names.schemeHeader { consider(dimension.rules, request, &state) }
-  }
-
-  private func entries(_ entries: [Request.TreeEntry], _ dimension: IndexDimension, _ request: borrowing Request, _ state: inout MatchState)
-  {
-    for index in entries.indices {
-      let entry = entries[index]
-      if equal(request.bytes(entry.path), literal(dimension.dimension.name)) { look(dimension, entry.value, request, &state) }
-    }
-  }
-
   /// Tests rules in ascending order; one that cannot beat what was found ends the walk.
-  private func consider(_ rules: Stretch, _ request: borrowing Request, _ state: inout MatchState) {
+  func consider(_ rules: Stretch, _ request: borrowing Request, _ state: inout MatchState) {
     for index in rules.range {
-      let own = postings[index]
-      let number = own &+ state.base
+      let number = postings[index] &+ state.base
       if number >= state.match { return }
-      let outcome = evaluate(rule: self.rules[Int(own)], request)
-      if outcome == .yes {
-        state.match = number
-        return
-      }
-      if outcome.isUnknown, number < state.possible {
-        state.possible = number
-        state.reason = outcome.reason
-      }
+      consider(number, evaluate(self.rules[Int(postings[index])], request), &state)
     }
+  }
+
+  /// The same for rules that cannot match by the key that nominated them, because its text is not known: the first that may match is
+  /// enough.
+  private func considerPossible(_ rules: Stretch, _ request: borrowing Request, _ state: inout MatchState) {
+    for index in rules.range {
+      let number = postings[index] &+ state.base
+      if number >= state.match || number >= state.possible { return }
+      consider(number, evaluate(self.rules[Int(postings[index])], request), &state)
+    }
+  }
+
+  @inline(__always)
+  func consider(_ number: UInt32, _ outcome: Outcome, _ state: inout MatchState) {
+    if outcome == .no { return }
+    if outcome == .yes {
+      if number < state.match { state.match = number }
+    } else if number < state.possible {
+      state.possible = number
+      state.reason = outcome.reason
+    }
+  }
+
+  /// Tests one rule, unless it cannot beat what was found.
+  @inline(__always)
+  func match(rule own: UInt32, hasSource: Bool, _ request: borrowing Request, _ state: inout MatchState) {
+    let number = own &+ state.base
+    guard number < state.match else { return }
+    let rule = rules[Int(own)]
+    consider(number, hasSource ? rest(rule, request) : evaluate(rule, request), &state)
   }
 
   /// One of the sources, one of the operations, all conditions.
-  private func evaluate(rule: CompiledRule, _ request: borrowing Request) -> Outcome {
+  private func evaluate(_ rule: CompiledRule, _ request: borrowing Request) -> Outcome {
     if request.isTCP, rule.isAbsentOnTCP { return .no }
-    let source = any(rule.sources, request)
+    let source = sources(rule, request)
     if source == .no { return .no }
-    let operation = any(rule.operations, request)
-    if operation == .no { return .no }
-    let condition = all(rule.conditions, request)
-    if condition == .no { return .no }
-    return source.isUnknown ? source : operation.isUnknown ? operation : condition
+    return source.and(rest(rule, request))
   }
 
-  private func any(_ clauses: Stretch, _ request: borrowing Request) -> Outcome {
+  /// Whether one of the rule's sources holds.
+  func sources(_ rule: CompiledRule, _ request: borrowing Request) -> Outcome {
+    any(rule.sources, index: request.isTCP && rule.needsHTTP ? .max : rule.sourceIndex, request)
+  }
+
+  /// Whether one of the rule's operations and all its conditions hold.
+  func rest(_ rule: CompiledRule, _ request: borrowing Request) -> Outcome {
+    let operation = any(rule.operations, index: request.isTCP && rule.needsHTTP ? .max : rule.operationIndex, request)
+    if operation == .no { return .no }
+    return operation.and(all(rule.conditions, request))
+  }
+
+  /// `number` is that of an index over the clauses, or `.max`.
+  private func any(_ clauses: Stretch, index number: UInt32, _ request: borrowing Request) -> Outcome {
     if clauses.isEmpty { return .yes }
+    guard number == .max else { return any(indexed: indexes[Int(number)], request) }
     var result = Outcome.no
     for index in clauses.range {
       let outcome = all(self.clauses[index].tests, request)
       if outcome == .yes { return .yes }
       if outcome.isUnknown, result == .no { result = outcome }
+    }
+    return result
+  }
+
+  private func any(indexed index: RuleIndex, _ request: borrowing Request) -> Outcome {
+    var result = Outcome.no
+    @inline(__always)
+    func consider(_ numbers: Stretch, isUnknown: Bool) -> Bool {
+      // A clause whose key is not known cannot hold, it only may.
+      if isUnknown, result.isUnknown { return true }
+      for place in numbers.range {
+        let outcome = all(clauses[Int(postings[place])].tests, request)
+        if outcome == .yes {
+          result = .yes
+          return false
+        }
+        if outcome.isUnknown, result == .no {
+          result = outcome
+          if isUnknown { return true }
+        }
+      }
+      return true
+    }
+    guard consider(index.always, isUnknown: false) else { return .yes }
+    for dimension in index.dimensions.range {
+      nominate(dimensions[dimension], request) { consider($0, isUnknown: $1) }
+      if result == .yes { return .yes }
     }
     return result
   }
@@ -179,5 +147,14 @@ extension CompiledPolicies {
       if outcome.isUnknown, result == .yes { result = outcome }
     }
     return result
+  }
+}
+
+extension Outcome {
+  /// Both; of two that are not known, the first says why.
+  @inline(__always)
+  func and(_ other: Outcome) -> Outcome {
+    if self == .no || other == .no { return .no }
+    return isUnknown ? self : other
   }
 }

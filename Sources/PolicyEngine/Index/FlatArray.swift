@@ -62,6 +62,13 @@
   var address: UInt { unsafe UInt(bitPattern: place) }
 }
 
+/// Tables of no policies, for places that hold none yet.
+enum EmptyTables {
+  private static let storage = FlatStorage()
+  static let value: FlatValue<CompiledPolicies> = storage.store(
+    TableDraft(hash: ByteHash(seed: 0)).sealed(names: FixedNames(), in: storage))
+}
+
 /// The memory of some flat arrays.
 @safe final class FlatStorage: @unchecked Sendable {
   private var blocks: [UnsafeMutableRawPointer] = unsafe []
