@@ -13,6 +13,8 @@ public final class Target: Sendable {
   let firstAllow: Int
   /// What a decision can depend on of all that does not change on a connection.
   let interest: ConnectionInterest
+  /// Whether so many rules are tested one by one that it is worth remembering which of them a peer leaves.
+  let rewardsMemory: Bool
   /// Whether a policy is attached that cannot be read and has no last good version.
   let isUnusable: Bool
   let hasAllow: Bool
@@ -123,6 +125,7 @@ public final class Target: Sendable {
     let allow = steps.filter { $0.effect == .allow }
     steps.removeAll { $0.effect == .allow }
     firstAllow = steps.count
+    rewardsMemory = (steps + allow).reduce(0) { $0 + $1.tables.value.walkedCount(of: $1.rules) } > Self.rewardingCount
     let storage = FlatStorage()
     self.steps = storage.store(steps + allow)
     self.storage = storage
@@ -142,6 +145,9 @@ public final class Target: Sendable {
       strictExceptions: place.strictExceptions, isWaypoint: place.isWaypoint, isWaypointPod: place.isWaypointPod, isUnusable: isUnusable,
       hasSeveralProviders: place.hasSeveralProviders, tokenRules: place.tokenRules)
   }
+
+  /// Measured: what comparing a connection's key costs is about what testing this many rules does.
+  private static let rewardingCount = 12
 
   /// What CUSTOM rules do; `nil` when they add nothing. Several providers on one workload make DENY rules of all CUSTOM rules (Istio, unless
   /// a feature flag is set).
@@ -172,6 +178,15 @@ struct ConnectionInterest: OptionSet, BitwiseCopyable {
   static let destinationIP = ConnectionInterest(rawValue: 2)
   static let port = ConnectionInterest(rawValue: 4)
   static let sni = ConnectionInterest(rawValue: 8)
+}
+
+extension CompiledPolicies {
+  /// How many rules of a set are tested whatever the request is, and for each index about as much as two.
+  fileprivate func walkedCount(of rules: RuleSet) -> Int {
+    guard rules.index != .max else { return Int(rules.rules.count) }
+    let index = indexes[Int(rules.index)]
+    return Int(index.always.count) + 2
+  }
 }
 
 extension TableDraft {

@@ -34,7 +34,12 @@ import Testing
         let expected = snapshot.decide(&plain, on: target, profile: profile)
         verdicts[expected.verdict, default: 0] += 1
         var (first, second, third) = (request, request, request)
+        var own = ResidualTable.ofOneConnection()
+        var (fourth, fifth) = (request, questions[place].request.bringing(random.pick(questions).request))
+        _ = snapshot.decide(&fifth, on: target, profile: profile, remembering: &own)
+        fourth = request
         let found = [
+          snapshot.decide(&fourth, on: target, profile: profile, remembering: &own),
           snapshot.decide(&first, on: target, profile: profile, remembering: &one),
           snapshot.decide(&second, on: target, profile: profile, remembering: &few),
           snapshot.decide(&third, on: target, profile: profile, remembering: &all),
@@ -48,7 +53,7 @@ import Testing
       }
     }
     print("verdicts: \(verdicts), residuals built: \(one.builtCount), \(few.builtCount), \(all.builtCount)")
-    #expect(one.builtCount > 10 && few.builtCount > 50 && all.builtCount > 100)
+    #expect(one.builtCount > 2 && few.builtCount > 10 && all.builtCount > 30)
     #expect(verdicts.count == 3)
   }
 
@@ -66,12 +71,13 @@ import Testing
 
   private static func request(_ account: String) -> Request {
     var request = Request()
+    request.setMethod(Array("GET".utf8).span)
     request.addIdentity(Array("spiffe://cluster.local/ns/web/sa/\(account)".utf8).span)
     return request
   }
 
   @Test func `ends with the snapshot`() {
-    var table = ResidualTable(capacity: 16)
+    var table = ResidualTable.ofOneConnection()
     var before: Snapshot?
     for round in 0..<40 {
       // Revisions that change: nothing may be taken over but what is the same.
@@ -80,6 +86,7 @@ import Testing
       let snapshot = Snapshot(set, mesh: MeshSettings(), reusing: before)
       let target = snapshot.target(namespace: "shop", labels: [:])
       for account in ["a", "b"] {
+        table.connectionChanged()
         for _ in 0..<4 {
           var request = Self.request(account)
           let verdict = snapshot.decide(&request, on: target, remembering: &table).verdict
@@ -92,7 +99,10 @@ import Testing
   }
 
   @Test func `stays small under a million identities, and is not filled with those who come once`() {
-    let snapshot = Snapshot(Self.policies(allowing: "a"), mesh: MeshSettings())
+    var set = Self.policies(allowing: "a")
+    // Enough rules that are tested one by one: what few rules leave is not remembered.
+    set.policies[0].rules += (0..<20).map { _ in AuthorizationPolicy.Rule(conditions: [Constraint(.method, notValues: [Located("GET")])]) }
+    let snapshot = Snapshot(set, mesh: MeshSettings())
     let target = snapshot.target(namespace: "shop", labels: [:])
     var table = ResidualTable(capacity: 64)
     let size = table.byteCount
@@ -108,7 +118,7 @@ import Testing
     #expect(wrong == 0)
     #expect(table.byteCount == size)
     // Strangers who come once are not worth a residual; the friend is built again when two of them took its place.
-    #expect(table.builtCount < 10_000)
+    #expect(table.builtCount > 0 && table.builtCount < 10_000)
   }
 }
 

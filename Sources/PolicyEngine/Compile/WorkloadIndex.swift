@@ -63,27 +63,29 @@ final class WorkloadIndex: Sendable {
   }
 
   func named(_ name: Span<UInt8>, _ targets: [Target]) -> TargetLookup {
-    result(targets) { search.forEachMatch(names, text: name, in: literals.span, $0) }
+    result(firstPostings(names, name), targets)
   }
 
   func running(as account: Span<UInt8>, _ targets: [Target]) -> TargetLookup {
-    result(targets) { search.forEachMatch(accounts, text: account, in: literals.span, $0) }
+    result(firstPostings(accounts, account), targets)
   }
 
   func at(_ address: IPAddress, _ targets: [Target]) -> TargetLookup {
-    result(targets) { search.forEachMatch(addresses, address: address, $0) }
+    var walk = NumberSearch()
+    return result(search.next(&walk, of: addresses, address), targets)
+  }
+
+  private func firstPostings(_ lookup: PatternLookup, _ text: Span<UInt8>) -> Stretch? {
+    var walk = TextSearch()
+    return search.next(&walk, of: lookup, text, in: literals.span)
   }
 
   /// One place, or several with the same attached.
-  private func result(_ targets: [Target], _ search: ((Stretch) -> Bool) -> Bool) -> TargetLookup {
-    var result = TargetLookup.unknown
-    _ = search { entry in
-      let first = Int(places[Int(entry.start)])
-      result = .found(first)
-      for index in entry.range.dropFirst() where targets[Int(places[index])] != targets[first] { result = .ambiguous }
-      return false
-    }
-    return result
+  private func result(_ found: Stretch?, _ targets: [Target]) -> TargetLookup {
+    guard let found else { return .unknown }
+    let first = Int(places[Int(found.start)])
+    for index in found.range.dropFirst() where targets[Int(places[index])] != targets[first] { return .ambiguous }
+    return .found(first)
   }
 }
 
@@ -105,5 +107,5 @@ struct KnownNamespaces: Sendable {
     self.storage = storage
   }
 
-  func contains(_ name: Span<UInt8>) -> Bool { !search.forEachMatch(lookup, text: name, in: literals.span) { _ in false } }
+  func contains(_ name: Span<UInt8>) -> Bool { search.hasMatch(lookup, name, in: literals.span) }
 }

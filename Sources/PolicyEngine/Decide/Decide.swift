@@ -62,6 +62,14 @@ extension Snapshot {
 struct Matches: BitwiseCopyable {
   private var states = InlineArray<7, MatchState>(repeating: MatchState())
 
+  init() {}
+
+  /// With rules that match whatever the request is: for each effect the least number.
+  init(settled: InlineArray<7, UInt32>) {
+    for effect in settled.indices { states[effect].match = settled[effect] }
+  }
+
+  @inline(__always)
   subscript(_ effect: Target.Effect) -> MatchState {
     _read { yield states[Int(effect.rawValue)] }
     _modify { yield &states[Int(effect.rawValue)] }

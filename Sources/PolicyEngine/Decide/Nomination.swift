@@ -16,24 +16,26 @@ extension Dimension.Text {
 }
 
 extension CompiledPolicies {
-  /// Calls `visit` with everything that the dimension nominates, until it returns false. The flag says that the dimension's text is not known:
+  /// Calls `visit` with everything that the dimension nominates, until it returns false. It is handed the request, so that it need not
+  /// capture it (which would copy it). The flag says that the dimension's text is not known:
   /// a rule can then not match by a key of this dimension, it only may.
   @inline(__always)
-  func nominate(_ dimension: IndexDimension, _ request: borrowing Request, _ visit: (Stretch, _ isUnknown: Bool) -> Bool) {
+  func nominate(_ dimension: IndexDimension, _ request: borrowing Request, _ visit: (Stretch, _ isUnknown: Bool, borrowing Request) -> Bool)
+  {
     switch dimension.dimension.text {
     case .identity:
-      guard request.isPeerKnown else { return _ = visit(dimension.rules, true) }
+      guard request.isPeerKnown else { return _ = visit(dimension.rules, true, request) }
       for index in request.identities.indices where request.isTested(request.identities[index]) {
         guard look(dimension, request.identities[index].slice, request, visit) else { return }
       }
     case .workloadPath, .workloadNamespace:
-      guard request.isPeerKnown else { return _ = visit(dimension.rules, true) }
+      guard request.isPeerKnown else { return _ = visit(dimension.rules, true, request) }
       for index in request.identities.indices where request.isTested(request.identities[index]) {
         let identity = request.identities[index]
         switch identity.form {
         case .plain: break
         case .istio: guard lookAtWorkload(dimension, identity.workloadPath, request, visit) else { return }
-        case .irregular: guard visit(dimension.rules, false) else { return }
+        case .irregular: guard visit(dimension.rules, false, request) else { return }
         }
       }
     case .host:
@@ -47,26 +49,29 @@ extension CompiledPolicies {
     case .sni: look(dimension, request.sni, request, visit)
     case .header: header(dimension, request, visit)
     case .claim:
-      guard request.areClaimsKnown, !request.areClaimsHidden else { return _ = visit(dimension.rules, true) }
+      guard request.areClaimsKnown, !request.areClaimsHidden else { return _ = visit(dimension.rules, true, request) }
       entries(request.claims, dimension, request, visit)
     case .metadata:
-      guard request.isMetadataComplete else { return _ = visit(dimension.rules, false) }
+      guard request.isMetadataComplete else { return _ = visit(dimension.rules, false, request) }
       entries(request.metadata, dimension, request, visit)
-    case .sourceIP: address(dimension, request.sourceIP, visit)
-    case .remoteIP: address(dimension, request.remoteIP, visit)
-    case .destinationIP: address(dimension, request.destinationIP, visit)
+    case .sourceIP: address(dimension, request.sourceIP, request, visit)
+    case .remoteIP: address(dimension, request.remoteIP, request, visit)
+    case .destinationIP: address(dimension, request.destinationIP, request, visit)
     case .port:
-      guard request.isPortKnown else { return _ = visit(dimension.rules, true) }
-      _ = search.forEachMatch(lookups[Int(dimension.lookup)], number: UInt64(request.port)) { visit($0, false) }
+      guard request.isPortKnown else { return _ = visit(dimension.rules, true, request) }
+      var walk = NumberSearch()
+      let lookup = lookups[Int(dimension.lookup)]
+      while let rules = search.next(&walk, of: lookup, UInt64(request.port)) { guard visit(rules, false, request) else { return } }
     }
   }
 
   @inline(__always)
   private func look(
-    _ dimension: IndexDimension, _ field: Request.TextField, _ request: borrowing Request, _ visit: (Stretch, Bool) -> Bool
+    _ dimension: IndexDimension, _ field: Request.TextField, _ request: borrowing Request,
+    _ visit: (Stretch, Bool, borrowing Request) -> Bool
   ) {
     switch field.knowledge {
-    case .unknown: _ = visit(dimension.rules, true)
+    case .unknown: _ = visit(dimension.rules, true, request)
     case .absent: break
     case .present: _ = look(dimension, field.slice, request, visit)
     }
@@ -74,15 +79,21 @@ extension CompiledPolicies {
 
   @inline(__always)
   private func look(
-    _ dimension: IndexDimension, _ slice: Request.Slice, _ request: borrowing Request, _ visit: (Stretch, Bool) -> Bool
+    _ dimension: IndexDimension, _ slice: Request.Slice, _ request: borrowing Request, _ visit: (Stretch, Bool, borrowing Request) -> Bool
   ) -> Bool {
-    search.forEachMatch(lookups[Int(dimension.lookup)], text: request.bytes(slice), in: literals.span) { visit($0, false) }
+    var walk = TextSearch()
+    let lookup = lookups[Int(dimension.lookup)]
+    while let rules = search.next(&walk, of: lookup, request.bytes(slice), in: literals.span) {
+      guard visit(rules, false, request) else { return false }
+    }
+    return true
   }
 
   /// The whole of `N/sa/S`, or, for values that begin with a star, what can stand in front of a slash: `N` and `N/sa`.
   @inline(__always)
   private func lookAtWorkload(
-    _ dimension: IndexDimension, _ workload: Request.Slice, _ request: borrowing Request, _ visit: (Stretch, Bool) -> Bool
+    _ dimension: IndexDimension, _ workload: Request.Slice, _ request: borrowing Request,
+    _ visit: (Stretch, Bool, borrowing Request) -> Bool
   ) -> Bool {
     guard dimension.dimension.text == .workloadNamespace else { return look(dimension, workload, request, visit) }
     let text = request.bytes(workload)
@@ -96,9 +107,9 @@ extension CompiledPolicies {
 
   /// Every segment of the path: the bytes between two slashes, or behind the last.
   @inline(__always)
-  private func segments(_ dimension: IndexDimension, _ request: borrowing Request, _ visit: (Stretch, Bool) -> Bool) {
+  private func segments(_ dimension: IndexDimension, _ request: borrowing Request, _ visit: (Stretch, Bool, borrowing Request) -> Bool) {
     switch request.path.knowledge {
-    case .unknown: return _ = visit(dimension.rules, true)
+    case .unknown: return _ = visit(dimension.rules, true, request)
     case .absent: return
     case .present: break
     }
@@ -109,42 +120,50 @@ extension CompiledPolicies {
       start += 1
       var end = start
       while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
-      guard search.forEachMatch(lookup, text: path.extracting(min(start, end)..<end), in: literals.span, { visit($0, false) }) else {
-        return
+      var walk = TextSearch()
+      while let rules = search.next(&walk, of: lookup, path.extracting(min(start, end)..<end), in: literals.span) {
+        guard visit(rules, false, request) else { return }
       }
       start = end
     }
   }
 
   @inline(__always)
-  private func address(_ dimension: IndexDimension, _ field: Request.AddressField, _ visit: (Stretch, Bool) -> Bool) {
+  private func address(
+    _ dimension: IndexDimension, _ field: Request.AddressField, _ request: borrowing Request,
+    _ visit: (Stretch, Bool, borrowing Request) -> Bool
+  ) {
     switch field.knowledge {
-    case .unknown: _ = visit(dimension.rules, true)
+    case .unknown: _ = visit(dimension.rules, true, request)
     case .absent: break
-    case .present: _ = search.forEachMatch(lookups[Int(dimension.lookup)], address: field.address) { visit($0, false) }
+    case .present:
+      var walk = NumberSearch()
+      let lookup = lookups[Int(dimension.lookup)]
+      while let rules = search.next(&walk, of: lookup, field.address) { guard visit(rules, false, request) else { return } }
     }
   }
 
   @inline(__always)
-  private func header(_ dimension: IndexDimension, _ request: borrowing Request, _ visit: (Stretch, Bool) -> Bool) {
-    guard request.areHeadersKnown else { return _ = visit(dimension.rules, true) }
+  private func header(_ dimension: IndexDimension, _ request: borrowing Request, _ visit: (Stretch, Bool, borrowing Request) -> Bool) {
+    guard request.areHeadersKnown else { return _ = visit(dimension.rules, true, request) }
     var isThere = false
     for index in request.headers.indices {
       let line = request.headers[index]
       guard equal(request.bytes(line.name), literal(dimension.dimension.name)) else { continue }
       isThere = true
       if line.isAmbiguous {
-        guard visit(dimension.rules, false) else { return }
+        guard visit(dimension.rules, false, request) else { return }
       } else {
         guard look(dimension, line.value, request, visit) else { return }
       }
     }
-    if !isThere, dimension.dimension.name == names.schemeHeader { _ = visit(dimension.rules, true) }
+    if !isThere, dimension.dimension.name == names.schemeHeader { _ = visit(dimension.rules, true, request) }
   }
 
   @inline(__always)
   private func entries(
-    _ entries: [Request.TreeEntry], _ dimension: IndexDimension, _ request: borrowing Request, _ visit: (Stretch, Bool) -> Bool
+    _ entries: [Request.TreeEntry], _ dimension: IndexDimension, _ request: borrowing Request,
+    _ visit: (Stretch, Bool, borrowing Request) -> Bool
   ) {
     for index in entries.indices {
       let entry = entries[index]

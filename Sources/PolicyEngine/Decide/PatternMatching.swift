@@ -14,7 +14,7 @@ extension CompiledPolicies {
 
   /// Whether the text satisfies any pattern of a lookup.
   private func isFound(_ lookup: UInt32, _ text: Span<UInt8>) -> Bool {
-    !search.forEachMatch(lookups[Int(lookup)], text: text, in: literals.span) { _ in false }
+    search.hasMatch(lookups[Int(lookup)], text, in: literals.span)
   }
 
   /// Whether one of the test's patterns matches an identity.

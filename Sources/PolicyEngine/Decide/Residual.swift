@@ -27,8 +27,8 @@ struct ResidualStep: BitwiseCopyable {
 /// The residual of one connection; its steps are in the table that made it.
 struct Residual: BitwiseCopyable {
   var gate = Gate.unknown(.internalError)
-  /// What matches whatever the request is.
-  var settled = Matches()
+  /// For each effect, the least number of a rule that matches whatever the request is, or `.max`.
+  var settled = InlineArray<7, UInt32>(repeating: .max)
   /// How many steps there are, and where those of ALLOW rules begin.
   var count: UInt16 = 0
   var firstAllow: UInt16 = 0
@@ -63,7 +63,7 @@ struct Residual: BitwiseCopyable {
       let dimension = tables.value.dimensions[place]
       if dimension.dimension.text.isOfConnection {
         var hasRoom = true
-        tables.value.nominate(dimension, request) { rules, _ in
+        tables.value.nominate(dimension, request) { rules, _, request in
           hasRoom = add(rules: rules, of: step, request, &steps, at: start)
           return hasRoom
         }
@@ -82,7 +82,9 @@ struct Residual: BitwiseCopyable {
       let number = step.tables.value.postings[place]
       switch step.tables.value.onConnection(number, request) {
       case .impossible: continue
-      case .matches: settled[step.effect].match = min(settled[step.effect].match, number &+ step.base)
+      case .matches:
+        let effect = Int(step.effect.rawValue)
+        settled[effect] = min(settled[effect], number &+ step.base)
       case .possible(let kind):
         guard append(step, number, kind, &steps, at: start) else { return false }
       }
@@ -171,15 +173,17 @@ extension Snapshot {
   ) -> Decision {
     guard let token = admit(&request, on: target, profile: profile) else { return Decision(.deny, .unsupportedProfile) }
     if target.isUnusable { return Decision(.deny, .policyUnusable) }
-    guard let (residual, start) = table.residual(of: request, on: target, profile: profile, gate: gate) else {
+    guard let place = table.residual(of: request, on: target, profile: profile, gate: gate) else {
       return decide(admitted: request, on: target, profile: profile, token: token)
     }
-    var found = residual.settled
-    for index in start..<start + Int(residual.firstAllow) { ask(table.step(index), request, &found) }
+    var found = Matches(settled: table.residual(at: place).settled)
+    let start = ResidualTable.firstStep(of: place)
+    let firstAllow = start + Int(table.residual(at: place).firstAllow)
+    for index in start..<firstAllow { ask(table.step(index), request, &found) }
     if !found[.deny].isMatched {
-      for index in start + Int(residual.firstAllow)..<start + Int(residual.count) { ask(table.step(index), request, &found) }
+      for index in firstAllow..<start + Int(table.residual(at: place).count) { ask(table.step(index), request, &found) }
     }
-    return decision(found, gate: residual.gate, token: token, on: target)
+    return decision(found, gate: table.residual(at: place).gate, token: token, on: target)
   }
 
   @inline(__always)

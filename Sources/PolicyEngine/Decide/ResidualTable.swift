@@ -2,6 +2,7 @@
 // Enters: requests with their targets, one after the other. Leaves: residuals.
 // A residual is found by everything that it was made from: the target, the peer's names, and those of port, addresses and server name that
 // attached rules (or the server's mode) ask for. All bytes are compared, not only a hash.
+// Where few rules are left to walk, comparing the key costs more than asking the index again, and nothing is remembered.
 // Never here: memory that grows with the number of peers, an allocation after the start, or a residual made of something unknown. A peer
 // that is seen once leaves a hash behind and nothing else, so that a million of them drive nobody out at the price of building a residual each.
 
@@ -13,6 +14,8 @@ public struct ResidualTable: ~Copyable {
   private var keys: [UInt8]
   private var steps: [ResidualStep]
   private let hash: ByteHash
+  /// Whether it is one connection's own.
+  private let isOfOneConnection: Bool
   /// How many residuals were built; for tests and counters.
   public private(set) var builtCount: UInt64 = 0
 
@@ -31,7 +34,14 @@ public struct ResidualTable: ~Copyable {
   }
 
   /// A table for about `capacity` connections, which is rounded up to a power of two; it takes about 1.2 KiB for each, at once.
-  public init(capacity: Int = 1024) {
+  public init(capacity: Int = 1024) { self.init(capacity: capacity, isOfOneConnection: false) }
+
+  /// A table for the requests of one connection: whoever holds it says with `connectionChanged` when the peer, an address, the port or the
+  /// server name is another, so that nothing has to be compared. Its first request already builds the residual.
+  public static func ofOneConnection() -> ResidualTable { ResidualTable(capacity: 1, isOfOneConnection: true) }
+
+  private init(capacity: Int, isOfOneConnection: Bool) {
+    self.isOfOneConnection = isOfOneConnection
     var count = 1
     while count < min(max(capacity, 1), 1 << 20) { count *= 2 }
     slots = [Slot](repeating: Slot(), count: count)
@@ -41,12 +51,18 @@ public struct ResidualTable: ~Copyable {
     hash = ByteHash(seed: UInt64.random(in: .min ... .max))
   }
 
-  /// The residual of the request's connection, and where its steps begin; `nil` when there is none: something that it would rest on is not
+  /// Forgets everything. To be called when anything that is constant on a connection has changed.
+  public mutating func connectionChanged() {
+    for place in slots.indices { slots[place] = Slot() }
+  }
+
+  /// The place of the residual of the request's connection; `nil` when there is none: something that it would rest on is not
   /// known, it would be too large, or the connection was not seen before.
   mutating func residual(
     of request: borrowing Request, on target: Target, profile: Profile, gate: borrowing PeerGate
-  ) -> (residual: Residual, steps: Int)? {
-    guard let facts = ConnectionFacts(request, target, profile) else { return nil }
+  ) -> Int? {
+    if isOfOneConnection { return own(request, target, profile, gate) }
+    guard target.rewardsMemory || request.hasIrregularIdentity, let facts = ConnectionFacts(request, target, profile) else { return nil }
     let (hash, count) = hashed(request, facts, target.serial)
     guard count <= Self.keyCapacity else { return nil }
     let place = Int(truncatingIfNeeded: hash) & (slots.count - 1)
@@ -56,7 +72,7 @@ public struct ResidualTable: ~Copyable {
     {
       if slots[place].residual.isChallenged { slots[place].residual.isChallenged = false }
       guard slots[place].residual.isUsable else { return nil }
-      return (slots[place].residual, place * Self.stepCapacity)
+      return place
     }
     guard slots[place].hash == hash else {
       // Whoever is remembered gives way when two newcomers came since it was seen last.
@@ -68,18 +84,47 @@ public struct ResidualTable: ~Copyable {
       }
       return nil
     }
-    builtCount &+= 1
     writeKey(request, facts, at: key)
+    build(at: place, request, target, profile, gate)
+    (slots[place].hash, slots[place].facts, slots[place].keyCount) = (hash, facts, UInt16(truncatingIfNeeded: count))
+    return slots[place].residual.isUsable ? place : nil
+  }
+
+  /// The residual of the one connection, for this target, profile and kind of traffic.
+  private mutating func own(
+    _ request: borrowing Request, _ target: Target, _ profile: Profile, _ gate: borrowing PeerGate
+  ) -> Int? {
+    let kind = ConnectionFacts.kind(profile, isTCP: request.isTCP)
+    if slots[0].target != target.serial || slots[0].facts.flags != kind {
+      // Known facts stay known on a connection; what is not known yet may be known at the next request.
+      guard ConnectionFacts(request, target, profile) != nil else { return nil }
+      build(at: 0, request, target, profile, gate)
+      slots[0].facts.flags = kind
+    }
+    return slots[0].residual.isUsable ? 0 : nil
+  }
+
+  private mutating func build(
+    at place: Int, _ request: borrowing Request, _ target: Target, _ profile: Profile, _ gate: borrowing PeerGate
+  ) {
+    builtCount &+= 1
     var built = Residual(gate: gate(request, target, profile))
     built.isUsable = built.fill(from: target, request, &steps, at: place * Self.stepCapacity)
-    slots[place] = Slot(target: target.serial, hash: hash, facts: facts, keyCount: UInt16(truncatingIfNeeded: count), residual: built)
-    return built.isUsable ? (built, place * Self.stepCapacity) : nil
+    slots[place] = Slot(target: target.serial, residual: built)
   }
 
   /// How much memory it holds. It never changes.
   var byteCount: Int {
     slots.capacity * MemoryLayout<Slot>.stride + keys.capacity + steps.capacity * MemoryLayout<ResidualStep>.stride
   }
+
+  /// The residual at a place.
+  @inline(__always)
+  func residual(at place: Int) -> Residual { slots[place].residual }
+
+  /// Where its steps begin.
+  @inline(__always)
+  static func firstStep(of place: Int) -> Int { place * stepCapacity }
 
   /// A step of a residual.
   @inline(__always)
@@ -135,6 +180,14 @@ public struct ResidualTable: ~Copyable {
   }
 }
 
+extension Request {
+  /// Whether a name of the peer can stand in many places of an index, so that looking it up once is worth remembering.
+  fileprivate var hasIrregularIdentity: Bool {
+    for index in identities.indices where identities[index].form == .irregular { return true }
+    return false
+  }
+}
+
 /// What of a connection, beside texts, attached rules ask for; the rest is zero.
 struct ConnectionFacts: BitwiseCopyable, Equatable {
   var source = IPAddress(isIPv4: true, high: 0, low: 0)
@@ -147,11 +200,14 @@ struct ConnectionFacts: BitwiseCopyable, Equatable {
 
   init() {}
 
+  /// What `flags` says whatever rules ask for.
+  static func kind(_ profile: Profile, isTCP: Bool) -> UInt8 { profile.rawValue << 4 | (isTCP ? 1 : 0) }
+
   /// `nil` when anything that is asked for is not known.
   init?(_ request: borrowing Request, _ target: Target, _ profile: Profile) {
     guard request.isPeerKnown, profile != .ztunnel else { return nil }
     let interest = target.interest
-    flags = profile.rawValue << 4 | (request.isTCP ? 1 : 0)
+    flags = Self.kind(profile, isTCP: request.isTCP)
     if interest.contains(.port) || !target.strictExceptions.isEmpty {
       guard request.isPortKnown else { return nil }
       port = request.port

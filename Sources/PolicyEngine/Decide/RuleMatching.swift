@@ -32,7 +32,7 @@ extension CompiledPolicies {
 
   /// Tests the rules that one dimension nominates.
   func match(_ dimension: IndexDimension, _ request: borrowing Request, _ state: inout MatchState) {
-    nominate(dimension, request) { rules, isUnknown in
+    nominate(dimension, request) { rules, isUnknown, request in
       if isUnknown { considerPossible(rules, request, &state) } else { consider(rules, request, &state) }
       return true
     }
@@ -112,29 +112,31 @@ extension CompiledPolicies {
 
   private func any(indexed index: RuleIndex, _ request: borrowing Request) -> Outcome {
     var result = Outcome.no
-    @inline(__always)
-    func consider(_ numbers: Stretch, isUnknown: Bool) -> Bool {
-      // A clause whose key is not known cannot hold, it only may.
-      if isUnknown, result.isUnknown { return true }
-      for place in numbers.range {
-        let outcome = all(clauses[Int(postings[place])].tests, request)
-        if outcome == .yes {
-          result = .yes
-          return false
-        }
-        if outcome.isUnknown, result == .no {
-          result = outcome
-          if isUnknown { return true }
-        }
-      }
-      return true
-    }
-    guard consider(index.always, isUnknown: false) else { return .yes }
+    guard consider(index.always, isUnknown: false, request, &result) else { return .yes }
     for dimension in index.dimensions.range {
-      nominate(dimensions[dimension], request) { consider($0, isUnknown: $1) }
+      nominate(dimensions[dimension], request) { clauses, isUnknown, request in
+        consider(clauses, isUnknown: isUnknown, request, &result)
+      }
       if result == .yes { return .yes }
     }
     return result
+  }
+
+  /// Whether the walk goes on: it ends with the first clause that holds. One whose key is not known cannot hold, it only may.
+  private func consider(_ numbers: Stretch, isUnknown: Bool, _ request: borrowing Request, _ result: inout Outcome) -> Bool {
+    if isUnknown, result.isUnknown { return true }
+    for place in numbers.range {
+      let outcome = all(clauses[Int(postings[place])].tests, request)
+      if outcome == .yes {
+        result = .yes
+        return false
+      }
+      if outcome.isUnknown, result == .no {
+        result = outcome
+        if isUnknown { return true }
+      }
+    }
+    return true
   }
 
   private func all(_ tests: Stretch, _ request: borrowing Request) -> Outcome {

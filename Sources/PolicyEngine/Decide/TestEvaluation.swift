@@ -75,14 +75,14 @@ extension CompiledPolicies {
     case .absent: return .no
     case .present: break
     }
-    if test.lookup != .max { return Outcome(!search.forEachMatch(lookups[Int(test.lookup)], address: field.address) { _ in false }) }
+    if test.lookup != .max { return Outcome(search.hasMatch(lookups[Int(test.lookup)], field.address)) }
     for index in test.patterns.range where blocks[Int(patterns[index].number)].contains(field.address) { return .yes }
     return .no
   }
 
   private func port(_ test: Test, _ request: borrowing Request) -> Outcome {
     guard request.isPortKnown else { return .unknown(.unknownPort) }
-    if test.lookup != .max { return Outcome(!search.forEachMatch(lookups[Int(test.lookup)], number: UInt64(request.port)) { _ in false }) }
+    if test.lookup != .max { return Outcome(search.hasMatch(lookups[Int(test.lookup)], UInt64(request.port))) }
     for index in test.patterns.range where patterns[index].number == UInt32(request.port) { return .yes }
     return .no
   }

@@ -139,35 +139,73 @@ struct Lookups: Sendable, BitwiseCopyable {
   fileprivate let lengths: FlatArray<UInt8>
   fileprivate let tries: Tries
 
-  /// Calls `visit` with the postings of every pattern that the text satisfies; stops and returns false when `visit` does.
+  /// The postings of the next pattern that the text satisfies; `nil` when there is none any more.
   @inline(__always)
-  func forEachMatch(_ lookup: PatternLookup, text: Span<UInt8>, in literals: Span<UInt8>, _ visit: (Stretch) -> Bool) -> Bool {
-    if !lookup.always.isEmpty, !visit(lookup.always) { return false }
-    if !lookup.exact.isEmpty, let exact = exactPostings(lookup.exact, text, literals), !visit(exact) { return false }
-    return tries.forEachMatch(lookup.prefixes, in: text, literals, isReversed: false, visit)
-      && tries.forEachMatch(lookup.suffixes, in: text, literals, isReversed: true, visit)
+  func next(_ search: inout TextSearch, of lookup: PatternLookup, _ text: Span<UInt8>, in literals: Span<UInt8>) -> Stretch? {
+    if search.stage == 0 {
+      search.stage = 1
+      if !lookup.always.isEmpty { return lookup.always }
+    }
+    if search.stage == 1 {
+      search.stage = 2
+      if !lookup.exact.isEmpty, let exact = exactPostings(lookup.exact, text, literals) { return exact }
+    }
+    if search.stage == 2 {
+      if let found = tries.next(&search.walk, of: lookup.prefixes, in: text, literals, isReversed: false) { return found }
+      search.stage = 3
+      search.walk = TrieWalk()
+    }
+    return tries.next(&search.walk, of: lookup.suffixes, in: text, literals, isReversed: true)
   }
 
-  /// The same for an address.
+  /// The same for an address; at most one for each length of block in use.
   @inline(__always)
-  func forEachMatch(_ lookup: PatternLookup, address: IPAddress, _ visit: (Stretch) -> Bool) -> Bool {
-    if !lookup.always.isEmpty, !visit(lookup.always) { return false }
-    for index in (address.isIPv4 ? lookup.lengths : lookup.lengths6).range {
-      let length = Int(lengths[index])
-      let masked = address.masked(to: length)
-      if let postings = postings(lookup.numbers, masked.high, masked.low, NumberEntry.tag(address.isIPv4, length)), !visit(postings) {
-        return false
-      }
+  func next(_ search: inout NumberSearch, of lookup: PatternLookup, _ address: IPAddress) -> Stretch? {
+    if search.place == 0 {
+      search.place = 1
+      if !lookup.always.isEmpty { return lookup.always }
     }
-    return true
+    let inUse = address.isIPv4 ? lookup.lengths : lookup.lengths6
+    while search.place <= inUse.count {
+      let length = Int(lengths[Int(inUse.start) + Int(search.place) - 1])
+      search.place += 1
+      let masked = address.masked(to: length)
+      if let found = postings(lookup.numbers, masked.high, masked.low, NumberEntry.tag(address.isIPv4, length)) { return found }
+    }
+    return nil
   }
 
   /// The same for a number.
   @inline(__always)
-  func forEachMatch(_ lookup: PatternLookup, number: UInt64, _ visit: (Stretch) -> Bool) -> Bool {
-    if !lookup.always.isEmpty, !visit(lookup.always) { return false }
-    if let postings = postings(lookup.numbers, number, 0, NumberEntry.numberTag) { return visit(postings) }
-    return true
+  func next(_ search: inout NumberSearch, of lookup: PatternLookup, _ number: UInt64) -> Stretch? {
+    if search.place == 0 {
+      search.place = 1
+      if !lookup.always.isEmpty { return lookup.always }
+    }
+    guard search.place == 1 else { return nil }
+    search.place = 2
+    return postings(lookup.numbers, number, 0, NumberEntry.numberTag)
+  }
+
+  /// Whether the text satisfies any pattern.
+  @inline(__always)
+  func hasMatch(_ lookup: PatternLookup, _ text: Span<UInt8>, in literals: Span<UInt8>) -> Bool {
+    var search = TextSearch()
+    return next(&search, of: lookup, text, in: literals) != nil
+  }
+
+  /// Whether the address does.
+  @inline(__always)
+  func hasMatch(_ lookup: PatternLookup, _ address: IPAddress) -> Bool {
+    var search = NumberSearch()
+    return next(&search, of: lookup, address) != nil
+  }
+
+  /// Whether the number does.
+  @inline(__always)
+  func hasMatch(_ lookup: PatternLookup, _ number: UInt64) -> Bool {
+    var search = NumberSearch()
+    return next(&search, of: lookup, number) != nil
   }
 
   private func exactPostings(_ table: Stretch, _ text: Span<UInt8>, _ literals: Span<UInt8>) -> Stretch? {
@@ -195,4 +233,15 @@ struct Lookups: Sendable, BitwiseCopyable {
       slot = (slot + 1) & mask
     }
   }
+}
+
+/// How far a search for a text has come. Searches are walked from outside: a closure over a request would copy the request.
+struct TextSearch: BitwiseCopyable {
+  fileprivate var stage: UInt8 = 0
+  fileprivate var walk = TrieWalk()
+}
+
+/// How far a search for an address or a number has come.
+struct NumberSearch: BitwiseCopyable {
+  fileprivate var place: UInt32 = 0
 }

@@ -81,31 +81,34 @@ struct Tries: Sendable, BitwiseCopyable {
   fileprivate let nodes: FlatArray<TrieNodes.Node>
   fileprivate let firstBytes: FlatArray<UInt8>
 
-  /// Calls `visit` for every stored text that starts (or, reversed, ends) `text`, shortest first; stops when it returns false.
+  /// Goes on to the next stored text that starts (or, reversed, ends) `text`, shortest first; `nil` when there is none any more.
   @inline(__always)
-  func forEachMatch(
-    _ trie: Trie, in text: Span<UInt8>, _ literals: Span<UInt8>, isReversed: Bool, _ visit: (Stretch) -> Bool
-  ) -> Bool {
-    guard trie.root != .max else { return true }
+  func next(_ walk: inout TrieWalk, of trie: Trie, in text: Span<UInt8>, _ literals: Span<UInt8>, isReversed: Bool) -> Stretch? {
     let count = text.count
-    var index = Int(trie.root)
-    var depth = 0
     while true {
-      let postings = nodes[index].postings
-      if !postings.isEmpty, !visit(postings) { return false }
-      guard depth < count, let child = child(of: index, startingWith: text[isReversed ? count - 1 - depth : depth]) else { return true }
-      let label = nodes[child].label
-      let length = Int(label.count)
-      guard depth + length <= count else { return true }
-      if isReversed {
-        let (at, from) = (count - depth - length, Int(label.start) + 1 - length)
-        guard equal(text.extracting(at..<at + length), literals.extracting(from..<from + length)) else { return true }
+      if walk.node == .max {
+        guard trie.root != .max else { return nil }
+        walk.node = trie.root
       } else {
-        let from = Int(label.start)
-        guard equal(text.extracting(depth..<depth + length), literals.extracting(from..<from + length)) else { return true }
+        let depth = Int(walk.depth)
+        guard depth < count, let child = child(of: Int(walk.node), startingWith: text[isReversed ? count - 1 - depth : depth]) else {
+          return nil
+        }
+        let label = nodes[child].label
+        let length = Int(label.count)
+        guard depth + length <= count else { return nil }
+        if isReversed {
+          let (at, from) = (count - depth - length, Int(label.start) + 1 - length)
+          guard equal(text.extracting(at..<at + length), literals.extracting(from..<from + length)) else { return nil }
+        } else {
+          let from = Int(label.start)
+          guard equal(text.extracting(depth..<depth + length), literals.extracting(from..<from + length)) else { return nil }
+        }
+        walk.depth += label.count
+        walk.node = UInt32(truncatingIfNeeded: child)
       }
-      depth += length
-      index = child
+      let postings = nodes[Int(walk.node)].postings
+      if !postings.isEmpty { return postings }
     }
   }
 
@@ -122,4 +125,10 @@ struct Tries: Sendable, BitwiseCopyable {
     }
     return nil
   }
+}
+
+/// How far a walk through a trie has come.
+struct TrieWalk: BitwiseCopyable {
+  fileprivate var node: UInt32 = .max
+  fileprivate var depth: UInt32 = 0
 }

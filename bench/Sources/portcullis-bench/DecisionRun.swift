@@ -30,7 +30,24 @@ struct DecisionRun {
   /// For each request, in `targets`.
   private let targetNumbers: [Int]
 
-  init(_ set: DecisionSet) throws {
+  /// The connection of each request, if there are any.
+  private let connections: [Connection]?
+
+  /// What a proxy keeps of a connection.
+  private final class Connection {
+    // A connection is one thread's; nothing checks that at run time in a proxy, either.
+    @exclusivity(unchecked) private var table = ResidualTable.ofOneConnection()
+    private let target: Target
+
+    init(_ target: Target) { self.target = target }
+
+    func decide(_ request: inout Request, _ snapshot: Snapshot) -> Verdict {
+      unsafe snapshot.decide(&request, on: target, remembering: &table).verdict
+    }
+  }
+
+  /// - Parameter remembering: whether each request comes on a connection of its own, on which it came before.
+  init(_ set: DecisionSet, remembering: Bool = false) throws {
     name = set.name
     size = set.size
     compiled = try CompiledText(set.text)
@@ -49,6 +66,7 @@ struct DecisionRun {
     }
     self.targets = targets
     targetNumbers = cases.map { numbers[$0.workload] ?? 0 }
+    connections = remembering ? targetNumbers.map { Connection(targets[$0]) } : nil
   }
 
   /// Different requests.
@@ -92,6 +110,13 @@ struct DecisionRun {
     var wrong: Int?
     let first = targets[0]
     var span = requests.mutableSpan
+    if let connections {
+      for index in range {
+        let verdict = connections[index].decide(&span[index], snapshot)
+        if verdict != verdicts[index] { wrong = index }
+      }
+      return wrong
+    }
     if targets.count == 1 {
       for index in range where snapshot.decide(&span[index], on: first).verdict != verdicts[index] { wrong = index }
     } else {

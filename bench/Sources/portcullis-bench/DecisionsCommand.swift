@@ -25,6 +25,9 @@ struct DecisionsCommand: ParsableCommand {
   @Flag(help: "Empty the caches before each decision and time each alone.")
   var cold = false
 
+  @Flag(help: "Measure second and later requests on connections: each request has one of its own, whose residual is known.")
+  var remembering = false
+
   @Option(help: "Megabytes that are walked to empty the caches: several times the last-level cache.")
   var walk = 128
 
@@ -68,7 +71,7 @@ struct DecisionsCommand: ParsableCommand {
   private func runs(_ kind: DecisionSets, _ sizes: [Int]) throws -> [DecisionRun] {
     try (kind.hasSizes ? sizes : [1]).map { size in
       var random = SplitMix(seed: seed)
-      return try DecisionRun(kind.set(size: size, count: requests, random: &random))
+      return try DecisionRun(kind.set(size: size, count: requests, random: &random), remembering: remembering)
     }
   }
 
