@@ -54,6 +54,8 @@ let package = Package(
     // Floor 3: where policies come from.
     .target(
       name: "PolicyFiles", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], swiftSettings: settings),
+    // The words about a decision that the command and the library share; it knows no command line and no JSON.
+    .target(name: "DecisionText", dependencies: ["PolicyModel", "PolicyEngine"], swiftSettings: settings),
     // Floor 4: where answers are given.
     .target(
       name: "ExtAuthzServer", dependencies: ["PolicyModel", "PolicyEngine", "PeerIdentity", "CExtAuthz"],
@@ -62,7 +64,7 @@ let package = Package(
     .executableTarget(
       name: "portcullis",
       dependencies: [
-        "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "ExtAuthzServer",
+        "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "DecisionText", "ExtAuthzServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -100,7 +102,8 @@ let package = Package(
       resources: [.copy("CheckRequests")],
       swiftSettings: settings),
     .testTarget(
-      name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "portcullis", "TestSupport"], swiftSettings: settings),
+      name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
+      swiftSettings: settings),
     // A TLS client that shows chosen certificates, for the differential test.
     .target(
       name: "CTLSClient", path: "Tests/CTLSClient", cSettings: cSettings,

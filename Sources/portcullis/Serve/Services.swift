@@ -69,36 +69,6 @@ struct PolicyService: Service {
   }
 }
 
-/// Makes each snapshot of the newest policies under the newest settings, whichever of the two changed.
-final class SnapshotPublisher: Sendable {
-  /// Where the snapshots appear.
-  let snapshots: Latest<Snapshot>
-  private let sources: Mutex<(policies: PolicySet, mesh: MeshSettings)>
-
-  init(_ policies: PolicySet, mesh: MeshSettings) {
-    snapshots = Latest(Snapshot(policies, mesh: mesh))
-    sources = Mutex((policies, mesh))
-  }
-
-  /// Publishes other policies. Compiles on the calling thread; whoever brings the other half meanwhile waits, so that no older pair
-  /// follows a newer one.
-  func publish(policies: PolicySet) {
-    sources.withLock { sources in
-      sources.policies = policies
-      snapshots.publish(Snapshot(sources.policies, mesh: sources.mesh))
-    }
-  }
-
-  /// Publishes the policies under other settings, if they are others. Compiles on the calling thread.
-  func publish(mesh: MeshSettings) {
-    sources.withLock { sources in
-      guard mesh != sources.mesh else { return }
-      sources.mesh = mesh
-      snapshots.publish(Snapshot(sources.policies, mesh: sources.mesh))
-    }
-  }
-}
-
 /// The last status of the files, for whoever asks.
 final class StatusBoard: Sendable {
   private let current: Mutex<PolicyFilesStatus>
