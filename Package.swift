@@ -28,6 +28,8 @@ let package = Package(
     .library(name: "PolicyEngine", targets: ["PolicyEngine"]),
     .library(name: "PeerIdentity", targets: ["PeerIdentity"]),
     .library(name: "ExtAuthzServer", targets: ["ExtAuthzServer"]),
+    // What libportcullis.so is linked from (scripts/link-library.sh): SwiftPM's own dynamic libraries cannot say what they export.
+    .library(name: "EmbeddedPortcullis", type: .static, targets: ["EmbeddedPortcullis"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -42,6 +44,7 @@ let package = Package(
       name: "CExtAuthz",
       cSettings: cSettings,
       linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr"), .linkedLibrary("protobuf-c")]),
+    .target(name: "CPortcullis", cSettings: cSettings),
     // Floor 1: what a policy says.
     .target(name: "PolicyModel", swiftSettings: settings),
     // Floor 2: text to model, model to decision, certificate to identity.
@@ -59,6 +62,10 @@ let package = Package(
     // Floor 4: where answers are given.
     .target(
       name: "ExtAuthzServer", dependencies: ["PolicyModel", "PolicyEngine", "PeerIdentity", "CExtAuthz"],
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
+    .target(
+      name: "EmbeddedPortcullis",
+      dependencies: ["CPortcullis", "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "DecisionText"],
       swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
     // Floor 5: the command.
     .executableTarget(
