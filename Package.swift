@@ -109,6 +109,11 @@ let package = Package(
       resources: [.copy("CheckRequests")],
       swiftSettings: settings),
     .testTarget(
+      name: "EmbeddedTests",
+      dependencies: ["PolicyModel", "PolicyEngine", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport"],
+      // A program that is compiled as a host would be.
+      exclude: ["allocations.c"], swiftSettings: settings),
+    .testTarget(
       name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
       swiftSettings: settings),
     // A TLS client that shows chosen certificates, for the differential test.

@@ -130,8 +130,12 @@ struct ConnectionDesk {
     guard port <= 65_535 else { throw Refusal("port: greater than 65535") }
     if port != 0 {
       request.setPort(UInt16(truncatingIfNeeded: port))
-    } else if ![0, 15_001, 15_006, 15_008].contains(destination.port) {
-      request.setPort(UInt16(truncatingIfNeeded: destination.port))
+    } else {
+      switch destination.port {
+      // None, and Istio's own, behind which every port of the workload may stand.
+      case 0, 15_001, 15_006, 15_008: break
+      default: request.setPort(UInt16(truncatingIfNeeded: destination.port))
+      }
     }
   }
 

@@ -89,7 +89,7 @@ enum PeerFacts {
   ) throws(Refusal) -> Reason? {
     var refusal: Reason?
     for index in unsafe 0..<list.count {
-      guard let text = unsafe list[index], unsafe text.size > 0 else { throw Refusal("uris or dns_names: an empty name") }
+      guard let text = unsafe list[index], unsafe text.isKnown else { throw Refusal("uris or dns_names: a name that is null") }
       try unsafe budget.take(text, "uris or dns_names: null with a size, or too long")
       refusal = try unsafe name(text, kind, into: &request) ?? refusal
     }

@@ -322,7 +322,7 @@ enum {
   PORTCULLIS_PEER_CERTIFICATE_URL_ENCODED_PEM = 4,
   /* `peer` is the one URI name of a certificate that the host has verified. */
   PORTCULLIS_PEER_URI = 5,
-  /* `uris`, `dns_names` and `subject` are all names of a certificate that the host has verified; at least one is not empty. */
+  /* `uris`, `dns_names` and `subject` are all names of a certificate that the host has verified; not all three are empty. */
   PORTCULLIS_PEER_NAMES = 6
 };
 
