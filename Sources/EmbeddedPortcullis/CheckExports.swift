@@ -1,6 +1,9 @@
 // The functions of the header that are about readers, connections and requests.
 // Enters: calls of the host, from the thread that owns the reader. Leaves: a status, handles, decisions. The header says what each does.
 // Never here: a pointer of the host that is used before it is looked at, an answer that is no denial after an error.
+//
+// The names are those of the header, because the compiler looks the declarations up by them.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 public import CPortcullis
 internal import Glibc

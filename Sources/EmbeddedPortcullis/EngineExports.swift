@@ -1,6 +1,9 @@
 // The functions of the header that are about engines and texts.
 // Enters: calls of the host, from any thread. Leaves: a status, handles, texts. The header says what each does.
 // Never here: a pointer of the host that is used before it is looked at, an out parameter that is left as it was.
+//
+// The names are those of the header, because the compiler looks the declarations up by them.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 
 public import CPortcullis
 internal import Glibc

@@ -59,8 +59,8 @@ final class ConnectionCore: @unchecked Sendable {
 
   /// Makes it the connection of which these are the facts.
   func take(_ facts: portcullis_connection_facts) throws(Refusal) {
-    let settings = reader.engine.settings
-    try reader.exclusively { _ throws(Refusal) in try unsafe desk.take(facts, settings) }
+    let engine = reader.engine
+    try reader.exclusively { _ throws(Refusal) in try unsafe desk.take(facts, engine.settings) }
   }
 
   /// Makes it a connection of which nothing is known, so that its checks are refused.

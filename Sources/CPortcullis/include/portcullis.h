@@ -470,33 +470,19 @@ void portcullis_text_free(char *text);
 
 /* ---- Structs with everything unknown ------------------------------------------------------------------------------------------------- */
 
-static inline portcullis_options portcullis_options_init(void) {
-  portcullis_options value;
-  memset(&value, 0, sizeof value);
-  value.struct_size = (uint32_t)sizeof value;
-  return value;
-}
-
-static inline portcullis_connection_facts portcullis_connection_facts_init(void) {
-  portcullis_connection_facts value;
-  memset(&value, 0, sizeof value);
-  value.struct_size = (uint32_t)sizeof value;
-  return value;
-}
-
-static inline portcullis_request portcullis_request_init(void) {
-  portcullis_request value;
-  memset(&value, 0, sizeof value);
-  value.struct_size = (uint32_t)sizeof value;
-  return value;
-}
-
-static inline portcullis_decision portcullis_decision_init(void) {
-  portcullis_decision value;
-  memset(&value, 0, sizeof value);
-  value.struct_size = (uint32_t)sizeof value;
-  return value;
-}
+/* `portcullis_options_init()` and so on. */
+#define PORTCULLIS_DEFINE_INIT(type)        \
+  static inline type type##_init(void) {    \
+    type value;                             \
+    memset(&value, 0, sizeof value);        \
+    value.struct_size = (uint32_t)sizeof value; \
+    return value;                           \
+  }
+PORTCULLIS_DEFINE_INIT(portcullis_options)
+PORTCULLIS_DEFINE_INIT(portcullis_connection_facts)
+PORTCULLIS_DEFINE_INIT(portcullis_request)
+PORTCULLIS_DEFINE_INIT(portcullis_decision)
+#undef PORTCULLIS_DEFINE_INIT
 
 /* A NUL-terminated text as bytes; null stays unknown. */
 static inline portcullis_bytes portcullis_text(const char *text) {
