@@ -4,12 +4,15 @@
 SWIFT := swift
 LISTEN := 127.0.0.1:9191
 COMMAND := .build/release/portcullis
+LIBRARY := .build/release/libportcullis.so
+PREFIX := /usr/local
+DESTDIR :=
 SOAK_ROUNDS := 20
 SETS := 3000
 SEED :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run envoy test format lint generate bench soak differential agreement clean
+.PHONY: help setup build library install run envoy test format lint generate bench soak differential agreement clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +22,13 @@ setup: ## install packages and a real Envoy, where they are missing
 
 build: setup ## build the command (optimized)
 	$(SWIFT) build -c release --product portcullis
+
+library: setup ## build libportcullis.so, for proxies that decide inside themselves
+	$(SWIFT) build -c release --product EmbeddedPortcullis
+	scripts/link-library.sh .build/release/libEmbeddedPortcullis.a $(LIBRARY)
+
+install: library ## install the library, its header and its pkg-config file (PREFIX=/usr/local, DESTDIR for packagers)
+	scripts/install-library.sh $(LIBRARY) $(PREFIX) $(DESTDIR)
 
 run: build ## serve the shop example, and print what to try
 	@scripts/try-shop.sh $(COMMAND) $(LISTEN)

@@ -28,6 +28,8 @@ let package = Package(
     .library(name: "PolicyEngine", targets: ["PolicyEngine"]),
     .library(name: "PeerIdentity", targets: ["PeerIdentity"]),
     .library(name: "ExtAuthzServer", targets: ["ExtAuthzServer"]),
+    // What libportcullis.so is linked from (scripts/link-library.sh): SwiftPM's own dynamic libraries cannot say what they export.
+    .library(name: "EmbeddedPortcullis", type: .static, targets: ["EmbeddedPortcullis"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -42,6 +44,7 @@ let package = Package(
       name: "CExtAuthz",
       cSettings: cSettings,
       linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr"), .linkedLibrary("protobuf-c")]),
+    .target(name: "CPortcullis", cSettings: cSettings),
     // Floor 1: what a policy says.
     .target(name: "PolicyModel", swiftSettings: settings),
     // Floor 2: text to model, model to decision, certificate to identity.
@@ -54,15 +57,21 @@ let package = Package(
     // Floor 3: where policies come from.
     .target(
       name: "PolicyFiles", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], swiftSettings: settings),
+    // The words about a decision that the command and the library share; it knows no command line and no JSON.
+    .target(name: "DecisionText", dependencies: ["PolicyModel", "PolicyEngine"], swiftSettings: settings),
     // Floor 4: where answers are given.
     .target(
       name: "ExtAuthzServer", dependencies: ["PolicyModel", "PolicyEngine", "PeerIdentity", "CExtAuthz"],
+      swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
+    .target(
+      name: "EmbeddedPortcullis",
+      dependencies: ["CPortcullis", "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "DecisionText"],
       swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
     // Floor 5: the command.
     .executableTarget(
       name: "portcullis",
       dependencies: [
-        "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "ExtAuthzServer",
+        "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "DecisionText", "ExtAuthzServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -100,7 +109,13 @@ let package = Package(
       resources: [.copy("CheckRequests")],
       swiftSettings: settings),
     .testTarget(
-      name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "portcullis", "TestSupport"], swiftSettings: settings),
+      name: "EmbeddedTests",
+      dependencies: ["PolicyModel", "PolicyEngine", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport"],
+      // A program that is compiled as a host would be.
+      exclude: ["allocations.c"], swiftSettings: settings),
+    .testTarget(
+      name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
+      swiftSettings: settings),
     // A TLS client that shows chosen certificates, for the differential test.
     .target(
       name: "CTLSClient", path: "Tests/CTLSClient", cSettings: cSettings,

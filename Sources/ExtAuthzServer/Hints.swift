@@ -54,7 +54,7 @@ enum ServiceHint: Equatable {
     guard unsafe !pair.value.isEmpty, unsafe pair.value.size <= 4096 else { return false }
     let key = unsafe extauthz_bytes(data: pair.key.data.map { unsafe $0 + keyOffset }, size: pair.key.size - keyOffset)
     if unsafe key.equals("workload") { return unsafe Self.set(&workload, pair.value) }
-    if unsafe key.equals("namespace") { return unsafe Self.isNamespace(pair.value) && Self.set(&namespace, pair.value) }
+    if unsafe key.equals("namespace") { return unsafe WorkloadText.isNamespace(pair.value.span) && Self.set(&namespace, pair.value) }
     if unsafe key.equals("labels") { return unsafe Self.set(&labels, pair.value) }
     if unsafe key.equals("port") {
       guard let value = unsafe Self.port(pair.value), port == nil || port == value else { return false }
@@ -110,19 +110,6 @@ enum ServiceHint: Equatable {
   private static func set(_ hint: inout extauthz_bytes, _ value: extauthz_bytes) -> Bool {
     guard unsafe hint.isEmpty || hint.equals(value) else { return false }
     unsafe hint = value
-    return true
-  }
-
-  /// A name that a namespace can have (Kubernetes: a DNS label). Any other selects no policy, so it would allow what a DENY policy denies.
-  private static func isNamespace(_ text: extauthz_bytes) -> Bool {
-    let bytes = unsafe text.span
-    guard bytes.count <= 63 else { return false }
-    for index in bytes.indices {
-      switch bytes[index] {
-      case 0x30...0x39, 0x61...0x7a, 0x2d: continue
-      default: return false
-      }
-    }
     return true
   }
 

@@ -72,7 +72,7 @@ struct WorkloadResolver {
     unsafe Self.append(hints.namespace, to: &key)
     unsafe Self.append(hints.labels, to: &key)
     if let known = byLabels[key] { return known }
-    guard let labels = unsafe Self.labels(hints.labels.copy) else { return nil }
+    guard let labels = unsafe WorkloadText.labels(hints.labels.copy) else { return nil }
     let namespace = unsafe ExactText(String(decoding: hints.namespace.copy, as: UTF8.self))
     guard isWaypoint else { return remember(snapshot.target(namespace: namespace, labels: labels)) }
     return snapshot.target(waypointIn: namespace, labels: labels, service: service).map { remember($0) }
@@ -223,27 +223,5 @@ struct WorkloadResolver {
 
   private static func append(_ bytes: extauthz_bytes, to key: inout [UInt8]) {
     unsafe Request.appendPathComponent(bytes.span, to: &key)
-  }
-
-  /// `k=v,k=v`; `nil` when a pair has no key or no `=`, a key comes twice, or a byte stands there that no label of Kubernetes can have:
-  /// no selector would select such a label, so a space too much would take a DENY policy away.
-  private static func labels(_ text: [UInt8]) -> [ExactText: ExactText]? {
-    var labels: [ExactText: ExactText] = [:]
-    for pair in text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
-      guard let equals = pair.firstIndex(of: UInt8(ascii: "=")), equals > pair.startIndex,
-        pair[..<equals].allSatisfy({ isLabelByte($0) || $0 == UInt8(ascii: "/") }), pair[(equals + 1)...].allSatisfy(isLabelByte)
-      else { return nil }
-      let key = ExactText(String(decoding: pair[..<equals], as: UTF8.self))
-      guard labels.updateValue(ExactText(String(decoding: pair[(equals + 1)...], as: UTF8.self)), forKey: key) == nil else { return nil }
-    }
-    return labels
-  }
-
-  /// Letters, digits, `-`, `_` and `.`.
-  private static func isLabelByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
-    default: false
-    }
   }
 }

@@ -123,6 +123,8 @@ public struct Request: Sendable {
   var isMetadataComplete = false
   var metadataFilters: [Slice] = []
   var metadata: [TreeEntry] = []
+  /// What stays when the next request of the connection comes.
+  var connectionPart = ConnectionPart()
 
   /// A request of which nothing is known.
   public init() {}
@@ -154,6 +156,7 @@ public struct Request: Sendable {
     isMetadataComplete = false
     metadataFilters.removeAll(keepingCapacity: true)
     metadata.removeAll(keepingCapacity: metadata.capacity <= 1024)
+    connectionPart = ConnectionPart()
   }
 
   /// Copies bytes into the buffer. The buffer holds at most 4 GiB; a message is far smaller.

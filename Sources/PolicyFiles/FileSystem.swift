@@ -114,17 +114,17 @@ enum FileSystem {
         if errno != 0 { throw .last }
         return entries
       }
-      let found: Entry? = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        let text = unsafe bytes.prefix { $0 != 0 }
-        let valid = unsafe String(validating: text, as: UTF8.self)
-        let name = unsafe ExactText(valid ?? String(decoding: text, as: UTF8.self))
-        guard let start = bytes.baseAddress, name != ".", name != ".." else { return nil }
-        var status = stat()
-        let result = unsafe fstatat(descriptor, start.assumingMemoryBound(to: CChar.self), &status, AT_SYMLINK_NOFOLLOW)
-        return Entry(
-          name: name, isUTF8: valid != nil, description: result == 0 ? .success(FileDescription(status)) : .failure(.last))
-      }
-      if let found { entries.append(found) }
+      // An entry is only as long as its name, so the 256 bytes of the declared field must not be copied.
+      guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { throw SystemError(code: EINVAL) }
+      let start = unsafe (UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: CChar.self)
+      let text = unsafe UnsafeRawBufferPointer(start: start, count: strlen(start))
+      let valid = unsafe String(validating: text, as: UTF8.self)
+      let name = unsafe ExactText(valid ?? String(decoding: text, as: UTF8.self))
+      guard name != ".", name != ".." else { continue }
+      var status = stat()
+      let result = unsafe fstatat(descriptor, start, &status, AT_SYMLINK_NOFOLLOW)
+      entries.append(
+        Entry(name: name, isUTF8: valid != nil, description: result == 0 ? .success(FileDescription(status)) : .failure(.last)))
     }
   }
 

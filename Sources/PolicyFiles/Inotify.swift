@@ -136,7 +136,7 @@ final class Bell: Sendable {
   }
 }
 
-/// A thread for calls that block. It is joined exactly once.
+/// A thread for calls that block. It is joined exactly once, and takes no signals: those are for the program's own threads.
 final class WaitingThread: Sendable {
   private let thread: pthread_t
   private let isJoined = Atomic(false)
@@ -149,6 +149,12 @@ final class WaitingThread: Sendable {
   init(_ run: @escaping @Sendable () -> Void) throws(SystemError) {
     let body = unsafe Unmanaged.passRetained(Body(run))
     var thread = pthread_t()
+    var (all, own) = (sigset_t(), sigset_t())
+    unsafe sigfillset(&all)
+    // What the processor raises by itself must stay deliverable.
+    for signal in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { unsafe sigdelset(&all, signal) }
+    unsafe pthread_sigmask(SIG_SETMASK, &all, &own)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &own, nil) }
     let code = unsafe pthread_create(
       &thread, nil,
       { raw in

@@ -41,6 +41,23 @@ public struct MeshConfigFile: Sendable {
     state = MeshConfigState(settings: settings)
   }
 
+  /// Reads a file once; what is wrong with it, as text for people, instead of settings that cannot be used. O(bytes).
+  public static func load(
+    _ path: ExactText, limits: LoadingLimits = LoadingLimits()
+  ) -> (settings: LoadedMeshConfig?, findings: [String]) {
+    do throws(SystemError) {
+      for _ in 0..<20 {
+        guard try FileSystem.describe(path, follow: true).kind == .regular else { return (nil, ["\(path): error: is not a regular file"]) }
+        guard let (bytes, _) = try FileSystem.read(path, limit: limits.fileBytes) else { continue }
+        let (settings, diagnostics) = loadMeshConfig(text: bytes, file: path, limits: limits)
+        return (settings, diagnostics.map(\.description))
+      }
+      return (nil, ["\(path): error: kept changing while it was read"])
+    } catch {
+      return (nil, ["\(path): error: cannot be read: \(error.text)"])
+    }
+  }
+
   /// The settings in force.
   public var settings: LoadedMeshConfig { state.settings }
   /// Why they are not what the file says; nil when they are.

@@ -2,6 +2,7 @@
 // Enters: a PEM file. Leaves: its names as policies see them. Exit code 0 when it verifies (or no bundle was given), 1 when it does not.
 
 internal import ArgumentParser
+internal import DecisionText
 internal import Foundation
 internal import PeerIdentity
 

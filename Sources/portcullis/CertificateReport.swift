@@ -2,6 +2,7 @@
 // Enters: names, validity, the verdict. Leaves: text, or JSON of a stable shape (docs/operating.md).
 // Never here: a name printed raw; a certificate comes from anybody, and its names may hold line breaks and commands to a terminal.
 
+internal import DecisionText
 internal import Foundation
 internal import PeerIdentity
 

@@ -2,6 +2,7 @@
 // Enters: a path. Leaves: bytes, lines, a replaced file, or a problem that says what the system says.
 // Never here: policy files and trust bundles, which have readers of their own; a read without a limit.
 
+internal import DecisionText
 internal import Glibc
 
 /// What the last system call complained of.

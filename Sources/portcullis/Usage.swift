@@ -2,6 +2,7 @@
 // Enters: the words of the command line, the parser's message. Leaves: `error: …` and `= help:`, or a refusal.
 // Never here: the meaning of an option.
 
+internal import DecisionText
 internal import PolicyModel
 
 /// The parser's message in our form.

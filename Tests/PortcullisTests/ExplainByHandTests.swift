@@ -1,6 +1,7 @@
 // What no valid file can bring about: unusable policies, null rules, keys that Istio does not know, evaluators that disagree.
 // Enters: policies built by hand. Leaves: the text and the JSON that `explain` would print. Never here: a file.
 
+internal import DecisionText
 internal import Foundation
 internal import PolicyEngine
 internal import PolicyModel
@@ -33,7 +34,7 @@ private func explain(_ policies: PolicySet, decidedWith other: PolicySet? = nil)
 
 /// The text behind the decision's own lines.
 private func findings(_ report: ExplanationReport) -> String {
-  let text = report.text(question: "?")
+  let text = report.text(question: "?", help: MissingOption.help)
   return text.range(of: "\n\n").map { String(text[$0.upperBound...]) } ?? text
 }
 
@@ -126,7 +127,7 @@ private func findings(_ report: ExplanationReport) -> String {
         "the rule in dry run is none, the reference evaluator says ns[shop]-policy[dry]-rule[0]",
       ])
     #expect(report.defect?.problem.hasPrefix("the engine and the reference evaluator disagree: the decision is deny, ") == true)
-    #expect(report.text(question: "?").contains("\n  checked   THE REFERENCE EVALUATOR SAYS OTHERWISE\n"))
+    #expect(report.text(question: "?", help: MissingOption.help).contains("\n  checked   THE REFERENCE EVALUATOR SAYS OTHERWISE\n"))
     #expect(report.json().contains("\"agrees\":false"))
     #expect(
       report.json().contains(#""reference":{"decision":"allow","policy":"ns[shop]-policy[admit]-rule[0]","reason":"allowed-by-policy"}"#))

@@ -14,6 +14,14 @@ package enum Programs {
       URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("portcullis").path, "build it with `swift build`")
   }
 
+  /// A file that the build put beside the test bundle, such as an archive.
+  package static func built(_ name: String) throws -> String {
+    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let path = URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(name).path
+    guard FileManager.default.isReadableFile(atPath: path) else { throw TestFailure("no file at \(path) (build it with `swift build`)") }
+    return path
+  }
+
   /// The project's directory, found from this source file.
   package static func project(_ file: String = #filePath) -> String {
     URL(fileURLWithPath: file).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path

@@ -2,6 +2,7 @@
 // Enters: policies, and a request from arguments or from lines of JSON. Leaves: decisions. What was not given is unknown, never assumed.
 
 internal import ArgumentParser
+internal import DecisionText
 internal import Glibc
 internal import PolicyEngine
 internal import PolicyFiles
@@ -44,7 +45,7 @@ struct CheckCommand: ParsableCommand {
     let question = try arguments.question(for: snapshot)
     let decision = question.decision(in: snapshot)
     let report = DecisionReport(decision, snapshot)
-    print(output == .json ? report.json() : report.text(question: question.title))
+    print(output == .json ? report.json() : report.text(question: question.title, help: MissingOption.help))
     return report.answer
   }
 

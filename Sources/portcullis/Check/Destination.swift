@@ -2,6 +2,7 @@
 // Enters: names as they were written. Leaves: what is attached there, and for explanations the namespace and labels.
 // Never here: a guess at which service a waypoint is asked for.
 
+internal import DecisionText
 internal import PolicyEngine
 internal import PolicyModel
 

@@ -4,6 +4,7 @@
 // the exit code is 2.
 
 internal import ArgumentParser
+internal import DecisionText
 internal import Glibc
 internal import PolicyEngine
 internal import PolicyFiles
@@ -86,7 +87,7 @@ private struct Explainer {
       question.request, namespace: workload.namespace, labels: workload.labels, profile: question.profile,
       service: workload.service)
     let report = ExplanationReport(DecisionReport(decision, snapshot), explanation)
-    print(output == .json ? report.json() : report.text(question: question.title))
+    print(output == .json ? report.json() : report.text(question: question.title, help: MissingOption.help))
     if let problem = report.defect {
       fflush(nil)
       throw problem
@@ -95,19 +96,7 @@ private struct Explainer {
   }
 }
 
-/// A decision and its explanation, which must agree.
-struct ExplanationReport {
-  let decision: DecisionReport
-  let explanation: Explanation
-  /// What the two say differently; empty unless the program is wrong.
-  let differences: [String]
-
-  init(_ decision: DecisionReport, _ explanation: Explanation) {
-    self.decision = decision
-    self.explanation = explanation
-    differences = decision.differences(from: explanation)
-  }
-
+extension ExplanationReport {
   /// The defect, if there is one. It is never passed over: one of the two would decide wrongly.
   var defect: CommandProblem? {
     differences.isEmpty

@@ -2,6 +2,7 @@
 // Enters: findings. Leaves: one object on one line; every key is always there, `null` where there is nothing.
 // Never here: a sentence; whoever wants words has the codes.
 
+internal import DecisionText
 internal import PolicyEngine
 internal import PolicyModel
 

@@ -2,6 +2,7 @@
 // Enters: UTF-8 text. Leaves: a value, or what is wrong and at which column. Never here: a guess, recursion without a limit.
 // Foundation's reader keeps one of two equal names without a word, compares names by canonical equivalence, and reads `true` as 1.
 
+internal import DecisionText
 internal import PolicyModel
 
 /// A JSON value.

@@ -2,6 +2,7 @@
 // Enters: words. Leaves: a request in which only what was written is known.
 
 internal import ArgumentParser
+internal import DecisionText
 internal import PeerIdentity
 internal import PolicyEngine
 internal import PolicyModel

@@ -2,6 +2,7 @@
 // Enters: one JSON object. Leaves: a request. Absent means unknown, empty means empty, unknown keys are refused.
 // Never here: a default for what is not written, a value of another type than the shape names.
 
+internal import DecisionText
 internal import Foundation
 internal import PolicyEngine
 internal import PolicyModel

@@ -3,6 +3,7 @@
 // Never here: an attribute that no proxy would ever let through. A rule looks in vain for it, and where a DENY rule does, the answer would be
 // an allow that no real request gets.
 
+internal import DecisionText
 internal import PolicyEngine
 internal import PolicyModel
 

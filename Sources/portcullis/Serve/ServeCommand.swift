@@ -3,6 +3,7 @@
 // Never here: a server that answers before the policies are there, or that starts with a file it could not read.
 
 internal import ArgumentParser
+internal import DecisionText
 internal import ExtAuthzServer
 internal import Foundation
 internal import Logging

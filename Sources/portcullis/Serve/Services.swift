@@ -1,7 +1,7 @@
 // What runs while the server serves: the server itself, the policy files, the mesh's settings, the trust bundles.
 // Enters: the start and the stop of the group. Leaves: published snapshots and bundles, log lines.
-// Never here: work on a thread that decides; compiling happens on the watcher's thread. A worker keeps its snapshot until its next request,
-// so an old one is freed by whoever lets it go last.
+// Never here: work on a thread that decides; compiling happens on the watcher's thread. A worker keeps its snapshot until its next request;
+// an old one is freed here, not by the worker that lets it go last.
 
 internal import Dispatch
 internal import ExtAuthzServer
@@ -64,38 +64,13 @@ struct PolicyService: Service {
       PolicyLog.write(status, isNewSet: update.isNewSet, board.status, publisher.snapshots.value, logger)
       board.set(status)
     }
-    try await gracefulShutdown()
+    await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do { try await Task.sleep(for: .seconds(1)) } catch { return }
+        publisher.releaseRetired()
+      }
+    }
     watcher.stop()
-  }
-}
-
-/// Makes each snapshot of the newest policies under the newest settings, whichever of the two changed.
-final class SnapshotPublisher: Sendable {
-  /// Where the snapshots appear.
-  let snapshots: Latest<Snapshot>
-  private let sources: Mutex<(policies: PolicySet, mesh: MeshSettings)>
-
-  init(_ policies: PolicySet, mesh: MeshSettings) {
-    snapshots = Latest(Snapshot(policies, mesh: mesh))
-    sources = Mutex((policies, mesh))
-  }
-
-  /// Publishes other policies. Compiles on the calling thread; whoever brings the other half meanwhile waits, so that no older pair
-  /// follows a newer one.
-  func publish(policies: PolicySet) {
-    sources.withLock { sources in
-      sources.policies = policies
-      snapshots.publish(Snapshot(policies, mesh: sources.mesh, reusing: snapshots.value))
-    }
-  }
-
-  /// Publishes the policies under other settings, if they are others. Compiles on the calling thread.
-  func publish(mesh: MeshSettings) {
-    sources.withLock { sources in
-      guard mesh != sources.mesh else { return }
-      sources.mesh = mesh
-      snapshots.publish(Snapshot(sources.policies, mesh: mesh))
-    }
   }
 }
 

@@ -3,10 +3,10 @@
 // Never here: JSON, which has escapes of its own.
 
 /// Shows foreign text on one line.
-enum Printable {
+package enum Printable {
   /// The text with control characters, line and paragraph separators and marks that turn the direction of writing as `\u{…}`, and bytes
   /// that are not UTF-8 as `\x..`. O(bytes).
-  static func text(_ bytes: some Sequence<UInt8>) -> String {
+  package static func text(_ bytes: some Sequence<UInt8>) -> String {
     var shown = ""
     var decoder = Unicode.UTF8.ForwardParser()
     var iterator = bytes.makeIterator()
@@ -20,7 +20,7 @@ enum Printable {
   }
 
   /// The same for text.
-  static func text(_ string: String) -> String { text(string.utf8) }
+  package static func text(_ string: String) -> String { text(string.utf8) }
 
   private static func append(_ scalar: Unicode.Scalar, to shown: inout String) {
     switch scalar.value {

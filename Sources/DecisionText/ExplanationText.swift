@@ -2,14 +2,29 @@
 // Enters: findings. Leaves: lines of at most 100 columns, unless a name or a value is longer by itself. Foreign text stays on its line.
 // Never here: a finding; whatever is said here is in the explanation.
 
-internal import PolicyEngine
+package import PolicyEngine
 internal import PolicyModel
 
+/// A decision and its explanation, which must agree.
+package struct ExplanationReport {
+  package let decision: DecisionReport
+  package let explanation: Explanation
+  /// What the two say differently; empty unless the program is wrong.
+  package let differences: [String]
+
+  /// Compares what the engine decided with what the reference evaluator found.
+  package init(_ decision: DecisionReport, _ explanation: Explanation) {
+    self.decision = decision
+    self.explanation = explanation
+    differences = decision.differences(from: explanation)
+  }
+}
+
 extension ExplanationReport {
-  /// The decision as `check` prints it, then what it rests on.
-  func text(question: String) -> String {
+  /// The decision as `check` prints it, then what it rests on. `help` as for the decision.
+  package func text(question: String, help: (Reason) -> String?) -> String {
     var page = Page()
-    for line in decision.text(question: question).split(separator: "\n") {
+    for line in decision.text(question: question, help: help).split(separator: "\n") {
       let indent = line.prefix { $0 == " " }.count
       page.add(indent, String(line.dropFirst(indent)))
     }

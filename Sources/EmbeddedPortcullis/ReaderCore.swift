@@ -1,0 +1,97 @@
+// One thread's view of an engine, and the connections that live on it.
+// Enters: connections and requests, one at a time. Leaves: decisions. A newer snapshot is taken up before a request is looked at.
+// Never here: two threads at once: the second one is refused, and waits for nothing. A lock is taken only when there is a newer snapshot.
+
+internal import CPortcullis
+internal import PolicyEngine
+internal import PolicyFiles
+internal import Synchronization
+
+/// A reader. All that changes is used only inside `exclusively`, hence `@unchecked Sendable`.
+final class ReaderCore: @unchecked Sendable {
+  /// What a check uses beside its connection.
+  struct Desk: ~Copyable {
+    var snapshots: Latest<Snapshot>.Reader
+    /// Another number for each snapshot; never 0.
+    var epoch: UInt64 = 1
+    var names = RuleNames()
+
+    init(_ snapshots: Latest<Snapshot>) { self.snapshots = Latest<Snapshot>.Reader(snapshots) }
+  }
+
+  let engine: EngineCore
+  private let isBusy = Atomic(false)
+  private var isClosed = false
+  private var desk: Desk
+
+  init(_ engine: EngineCore) {
+    self.engine = engine
+    desk = Desk(engine.publisher.snapshots)
+  }
+
+  /// Runs `body` while no other thread uses the reader.
+  ///
+  /// - Throws: `busy` while one does, `closed` when the reader or its engine is.
+  @inline(__always)
+  func exclusively<Value>(_ body: (inout Desk) throws(Refusal) -> Value) throws(Refusal) -> Value {
+    guard !isBusy.exchange(true, ordering: .acquiring) else { throw Refusal(.busy) }
+    defer { isBusy.store(false, ordering: .releasing) }
+    guard !isClosed, !engine.isClosed else { throw Refusal(.closed) }
+    return try body(&desk)
+  }
+
+  /// Closes the reader: all that is still to come is refused.
+  ///
+  /// - Throws: `busy` while another thread uses it; then it stays open.
+  func close() throws(Refusal) {
+    guard !isBusy.exchange(true, ordering: .acquiring) else { throw Refusal(.busy) }
+    isClosed = true
+    isBusy.store(false, ordering: .releasing)
+  }
+}
+
+/// A connection. Used only while its reader is, hence `@unchecked Sendable`.
+final class ConnectionCore: @unchecked Sendable {
+  private let reader: ReaderCore
+  private var desk = ConnectionDesk()
+  /// What is left of the workload's rules on this connection.
+  private var residual = ResidualTable.ofOneConnection()
+
+  init(_ reader: ReaderCore) { self.reader = reader }
+
+  /// Makes it the connection of which these are the facts.
+  func take(_ facts: portcullis_connection_facts) throws(Refusal) {
+    let engine = reader.engine
+    try reader.exclusively { _ throws(Refusal) in
+      residual.connectionChanged()
+      try unsafe desk.take(facts, engine.settings)
+    }
+  }
+
+  /// Makes it a connection of which nothing is known, so that its checks are refused.
+  func abandon() throws(Refusal) {
+    try reader.exclusively { _ throws(Refusal) in desk.abandon() }
+  }
+
+  /// Decides one request.
+  func check(_ wire: UnsafePointer<portcullis_request>, _ out: DecisionOut) throws(Refusal) {
+    try reader.exclusively { shared throws(Refusal) in
+      if shared.snapshots.refresh() { shared.epoch &+= 1 }
+      let snapshot = shared.snapshots.value
+      let decision = try unsafe desk.decide(wire, snapshot, epoch: shared.epoch, remembering: &residual)
+      out.answer(decision, snapshot, &shared.names)
+    }
+  }
+
+  /// Decides one request and explains it. Reads all policies.
+  func explain(_ wire: UnsafePointer<portcullis_request>) throws(Refusal) -> String {
+    try reader.exclusively { _ throws(Refusal) in
+      // A copy: the explanation is by the newest policies, and the connection stays with those of its reader.
+      var desk = desk
+      let published = reader.engine.publisher.published
+      var nothing = ResidualTable.ofOneConnection()
+      let decision = try unsafe desk.decide(wire, published.snapshot, epoch: .max, remembering: &nothing)
+      return ExplanationPage.text(decision, desk, published)
+    }
+  }
+}
