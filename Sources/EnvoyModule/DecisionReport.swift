@@ -32,6 +32,12 @@ internal import Glibc
 
   func add(_ text: StaticString) { unsafe add(portcullis_bytes(text)) }
 
+  func add(character: CChar) {
+    guard count < Self.capacity else { return }
+    unsafe room[count] = character
+    count &+= 1
+  }
+
   /// Adds one to the hexadecimal number that the last `digits` characters are.
   func advance(digits: Int) {
     var place = count &- 1
@@ -68,9 +74,8 @@ extension portcullis_decision {
     unsafe pairs.initialize(repeating: envoy_pair(), count: Self.mostPairs)
     for place in 0..<32 {
       let (number, digit) = place < 16 ? (Self.process, 15 - place) : place < 20 ? (UInt64(worker), 19 - place) : (0, 0)
-      var value = CChar(truncatingIfNeeded: number >> UInt64(digit * 4) & 15)
-      value += value < 10 ? 0x30 : 0x57
-      unsafe id.add(portcullis_bytes(data: &value, size: 1))
+      let value = CChar(truncatingIfNeeded: number >> UInt64(digit * 4) & 15)
+      id.add(character: value < 10 ? 0x30 + value : 0x57 + value)
     }
   }
 

@@ -55,7 +55,7 @@ extension portcullis_bytes {
 
 /// Texts that live as long as this object, for C. Read only once they are made, hence `@unchecked Sendable`.
 @safe final class HeldTexts: @unchecked Sendable {
-  private var blocks: [UnsafeMutableRawPointer] = []
+  private var blocks: [UnsafeMutableRawPointer] = unsafe []
 
   /// A copy of bytes; an empty text is known, and memory that is not given makes it unknown.
   func hold(_ bytes: [UInt8]) -> portcullis_bytes {
@@ -80,11 +80,11 @@ extension portcullis_bytes {
     unsafe blocks.append(block)
     let list = unsafe block.bindMemory(to: UnsafePointer<CChar>?.self, capacity: texts.count)
     for (index, text) in texts.enumerated() { unsafe (list + index).initialize(to: hold(text)) }
-    return UnsafePointer(list)
+    return unsafe UnsafePointer(list)
   }
 
   deinit {
-    for block in unsafe blocks { unsafe free(block) }
+    for unsafe block in unsafe blocks { unsafe free(block) }
   }
 }
 

@@ -5,7 +5,7 @@
 // The names are Envoy's, because it looks them up.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
-public import CEnvoyModule
+internal import CEnvoyModule
 public import CPortcullis
 
 /// Once, before anything else. The library below must be the one whose header we were compiled with.

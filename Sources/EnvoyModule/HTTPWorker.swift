@@ -8,7 +8,7 @@ internal import Glibc
 
 /// A worker's own part of an HTTP filter. Used by its worker only, and closed when no stream is left, hence `@unchecked Sendable`.
 @safe final class HTTPWorker: @unchecked Sendable {
-  private struct Place {
+  @safe private struct Place {
     var number: UInt64 = 0
     var isKnown = false
     var connection: OpaquePointer?
@@ -47,7 +47,7 @@ internal import Glibc
     let place = unsafe places + index
     if unsafe place.pointee.isKnown, unsafe place.pointee.number == number { return unsafe place.pointee.connection }
     unsafe place.pointee.isKnown = false
-    let isTaken = lend { facts in
+    let isTaken = unsafe lend { facts in
       if let connection = unsafe place.pointee.connection {
         return unsafe portcullis_connection_reset(connection, &facts, nil) == Int32(PORTCULLIS_OK)
       }

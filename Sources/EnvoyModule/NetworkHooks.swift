@@ -5,7 +5,7 @@
 // The names are Envoy's, because it looks them up.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
-public import CEnvoyModule
+internal import CEnvoyModule
 public import CPortcullis
 
 /// One connection, on its worker.

@@ -37,8 +37,9 @@ protocol ReloadListener: AnyObject, Sendable {
   private let handle: OpaquePointer
   private let readers = WorkerSlots<WorkerReader>()
   private let state = Mutex(State())
-  /// Written to when the thread shall end; -1 without one.
+  /// A pipe whose one end is closed when the thread shall end; it listens at the other. -1 without a thread.
   private var wakeUp: Int32 = -1
+  private var sleeping: Int32 = -1
   private var thread = pthread_t()
 
   private static let engines = Mutex<[EngineSource: (engine: SharedEngine, users: Int)]>([:])
@@ -133,8 +134,10 @@ protocol ReloadListener: AnyObject, Sendable {
   }
 
   private func listen() {
-    wakeUp = eventfd(0, Int32(EFD_CLOEXEC))
-    guard wakeUp >= 0 else { return EnvoyLog.warning("changes of policies are not logged: no descriptor") }
+    var ends: [Int32] = [-1, -1]
+    guard unsafe pipe(&ends) == 0 else { return EnvoyLog.warning("changes of policies are not logged: no descriptor") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    (sleeping, wakeUp) = (ends[0], ends[1])
     // Envoy handles its signals on its own threads.
     var all = sigset_t()
     var before = sigset_t()
@@ -149,6 +152,7 @@ protocol ReloadListener: AnyObject, Sendable {
     unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
     if failure != 0 {
       close(wakeUp)
+      close(sleeping)
       wakeUp = -1
       EnvoyLog.warning("changes of policies are not logged: no thread")
     }
@@ -156,17 +160,16 @@ protocol ReloadListener: AnyObject, Sendable {
 
   private func stopListening() {
     guard wakeUp >= 0 else { return }
-    var one: UInt64 = 1
-    _ = unsafe write(wakeUp, &one, 8)
-    unsafe pthread_join(thread, nil)
     close(wakeUp)
     wakeUp = -1
+    pthread_join(thread, nil)
+    close(sleeping)
   }
 
   private func watchGeneration() {
     var seen = generation
     var said: [String] = []
-    var waiting = pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)
+    var waiting = pollfd(fd: sleeping, events: Int16(POLLIN), revents: 0)
     while unsafe poll(&waiting, 1, 500) <= 0 {
       let now = generation
       if now == seen { continue }

@@ -20,7 +20,7 @@ enum TokenPayload {
       return unsafe body(&request)
     }
     let texts = HeldTexts()
-    var list = unsafe ClaimList(texts)
+    var list = ClaimList(texts)
     for (name, value) in claims { list.add(value, [name]) }
     return unsafe list.lend { entries in
       unsafe request.token = Int32(PORTCULLIS_TOKEN_VERIFIED)
@@ -41,7 +41,7 @@ enum TokenPayload {
     var count = 0
     var end = unsafe value.size
     while end > 0, unsafe value.byte(end - 1) == UInt8(ascii: "=") { end -= 1 }
-    unsafe bytes.reserveCapacity(end / 4 &* 3 &+ 3)
+    bytes.reserveCapacity(end / 4 &* 3 &+ 3)
     for index in 0..<max(0, end) {
       guard let byte = unsafe value.byte(index) else { return nil }
       let digit: UInt8
@@ -75,8 +75,8 @@ extension portcullis_request {
 /// Entries for strings and lists of strings, with the names that lead to them.
 @safe private struct ClaimList {
   private let texts: HeldTexts
-  private var paths: [[portcullis_bytes]] = []
-  private var values: [(value: portcullis_bytes, isListElement: Bool)] = []
+  private var paths: [[portcullis_bytes]] = unsafe []
+  private var values: [(value: portcullis_bytes, isListElement: Bool)] = unsafe []
 
   init(_ texts: HeldTexts) { self.texts = texts }
 

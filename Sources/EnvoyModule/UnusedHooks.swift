@@ -4,7 +4,7 @@
 // The names are Envoy's, because it looks them up.
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 
-public import CEnvoyModule
+internal import CEnvoyModule
 public import CPortcullis
 
 @implementation @c
