@@ -84,7 +84,7 @@ extension portcullis_bytes {
   }
 
   deinit {
-    for unsafe block in unsafe blocks { unsafe free(block) }
+    for unsafeblock in unsafe blocks { unsafe free(block) }
   }
 }
 

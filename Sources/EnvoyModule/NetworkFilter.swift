@@ -101,7 +101,7 @@ internal import CPortcullis
     let metadata = authority.settings.metadata
     if let report, metadata == .always || metadata == .denials && !isAllowed {
       unsafe withUnsafeMutablePointer(to: &decision) { decision in
-        for unsafe pair in unsafe report.metadata(decision) {
+        for unsafepair in unsafe report.metadata(decision) {
           unsafe envoy_dynamic_module_callback_network_set_dynamic_metadata_string(
             connection, portcullis_bytes(Self.metadataNamespace), pair.name, pair.value)
         }

@@ -73,7 +73,8 @@ public func envoy_dynamic_module_on_network_filter_new(
 
 /// Without TLS all is known now. With TLS the connection waits: what lies behind, such as a connection to the application, is not begun.
 @implementation @c
-public func envoy_dynamic_module_on_network_filter_new_connection(_ filter: UnsafeMutableRawPointer?, _ connection: UnsafeRawPointer?) -> Int32
+public func envoy_dynamic_module_on_network_filter_new_connection(_ filter: UnsafeMutableRawPointer?, _ connection: UnsafeRawPointer?)
+  -> Int32
 {
   guard let envoy = unsafe filter, let watched = unsafe watched(connection) else { return Int32(ENVOY_STOP_ITERATION) }
   if unsafe envoy_dynamic_module_callback_network_filter_is_ssl(envoy) { return Int32(ENVOY_STOP_ITERATION) }
@@ -81,7 +82,9 @@ public func envoy_dynamic_module_on_network_filter_new_connection(_ filter: Unsa
 }
 
 @implementation @c
-public func envoy_dynamic_module_on_network_filter_event(_ filter: UnsafeMutableRawPointer?, _ connection: UnsafeRawPointer?, _ event: Int32) {
+public func envoy_dynamic_module_on_network_filter_event(
+  _ filter: UnsafeMutableRawPointer?, _ connection: UnsafeRawPointer?, _ event: Int32
+) {
   guard Int(event) == ENVOY_EVENT_CONNECTED, let envoy = unsafe filter, let watched = unsafe watched(connection),
     watched.state == .waiting, unsafe watched.decide(envoy)
   else { return }

@@ -24,7 +24,7 @@ internal import Synchronization
 
 /// Something that counts what became of changed files.
 protocol ReloadListener: AnyObject, Sendable {
-  /// Called on any thread. `isCurrent` says whether all of the change is in force.
+  /// Called on any thread, and never while the listener is being removed; must not wait. `isCurrent` says whether all of the change is in force.
   func reloaded(isCurrent: Bool)
 }
 
@@ -41,6 +41,8 @@ protocol ReloadListener: AnyObject, Sendable {
   private var wakeUp: Int32 = -1
   private var sleeping: Int32 = -1
   private var thread = pthread_t()
+  /// What was in force at first.
+  private var opening = ""
 
   private static let engines = Mutex<[EngineSource: (engine: SharedEngine, users: Int)]>([:])
 
@@ -101,7 +103,8 @@ protocol ReloadListener: AnyObject, Sendable {
     }
     unsafe handle = engine
     if !text.isEmpty { EnvoyLog.warning(text) }
-    EnvoyLog.information("opened: \(description.lines.first ?? "")")
+    opening = description.lines.first ?? ""
+    EnvoyLog.information("opened: \(opening)")
     if unsafe options.flags & 1 != 0 { listen() }
   }
 
@@ -144,11 +147,13 @@ protocol ReloadListener: AnyObject, Sendable {
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
     // The engine is released only after the thread has ended, so that the thread need not keep it.
-    let failure = unsafe pthread_create(&thread, nil, { argument in
-      guard let argument = unsafe argument else { return nil }
-      unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeUnretainedValue().watchGeneration()
-      return nil
-    }, Unmanaged.passUnretained(self).toOpaque())
+    let failure = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument = unsafe argument else { return nil }
+        unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeUnretainedValue().watchGeneration()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
     unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
     if failure != 0 {
       close(wakeUp)
@@ -168,17 +173,18 @@ protocol ReloadListener: AnyObject, Sendable {
 
   private func watchGeneration() {
     var seen = generation
-    var said: [String] = []
+    var said = opening
     var waiting = pollfd(fd: sleeping, events: Int16(POLLIN), revents: 0)
     while unsafe poll(&waiting, 1, 500) <= 0 {
       let now = generation
       if now == seen { continue }
       seen = now
       let (isCurrent, lines) = description
-      let listener = state.withLock { $0.listeners.first }
-      listener?.reloaded(isCurrent: isCurrent)
-      if lines == said { continue }
-      said = lines
+      // The first line names the snapshot: nothing that anybody would want to know has changed.
+      if isCurrent, lines.first == said { continue }
+      said = lines.first ?? ""
+      // Under the lock, so that a listener that goes away is gone.
+      state.withLock { $0.listeners.first?.reloaded(isCurrent: isCurrent) }
       let text = lines.joined(separator: "\n")
       if isCurrent { EnvoyLog.information(text) } else { EnvoyLog.warning(text) }
     }
