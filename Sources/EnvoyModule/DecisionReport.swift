@@ -81,11 +81,18 @@ extension portcullis_decision {
 
   deinit { unsafe pairs.deallocate() }
 
-  /// `rbac_access_denied_matched_policy[NAME]`, as Envoy's own filter says it.
-  func denialDetails(_ policy: portcullis_bytes) -> portcullis_bytes {
+  /// `rbac_access_denied_matched_policy[NAME]`, as Envoy's own filter says it; `rbac_access_denied_undecided[REASON]` where no policy matched
+  /// because something is not known; `rbac_access_denied_failed` after an error.
+  func denialDetails(_ decision: borrowing portcullis_decision, isChecked: Bool) -> portcullis_bytes {
+    guard isChecked else { return unsafe portcullis_bytes("rbac_access_denied_failed") }
     details.begin()
-    details.add("rbac_access_denied_matched_policy[")
-    unsafe details.add(policy.size > 0 ? policy : portcullis_bytes("none"))
+    if unsafe decision.outcome == Int32(PORTCULLIS_UNDECIDED) {
+      details.add("rbac_access_denied_undecided[")
+      unsafe details.add(decision.reasonText)
+    } else {
+      details.add("rbac_access_denied_matched_policy[")
+      unsafe details.add(decision.policy.size > 0 ? decision.policy : portcullis_bytes("none"))
+    }
     details.add("]")
     return unsafe details.bytes
   }

@@ -84,7 +84,7 @@ extension portcullis_bytes {
   }
 
   deinit {
-    for unsafeblock in unsafe blocks { unsafe free(block) }
+    unsafe blocks.forEach { unsafe free($0) }
   }
 }
 

@@ -90,20 +90,22 @@ internal import Glibc
       let name = unsafe text(stream, ENVOY_ATTRIBUTE_REQUESTED_SERVER_NAME)
       unsafe facts.sni = number == nil ? portcullis_bytes() : name.data == nil ? .empty : name
       if let number, let names = PeerNamesDesk.names(number) { return unsafe names.with(&facts, take) }
-      unsafe setPeer(&facts, stream)
+      unsafe setPeer(&facts, stream, isKnown: number != nil)
       return unsafe take(&facts)
     }
   }
 
   /// The peer, without a network filter that saw all its names.
-  private func setPeer(_ facts: inout portcullis_connection_facts, _ stream: UnsafeMutableRawPointer) {
+  ///
+  /// - Parameter isKnown: whether Envoy says anything about the connection.
+  private func setPeer(_ facts: inout portcullis_connection_facts, _ stream: UnsafeMutableRawPointer, isKnown: Bool) {
     var hasCertificate = false
-    guard
-      unsafe envoy_dynamic_module_callback_http_filter_get_attribute_bool(
-        stream, Int32(ENVOY_ATTRIBUTE_CONNECTION_MTLS), &hasCertificate)
-    else { return }
-    guard hasCertificate else {
-      unsafe facts.peer_kind = Int32(PORTCULLIS_PEER_ANONYMOUS)
+    let isTLS = unsafe envoy_dynamic_module_callback_http_filter_get_attribute_bool(
+      stream, Int32(ENVOY_ATTRIBUTE_CONNECTION_MTLS), &hasCertificate)
+    if !isTLS || !hasCertificate {
+      // Plaintext has neither attribute. Whatever else is missing is no reason to call somebody nobody.
+      let isPlaintext = unsafe isKnown && text(stream, ENVOY_ATTRIBUTE_TLS_VERSION).data == nil
+      if isTLS || isPlaintext { unsafe facts.peer_kind = Int32(PORTCULLIS_PEER_ANONYMOUS) }
       return
     }
     let name = unsafe text(stream, ENVOY_ATTRIBUTE_URI_SAN_PEER)
@@ -177,7 +179,7 @@ internal import Glibc
       }
     }
     // What is lent by the library is good until the next call on the reader, and this hook makes none.
-    let details = unsafe report?.denialDetails(decision.policy) ?? portcullis_bytes("rbac_access_denied_matched_policy[none]")
+    let details = unsafe report?.denialDetails(decision, isChecked: isChecked) ?? portcullis_bytes("rbac_access_denied_failed")
     if let report, settings.metadata == .always || settings.metadata == .denials && !isAllowed {
       unsafe withUnsafeMutablePointer(to: &decision) { decision in
         let pairs = unsafe report.metadata(decision)

@@ -101,14 +101,14 @@ internal import CPortcullis
     let metadata = authority.settings.metadata
     if let report, metadata == .always || metadata == .denials && !isAllowed {
       unsafe withUnsafeMutablePointer(to: &decision) { decision in
-        for unsafepair in unsafe report.metadata(decision) {
+        unsafe report.metadata(decision).forEach { pair in
           unsafe envoy_dynamic_module_callback_network_set_dynamic_metadata_string(
             connection, portcullis_bytes(Self.metadataNamespace), pair.name, pair.value)
         }
       }
     }
     if isAllowed || authority.settings.isShadow { return true }
-    let details = unsafe report?.denialDetails(decision.policy) ?? portcullis_bytes("rbac_access_denied_matched_policy[none]")
+    let details = unsafe report?.denialDetails(decision, isChecked: isChecked) ?? portcullis_bytes("rbac_access_denied_failed")
     unsafe envoy_dynamic_module_callback_network_filter_close_with_details(connection, Int32(ENVOY_CLOSE_NO_FLUSH), details)
     return false
   }

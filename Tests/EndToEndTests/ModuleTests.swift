@@ -84,7 +84,8 @@ extension EndToEnd {
         #expect(told["reason"] == "allowed-by-policy")
         #expect(told["decision_id"]?.utf8.count == 32)
         let unknown = try #require(lines.first { ($0["portcullis"] as? [String: String])?["reason"] == "unknown-peer" })
-        #expect(unknown["details"] as? String == "rbac_access_denied_matched_policy[none]")
+        #expect(unknown["details"] as? String == "rbac_access_denied_undecided[unknown-peer]")
+        #expect(lines.contains { $0["details"] as? String == "rbac_access_denied_matched_policy[none]" })
         #expect(Set(lines.compactMap { ($0["portcullis"] as? [String: String])?["decision_id"] }).count == 11)
       }
     }

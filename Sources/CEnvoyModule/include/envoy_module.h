@@ -32,9 +32,11 @@ enum {
   ENVOY_ATTRIBUTE_SOURCE_ADDRESS = 24,
   ENVOY_ATTRIBUTE_DESTINATION_ADDRESS = 26,
   ENVOY_ATTRIBUTE_CONNECTION_ID = 28,
-  /* Whether the peer showed a certificate. */
+  /* Whether the peer showed a certificate. Not to be had of a connection without TLS. */
   ENVOY_ATTRIBUTE_CONNECTION_MTLS = 29,
   ENVOY_ATTRIBUTE_REQUESTED_SERVER_NAME = 30,
+  /* Not to be had of a connection without TLS. */
+  ENVOY_ATTRIBUTE_TLS_VERSION = 31,
   /* The first URI name of the peer's certificate; the others are not to be had in an HTTP filter. */
   ENVOY_ATTRIBUTE_URI_SAN_PEER = 37
 };
