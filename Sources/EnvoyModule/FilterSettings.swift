@@ -147,6 +147,12 @@ struct SettingsReader {
     if settings.workload == nil, settings.namespace == nil || settings.labels == nil {
       problems.append("no workload: write `workload` as `namespace/name` or `namespace/kind/name`, or `namespace` and `labels`")
     }
+    if let workload = settings.workload {
+      let parts = workload.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+      if !(2...3).contains(parts.count) || parts.contains(where: \.isEmpty) {
+        problems.append("`workload` is `namespace/name` or `namespace/kind/name`, not `\(workload)`")
+      }
+    }
     if settings.profile == 3, settings.service == nil {
       problems.append("a waypoint says which `service` is addressed: `namespace/name`, `namespace/serviceentry/name` or `none`")
     }

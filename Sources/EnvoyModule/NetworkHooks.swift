@@ -16,6 +16,8 @@ private final class WatchedConnection {
   let filter: NetworkFilter
   let number: UInt64
   var state = State.waiting
+  /// Whether reading was enabled for the handshake, though a filter behind had disabled it.
+  var isReadingBorrowed = false
 
   init(_ filter: NetworkFilter, _ number: UInt64) {
     self.filter = filter
@@ -72,12 +74,19 @@ public func envoy_dynamic_module_on_network_filter_new(
 }
 
 /// Without TLS all is known now. With TLS the connection waits: what lies behind, such as a connection to the application, is not begun.
+/// Envoy's TCP proxy disables reading until its own connection stands, and with it the handshake; that is lifted until the handshake is done.
 @implementation @c
 public func envoy_dynamic_module_on_network_filter_new_connection(_ filter: UnsafeMutableRawPointer?, _ connection: UnsafeRawPointer?)
   -> Int32
 {
   guard let envoy = unsafe filter, let watched = unsafe watched(connection) else { return Int32(ENVOY_STOP_ITERATION) }
-  if unsafe envoy_dynamic_module_callback_network_filter_is_ssl(envoy) { return Int32(ENVOY_STOP_ITERATION) }
+  if unsafe envoy_dynamic_module_callback_network_filter_is_ssl(envoy) {
+    if unsafe !envoy_dynamic_module_callback_network_filter_read_enabled(envoy) {
+      watched.isReadingBorrowed = true
+      _ = unsafe envoy_dynamic_module_callback_network_filter_read_disable(envoy, false)
+    }
+    return Int32(ENVOY_STOP_ITERATION)
+  }
   return Int32(unsafe watched.decide(envoy) ? ENVOY_CONTINUE : ENVOY_STOP_ITERATION)
 }
 
@@ -88,6 +97,7 @@ public func envoy_dynamic_module_on_network_filter_event(
   guard Int(event) == ENVOY_EVENT_CONNECTED, let envoy = unsafe filter, let watched = unsafe watched(connection),
     watched.state == .waiting, unsafe watched.decide(envoy)
   else { return }
+  if watched.isReadingBorrowed { _ = unsafe envoy_dynamic_module_callback_network_filter_read_disable(envoy, true) }
   unsafe envoy_dynamic_module_callback_network_filter_continue_reading(envoy)
 }
 

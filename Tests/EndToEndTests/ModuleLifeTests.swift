@@ -77,6 +77,8 @@ extension EndToEnd {
       (#""policies": ["@"], "workload": "shop/backend", "port": 65536"#, "`port` is no number between 1 and 65535"),
       (#""policies": ["@"], "workload": "shop/backend", "profile": "ztunnel""#, "`profile` is one of"),
       (#""policies": ["@"]"#, "no workload"),
+      (#""policies": ["@"], "workload": "backend""#, "`workload` is `namespace/name`"),
+      (#""policies": ["@"], "workload": "a/b/c/d""#, "`workload` is `namespace/name`"),
       (#""policies": [], "workload": "shop/backend""#, "`policies` names no file or directory"),
       (#""policies": ["@/missing"], "workload": "shop/backend""#, "cannot be read"),
       (#""policies": ["@"], "workload": "shop/backend", "mesh_config": "@/missing""#, "cannot be"),

@@ -92,6 +92,9 @@ void envoy_dynamic_module_callback_network_set_dynamic_metadata_string(
     void *filter, portcullis_bytes name_space, portcullis_bytes key, portcullis_bytes value);
 void envoy_dynamic_module_callback_network_filter_close_with_details(void *filter, int32_t how, portcullis_bytes details);
 void envoy_dynamic_module_callback_network_filter_continue_reading(void *filter);
+bool envoy_dynamic_module_callback_network_filter_read_enabled(void *filter);
+/* Counts: reading goes on when it was enabled as often as it was disabled. */
+int32_t envoy_dynamic_module_callback_network_filter_read_disable(void *filter, bool is_disabled);
 
 /* ---- What Envoy calls ---------------------------------------------------------------------------------------------------------------- */
 
