@@ -116,6 +116,32 @@ extension EndToEnd {
       }
     }
 
+    @Test func `the example runs as its first lines say, with the installed module`() throws {
+      try withSandbox { sandbox in
+        let script = """
+          set -eu; cd "$work"; mkdir -p try/certificates
+          "$project/scripts/install-module.sh" "$module" "$work/usr"
+          cp "$project"/examples/shop/*.yaml try/; "$project/examples/shop/envoy/certificates.sh" try/certificates
+          cd try; sed -e "s/15012/$port/" -e "s/15900/0/" "$project/examples/shop/envoy/module.yaml" > module.yaml
+          ENVOY_DYNAMIC_MODULES_SEARCH_PATH="$work/usr/lib" exec "$envoy" -c module.yaml --concurrency 1 --disable-hot-restart -l warning
+          """
+        let port = try Ports.free()
+        let variables = try [
+          "work": sandbox.directory, "project": Programs.project(), "module": EnvoyModule.path(in: sandbox), "envoy": Programs.envoy(),
+          "port": "\(port)",
+        ]
+        let settings = variables.map { "\($0)='\($1)'" }.joined(separator: "; ")
+        let envoy = try sandbox.start("example", "/bin/bash", ["-c", "\(settings); \(script)"])
+        func call(_ account: String) throws -> String {
+          let files = sandbox.path("try/certificates/\(account)")
+          let arguments = ["-sk", "--cert", "\(files).pem", "--key", "\(files).key", "https://127.0.0.1:\(port)/"]
+          return try sandbox.run("/usr/bin/curl", arguments).output
+        }
+        try waitUntil("the example to answer", detail: { envoy.log }) { try call("frontend-sa") == "hello from backend\n" }
+        #expect(try call("db-sa") == "RBAC: access denied")
+      }
+    }
+
     private static func complaint(_ settings: String, in sandbox: Sandbox) throws -> String? {
       try Envoy.complaint(
         about: configuration(EnvoyModule.filter("HTTP", EnvoyModule.path(in: sandbox), settings: settings)), in: sandbox)
