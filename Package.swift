@@ -95,7 +95,7 @@ let package = Package(
       swiftSettings: settings),
     // Reads the cases of Tests/Corpus, for every door that they go through.
     .target(
-      name: "CorpusSupport", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], path: "Tests/CorpusSupport",
+      name: "CorpusSupport", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine", "TestSupport"], path: "Tests/CorpusSupport",
       swiftSettings: settings),
     .testTarget(name: "CorpusTests", dependencies: ["PolicyModel", "PolicyEngine", "CorpusSupport"], swiftSettings: settings),
     .testTarget(
