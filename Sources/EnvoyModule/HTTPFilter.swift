@@ -63,8 +63,11 @@ internal import Glibc
     var number: UInt64 = 0
     let hasNumber = unsafe envoy_dynamic_module_callback_http_filter_get_attribute_int(
       stream, Int32(ENVOY_ATTRIBUTE_CONNECTION_ID), &number)
-    let known = hasNumber ? number : nil
-    guard let connection = unsafe worker.connection(known, { unsafe self.lendFacts(stream, known, $0) }) else { return false }
+    // A number is never given twice, but over QUIC, where it comes of what the client chose: there nothing is kept for the next request.
+    let isLasting = unsafe hasNumber && !text(stream, ENVOY_ATTRIBUTE_REQUEST_PROTOCOL).equals("HTTP/3")
+    let known = isLasting ? number : nil
+    guard let connection = unsafe worker.connection(known, { unsafe self.lendFacts(stream, known, isKnown: hasNumber, $0) })
+    else { return false }
     var request = unsafe portcullis_request_init()
     guard unsafe fill(&request, stream, worker) else { return false }
     guard case .header(let name) = settings.token else {
@@ -74,8 +77,12 @@ internal import Glibc
   }
 
   /// What is constant on the connection.
+  ///
+  /// - Parameters:
+  ///   - number: the connection's own.
+  ///   - isKnown: whether Envoy says anything about the connection.
   private func lendFacts(
-    _ stream: UnsafeMutableRawPointer, _ number: UInt64?, _ take: (inout portcullis_connection_facts) -> Bool
+    _ stream: UnsafeMutableRawPointer, _ number: UInt64?, isKnown: Bool, _ take: (inout portcullis_connection_facts) -> Bool
   ) -> Bool {
     unsafe facts.with { facts in
       unsafe facts.destination = EnvoyAddress.read(text(stream, ENVOY_ATTRIBUTE_DESTINATION_ADDRESS))
@@ -88,9 +95,9 @@ internal import Glibc
       }
       // Envoy's own filter compares an empty name where there is none, with TLS or without.
       let name = unsafe text(stream, ENVOY_ATTRIBUTE_REQUESTED_SERVER_NAME)
-      unsafe facts.sni = number == nil ? portcullis_bytes() : name.data == nil ? .empty : name
+      unsafe facts.sni = !isKnown ? portcullis_bytes() : name.data == nil ? .empty : name
       if let number, let names = PeerNamesDesk.names(number) { return unsafe names.with(&facts, take) }
-      unsafe setPeer(&facts, stream, isKnown: number != nil)
+      unsafe setPeer(&facts, stream, isKnown: isKnown)
       return unsafe take(&facts)
     }
   }

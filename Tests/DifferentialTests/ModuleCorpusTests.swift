@@ -48,11 +48,12 @@ extension `Portcullis and a real Envoy` {
             let site = sites[question.site]
             var verdict = try Self.read(client.ask(site, question.facts), question.facts)
             // HTTP/2 has other rules for methods and values.
-            if let status = Int(verdict.decision), status != 200 {
+            let refusal = verdict
+            if Int(verdict.decision) != nil || verdict.decision.isEmpty {
               verdict = try Self.read(client.ask(site, question.facts, isHTTP2: true), question.facts)
             }
             if Int(verdict.decision) != nil || verdict.decision.isEmpty {
-              throw Inexpressible(reason: "the proxy refuses the request: \(verdict.decision) \(verdict.details)")
+              throw Inexpressible(reason: "the proxy refuses the request: \(refusal.decision) \(refusal.details)")
             }
             if verdict.told["x-reason"] == "unknown-metadata", question.check.reason != "unknown-metadata" {
               throw Inexpressible(reason: "the module sees no metadata of other filters")
@@ -74,7 +75,16 @@ extension `Portcullis and a real Envoy` {
     }
 
     /// What cannot be asked in this way, by reason.
-    private static let left: [String: Int] = [:]
+    private static let left: [String: Int] = [
+      "ztunnel is no Envoy": 130, "the module is not older than itself": 10, "the connection's peer is on loopback here": 40,
+      "the module sees no metadata of other filters": 16, "a certificate without any name is unknown to the module": 3,
+      "a proxy knows the whole request": 14, "a proxy knows addresses and ports": 9, "a proxy knows its peer": 6,
+      "a proxy knows its peer's address": 1, "the proxy derives another client's address": 1,
+      "the proxy refuses the request: 400 http.invalid_authority": 3, "the proxy refuses the request: 400 missing_host_header": 2,
+      "the proxy refuses the request: 400 path_normalization_failed": 2, "the proxy refuses the request: 404 absolute_path_rejected": 1,
+      "the proxy refuses the request: 401 jwt_authn_access_denied{Jwt_payload_[iss]_field_is_not_a_string}": 2,
+      "the proxy refuses the request: 401 jwt_authn_access_denied{Jwt_payload_[sub]_field_is_not_a_string}": 3,
+    ]
 
     /// The verdict in the corpus' words.
     private static func read(_ verdict: CorpusVerdict, _ facts: CorpusFacts) -> CorpusVerdict {
@@ -110,7 +120,7 @@ extension `Portcullis and a real Envoy` {
         let meshConfig = try one.writeMeshConfig(in: sandbox, number)
         var groups: [[Int]] = []
         for index in facts.indices {
-          if let reason = Self.obstacle(one, set, facts[index]) {
+          if let reason = Self.obstacle(one, set, facts[index], one.checks[index]) {
             tally.leave(reason, one, index)
           } else if let group = groups.firstIndex(where: { facts[$0[0]].isSameListener(as: facts[index]) }) {
             groups[group].append(index)
@@ -130,11 +140,15 @@ extension `Portcullis and a real Envoy` {
     }
 
     /// Why a request cannot be asked.
-    private static func obstacle(_ one: CorpusCase, _ set: PolicySet, _ facts: CorpusFacts) -> String? {
+    private static func obstacle(_ one: CorpusCase, _ set: PolicySet, _ facts: CorpusFacts, _ check: CorpusCheck) -> String? {
       if facts.profile == "ztunnel" { return "ztunnel is no Envoy" }
       if !one.mesh.olderBehaviors.isEmpty { return "the module is not older than itself" }
       if set.attributes.contains(.sourceIP), facts.sourceAddress != nil, facts.sourceOctet != "127" {
         return "the connection's peer is on loopback here"
+      }
+      if check.reason == "unknown-sni" || check.reason == "unknown-headers" { return "a proxy knows the whole request" }
+      if case .certificate(let uris, let dns, let subject) = facts.peer, uris.isEmpty, dns.isEmpty, subject.isEmpty {
+        return "a certificate without any name is unknown to the module"
       }
       return nil
     }

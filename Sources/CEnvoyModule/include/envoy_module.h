@@ -28,6 +28,8 @@ enum { ENVOY_EVENT_CONNECTED = 2, ENVOY_EVENT_CONNECTED_EARLY = 3 };
 
 /* Attributes, numbered in the order of Envoy's list. */
 enum {
+  /* `HTTP/1.1` and so on. */
+  ENVOY_ATTRIBUTE_REQUEST_PROTOCOL = 10,
   /* `address:port`, after the rules about X-Forwarded-For. */
   ENVOY_ATTRIBUTE_SOURCE_ADDRESS = 24,
   ENVOY_ATTRIBUTE_DESTINATION_ADDRESS = 26,
