@@ -57,23 +57,19 @@ extension portcullis_bytes {
 
 /// A struct of the host that says its size in its first four bytes.
 enum SizedStruct {
-  /// A copy in which what the host's struct lacks is zero.
+  /// Copies the host's struct over `value`, which is all zero and stays so where that one ends.
   ///
-  /// - Parameters:
-  ///   - empty: all zero.
-  ///   - sizes: what is known, the smallest first; none is greater than the struct.
+  /// - Parameter sizes: what is known; none is greater than the struct.
   @inline(__always)
-  static func copy<Value: BitwiseCopyable>(
-    _ pointer: UnsafeRawPointer?, _ empty: Value, sizes: (Int, Int), _ null: StaticString
-  ) throws(Refusal) -> Value {
+  static func read<Value: BitwiseCopyable>(
+    _ pointer: UnsafeRawPointer?, into value: inout Value, sizes: (Int, Int), _ null: StaticString
+  ) throws(Refusal) {
     guard let pointer = unsafe pointer, UInt(bitPattern: pointer) % UInt(MemoryLayout<Value>.alignment) == 0 else { throw Refusal(null) }
     let size = unsafe Int(truncatingIfNeeded: pointer.load(as: UInt32.self))
     guard size == sizes.0 || size == sizes.1 else { throw Refusal(.badStructSize) }
-    var value = empty
     unsafe withUnsafeMutableBytes(of: &value) { bytes in
       if let start = bytes.baseAddress { unsafe memcpy(start, pointer, min(size, bytes.count)) }
     }
-    return value
   }
 }
 

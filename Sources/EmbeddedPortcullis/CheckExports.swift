@@ -34,8 +34,10 @@ public func portcullis_reader_close(_ reader: OpaquePointer?) -> portcullis_stat
 /// The facts of a connection, copied.
 private func read(_ facts: UnsafePointer<portcullis_connection_facts>?) throws(Refusal) -> portcullis_connection_facts {
   let size = unsafe MemoryLayout<portcullis_connection_facts>.size
-  return try unsafe SizedStruct.copy(
-    facts.map { unsafe UnsafeRawPointer($0) }, portcullis_connection_facts(), sizes: (size, size), "facts: null or not aligned")
+  var copy = unsafe portcullis_connection_facts()
+  try unsafe SizedStruct.read(
+    facts.map { unsafe UnsafeRawPointer($0) }, into: &copy, sizes: (size, size), "facts: null or not aligned")
+  return unsafe copy
 }
 
 /// See the header.
@@ -83,12 +85,13 @@ public func portcullis_connection_close(_ connection: OpaquePointer?) -> portcul
   unsafe Handle.close(connection, .connection, ConnectionCore.self) == nil ? Status.badHandle.code : Status.ok.code
 }
 
-/// A request, copied.
-private func read(_ request: UnsafePointer<portcullis_request>?) throws(Refusal) -> portcullis_request {
+/// Copies a request.
+@inline(__always)
+private func read(_ request: UnsafePointer<portcullis_request>?, into copy: inout portcullis_request) throws(Refusal) {
   let size = unsafe MemoryLayout<portcullis_request>.size
   let basic = unsafe MemoryLayout<portcullis_request>.offset(of: \.token) ?? size
-  return try unsafe SizedStruct.copy(
-    request.map { unsafe UnsafeRawPointer($0) }, portcullis_request(), sizes: (basic, size), "request: null or not aligned")
+  try unsafe SizedStruct.read(
+    request.map { unsafe UnsafeRawPointer($0) }, into: &copy, sizes: (basic, size), "request: null or not aligned")
 }
 
 /// See the header.
@@ -100,7 +103,9 @@ public func portcullis_check(
   do throws(Refusal) { out = try unsafe DecisionOut(decision) } catch { return error.status.code }
   do throws(Refusal) {
     guard let core = unsafe Handle.object(connection, .connection, ConnectionCore.self) else { throw Refusal(.badHandle) }
-    try unsafe core.check(read(request), out)
+    var copy = unsafe portcullis_request()
+    try unsafe read(request, into: &copy)
+    try unsafe core.check(&copy, out)
     return Status.ok.code
   } catch {
     out.refuse(error)
@@ -118,7 +123,9 @@ public func portcullis_explain(
   unsafe text.pointee = nil
   do throws(Refusal) {
     guard let core = unsafe Handle.object(connection, .connection, ConnectionCore.self) else { throw Refusal(.badHandle) }
-    let page = try unsafe core.explain(read(request))
+    var copy = unsafe portcullis_request()
+    try unsafe read(request, into: &copy)
+    let page = try unsafe core.explain(&copy)
     unsafe text.pointee = hostText(page)
     return unsafe text.pointee == nil ? Status.system.code : Status.ok.code
   } catch {

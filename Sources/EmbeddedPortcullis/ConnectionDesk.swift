@@ -142,7 +142,7 @@ struct ConnectionDesk {
   // MARK: Deciding
 
   /// Decides one request. `epoch` is another number for each snapshot of the reader, and never 0.
-  mutating func decide(_ wire: portcullis_request, _ snapshot: Snapshot, epoch: UInt64) throws(Refusal) -> Decision {
+  mutating func decide(_ wire: UnsafePointer<portcullis_request>, _ snapshot: Snapshot, epoch: UInt64) throws(Refusal) -> Decision {
     guard isUsable else { throw Refusal(.closed) }
     if epoch != self.epoch {
       resolution = resolve(in: snapshot)

@@ -65,7 +65,7 @@ extension Verdict {
   private let start: UnsafeMutableRawPointer
   private let size: Int
 
-  /// Believes the host's memory, and resets it to a denial.
+  /// Believes the host's memory, and makes a denial of it; `refuse` or `answer` fills the rest.
   ///
   /// - Throws: for memory that can hold no decision; of a wrong size that is at least 8 the outcome is set all the same.
   init(_ decision: UnsafeMutablePointer<portcullis_decision>?) throws(Refusal) {
@@ -80,7 +80,7 @@ extension Verdict {
     }
     unsafe start = UnsafeMutableRawPointer(decision)
     self.size = size
-    unsafe write(empty)
+    unsafe decision.pointee.outcome = Int32(PORTCULLIS_DENY)
   }
 
   /// The smallest size that hosts may have.

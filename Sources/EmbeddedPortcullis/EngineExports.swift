@@ -19,8 +19,9 @@ public func portcullis_engine_open(
   unsafe engine?.pointee = nil
   do {
     let size = unsafe MemoryLayout<portcullis_options>.size
-    let copy = try unsafe SizedStruct.copy(
-      options.map { unsafe UnsafeRawPointer($0) }, portcullis_options(), sizes: (size, size), "options: null or not aligned")
+    var copy = unsafe portcullis_options()
+    try unsafe SizedStruct.read(
+      options.map { unsafe UnsafeRawPointer($0) }, into: &copy, sizes: (size, size), "options: null or not aligned")
     guard let engine = unsafe engine else { throw Refusal("engine: null") }
     let core = try unsafe EngineCore(EngineSettings(copy))
     let warnings = core.warnings

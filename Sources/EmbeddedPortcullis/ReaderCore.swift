@@ -69,7 +69,7 @@ final class ConnectionCore: @unchecked Sendable {
   }
 
   /// Decides one request.
-  func check(_ wire: portcullis_request, _ out: DecisionOut) throws(Refusal) {
+  func check(_ wire: UnsafePointer<portcullis_request>, _ out: DecisionOut) throws(Refusal) {
     try reader.exclusively { shared throws(Refusal) in
       if shared.snapshots.refresh() { shared.epoch &+= 1 }
       let snapshot = shared.snapshots.value
@@ -79,7 +79,7 @@ final class ConnectionCore: @unchecked Sendable {
   }
 
   /// Decides one request and explains it. Reads all policies.
-  func explain(_ wire: portcullis_request) throws(Refusal) -> String {
+  func explain(_ wire: UnsafePointer<portcullis_request>) throws(Refusal) -> String {
     try reader.exclusively { _ throws(Refusal) in
       // A copy: the explanation is by the newest policies, and the connection stays with those of its reader.
       var desk = desk

@@ -14,11 +14,11 @@ struct RequestFacts {
 
   /// Fills a request whose connection is set. No allocation for what the memory has held before.
   mutating func fill(
-    _ wire: portcullis_request, tcpRemote: IPAddress??, _ snapshot: Snapshot, into request: inout Request
+    _ wire: UnsafePointer<portcullis_request>, tcpRemote: IPAddress??, _ snapshot: Snapshot, into request: inout Request
   ) throws(Refusal) {
     var budget = Budget()
-    let remote = try unsafe AddressFact(wire.remote, "remote: not an address")
-    switch unsafe Int(wire.protocol) {
+    let remote = try unsafe AddressFact(wire.pointee.remote, "remote: not an address")
+    switch unsafe Int(wire.pointee.protocol) {
     case PORTCULLIS_HTTP:
       if let address = remote.address { request.setRemoteIP(address) }
       try unsafe Self.fillHTTP(wire, snapshot, &budget, into: &request)
@@ -33,42 +33,44 @@ struct RequestFacts {
   }
 
   private static func fillHTTP(
-    _ wire: portcullis_request, _ snapshot: Snapshot, _ budget: inout Budget, into request: inout Request
+    _ wire: UnsafePointer<portcullis_request>, _ snapshot: Snapshot, _ budget: inout Budget, into request: inout Request
   ) throws(Refusal) {
-    try unsafe budget.take(wire.method, "method: null with a size, or too long")
-    try unsafe budget.take(wire.host, "host: null with a size, or too long")
-    try unsafe budget.take(wire.path, "path: null with a size, or too long")
-    guard unsafe !wire.method.hasNUL, unsafe !wire.host.hasNUL, unsafe !wire.path.hasNUL else {
+    try unsafe budget.take(wire.pointee.method, "method: null with a size, or too long")
+    try unsafe budget.take(wire.pointee.host, "host: null with a size, or too long")
+    try unsafe budget.take(wire.pointee.path, "path: null with a size, or too long")
+    guard unsafe !wire.pointee.method.hasNUL, unsafe !wire.pointee.host.hasNUL, unsafe !wire.pointee.path.hasNUL else {
       throw Refusal("method, host or path: holds a NUL")
     }
-    if unsafe wire.method.isKnown {
-      guard unsafe wire.method.size > 0 else { throw Refusal("method: empty; null means unknown") }
-      unsafe request.setMethod(wire.method.span)
+    if unsafe wire.pointee.method.isKnown {
+      guard unsafe wire.pointee.method.size > 0 else { throw Refusal("method: empty; null means unknown") }
+      unsafe request.setMethod(wire.pointee.method.span)
     }
-    if unsafe wire.host.isKnown { unsafe request.setHost(wire.host.span) }
+    if unsafe wire.pointee.host.isKnown { unsafe request.setHost(wire.pointee.host.span) }
     let isTrusted: Bool
-    switch unsafe Int(wire.path_form) {
+    switch unsafe Int(wire.pointee.path_form) {
     case PORTCULLIS_PATH_CHECKED: isTrusted = false
     case PORTCULLIS_PATH_TRUSTED: isTrusted = true
     default: throw Refusal("path_form: unknown value")
     }
-    guard unsafe wire.path.isKnown else { return }
-    if unsafe wire.path.size == 0 {
-      guard unsafe wire.method.equals("CONNECT") else { throw Refusal("path: empty, and only CONNECT has none; null means unknown") }
+    guard unsafe wire.pointee.path.isKnown else { return }
+    if unsafe wire.pointee.path.size == 0 {
+      guard unsafe wire.pointee.method.equals("CONNECT") else {
+        throw Refusal("path: empty, and only CONNECT has none; null means unknown")
+      }
       request.setPathAbsent()
-    } else if unsafe isTrusted || snapshot.mesh.isNormalized(wire.path.span) {
-      unsafe request.setPath(wire.path.span)
+    } else if unsafe isTrusted || snapshot.mesh.isNormalized(wire.pointee.path.span) {
+      unsafe request.setPath(wire.pointee.path.span)
     } else {
       request.setPathUnknown(.pathNotNormalized)
     }
   }
 
   private static func fillHeaders(
-    _ wire: portcullis_request, _ snapshot: Snapshot, _ budget: inout Budget, into request: inout Request
+    _ wire: UnsafePointer<portcullis_request>, _ snapshot: Snapshot, _ budget: inout Budget, into request: inout Request
   ) throws(Refusal) {
-    let lines = try unsafe BorrowedList(wire.headers, wire.header_count, "headers: null with a count, or too many")
+    let lines = try unsafe BorrowedList(wire.pointee.headers, wire.pointee.header_count, "headers: null with a count, or too many")
     let isJoined: Bool
-    switch unsafe Int(wire.header_form) {
+    switch unsafe Int(wire.pointee.header_form) {
     case PORTCULLIS_HEADERS_UNKNOWN:
       guard unsafe lines.count == 0 else { throw Refusal("headers: given, while header_form says that they are unknown") }
       return
@@ -92,12 +94,14 @@ struct RequestFacts {
     }
   }
 
-  private mutating func fillToken(_ wire: portcullis_request, _ budget: inout Budget, into request: inout Request) throws(Refusal) {
-    let claims = try unsafe BorrowedList(wire.claims, wire.claim_count, "claims: null with a count, or too many")
-    switch unsafe Int(wire.token) {
+  private mutating func fillToken(_ wire: UnsafePointer<portcullis_request>, _ budget: inout Budget, into request: inout Request)
+    throws(Refusal)
+  {
+    let claims = try unsafe BorrowedList(wire.pointee.claims, wire.pointee.claim_count, "claims: null with a count, or too many")
+    switch unsafe Int(wire.pointee.token) {
     case PORTCULLIS_TOKEN_UNKNOWN, PORTCULLIS_TOKEN_NONE:
       guard unsafe claims.count == 0 else { throw Refusal("claims: given, while token says that there is none or that it is unknown") }
-      if unsafe wire.token == PORTCULLIS_TOKEN_NONE { request.setClaimsKnown() }
+      if unsafe wire.pointee.token == PORTCULLIS_TOKEN_NONE { request.setClaimsKnown() }
     case PORTCULLIS_TOKEN_VERIFIED:
       request.setToken()
       try unsafe fill(claims, least: 1, &budget, into: &request) { $0.addClaim(path: $1, value: $2, isListElement: $3) }
@@ -105,10 +109,12 @@ struct RequestFacts {
     }
   }
 
-  private mutating func fillMetadata(_ wire: portcullis_request, _ budget: inout Budget, into request: inout Request) throws(Refusal) {
-    let entries = try unsafe BorrowedList(wire.metadata, wire.metadata_count, "metadata: null with a count, or too many")
-    let filters = try unsafe BorrowedList(wire.filters, wire.filter_count, "filters: null with a count, or too many")
-    switch unsafe Int(wire.metadata_form) {
+  private mutating func fillMetadata(_ wire: UnsafePointer<portcullis_request>, _ budget: inout Budget, into request: inout Request)
+    throws(Refusal)
+  {
+    let entries = try unsafe BorrowedList(wire.pointee.metadata, wire.pointee.metadata_count, "metadata: null with a count, or too many")
+    let filters = try unsafe BorrowedList(wire.pointee.filters, wire.pointee.filter_count, "filters: null with a count, or too many")
+    switch unsafe Int(wire.pointee.metadata_form) {
     case PORTCULLIS_METADATA_UNKNOWN:
       guard unsafe entries.count == 0, unsafe filters.count == 0 else {
         throw Refusal("metadata: given, while metadata_form says that it is unknown")

@@ -103,7 +103,11 @@ enum FileSystem {
         if errno != 0 { throw .last }
         return names
       }
-      let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in unsafe Array(bytes.prefix { $0 != 0 }) }
+      // An entry is only as long as its name, so the 256 bytes of the declared field must not be copied.
+      guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { throw SystemError(code: EINVAL) }
+      let start = unsafe UnsafeRawPointer(entry) + offset
+      let count = unsafe strlen(start.assumingMemoryBound(to: CChar.self))
+      let name = unsafe Array(UnsafeRawBufferPointer(start: start, count: count))
       if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
     }
   }
