@@ -33,6 +33,7 @@ private func filter(_ pointer: UnsafeRawPointer?) -> HTTPFilter? {
   return unsafe Unmanaged<HTTPFilter>.fromOpaque(pointer).takeUnretainedValue()
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_config_new(
   _ config: UnsafeMutableRawPointer?, _ name: portcullis_bytes, _ text: portcullis_bytes
@@ -46,12 +47,14 @@ public func envoy_dynamic_module_on_http_filter_config_new(
   return unsafe UnsafeRawPointer(Unmanaged.passRetained(HTTPFilter(settings, engine, config)).toOpaque())
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_config_destroy(_ config: UnsafeRawPointer?) {
   guard let config = unsafe config else { return }
   unsafe Unmanaged<HTTPFilter>.fromOpaque(config).takeRetainedValue().end()
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_config_scheduled(
   _ envoy_config: UnsafeMutableRawPointer?, _ config: UnsafeRawPointer?, _ event: UInt64
@@ -60,11 +63,13 @@ public func envoy_dynamic_module_on_http_filter_config_scheduled(
   unsafe filter.count(event: event, envoy)
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_new(
   _ config: UnsafeRawPointer?, _ filter: UnsafeMutableRawPointer?
 ) -> UnsafeRawPointer? { unsafe config }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_request_headers(
   _ stream: UnsafeMutableRawPointer?, _ config: UnsafeRawPointer?, _ is_end: Bool
@@ -74,26 +79,31 @@ public func envoy_dynamic_module_on_http_filter_request_headers(
   return unsafe filter.decide(stream)
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_request_body(
   _ filter: UnsafeMutableRawPointer?, _ stream: UnsafeRawPointer?, _ is_end: Bool
 ) -> Int32 { Int32(ENVOY_CONTINUE) }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_request_trailers(_ filter: UnsafeMutableRawPointer?, _ stream: UnsafeRawPointer?) -> Int32 {
   Int32(ENVOY_CONTINUE)
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_response_headers(
   _ filter: UnsafeMutableRawPointer?, _ stream: UnsafeRawPointer?, _ is_end: Bool
 ) -> Int32 { Int32(ENVOY_CONTINUE) }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_response_body(
   _ filter: UnsafeMutableRawPointer?, _ stream: UnsafeRawPointer?, _ is_end: Bool
 ) -> Int32 { Int32(ENVOY_CONTINUE) }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_http_filter_response_trailers(_ filter: UnsafeMutableRawPointer?, _ stream: UnsafeRawPointer?) -> Int32
 {

@@ -64,6 +64,7 @@ internal import Glibc
   /// Makes room for so many headers; false when there are too many.
   @inline(__always)
   func makeRoom(_ count: Int) -> Bool {
+    guard count >= 0 else { return false }
     if count <= headerCapacity { return true }
     guard count <= Self.mostHeaders else { return false }
     unsafe headers.deallocate()

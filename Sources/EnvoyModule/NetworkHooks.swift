@@ -37,6 +37,7 @@ private func watched(_ pointer: UnsafeRawPointer?) -> WatchedConnection? {
   return unsafe Unmanaged<WatchedConnection>.fromOpaque(pointer).takeUnretainedValue()
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_network_filter_config_new(
   _ config: UnsafeMutableRawPointer?, _ name: portcullis_bytes, _ text: portcullis_bytes
@@ -57,12 +58,14 @@ public func envoy_dynamic_module_on_network_filter_config_new(
   return unsafe UnsafeRawPointer(Unmanaged.passRetained(NetworkFilter(settings, engine, config)).toOpaque())
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_network_filter_config_destroy(_ config: UnsafeRawPointer?) {
   guard let config = unsafe config else { return }
   unsafe Unmanaged<NetworkFilter>.fromOpaque(config).takeRetainedValue().end()
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_network_filter_new(
   _ config: UnsafeRawPointer?, _ filter: UnsafeMutableRawPointer?
@@ -90,6 +93,7 @@ public func envoy_dynamic_module_on_network_filter_new_connection(_ filter: Unsa
   return Int32(unsafe watched.decide(envoy) ? ENVOY_CONTINUE : ENVOY_STOP_ITERATION)
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_network_filter_event(
   _ filter: UnsafeMutableRawPointer?, _ connection: UnsafeRawPointer?, _ event: Int32
@@ -101,6 +105,7 @@ public func envoy_dynamic_module_on_network_filter_event(
   unsafe envoy_dynamic_module_callback_network_filter_continue_reading(envoy)
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_network_filter_read(
   _ filter: UnsafeMutableRawPointer?, _ connection: UnsafeRawPointer?, _ size: Int, _ is_end: Bool
@@ -109,11 +114,13 @@ public func envoy_dynamic_module_on_network_filter_read(
   return Int32(unsafe watched.decide(envoy) ? ENVOY_CONTINUE : ENVOY_STOP_ITERATION)
 }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_network_filter_write(
   _ filter: UnsafeMutableRawPointer?, _ connection: UnsafeRawPointer?, _ size: Int, _ is_end: Bool
 ) -> Int32 { Int32(ENVOY_CONTINUE) }
 
+/// See the header.
 @implementation @c
 public func envoy_dynamic_module_on_network_filter_destroy(_ connection: UnsafeRawPointer?) {
   guard let connection = unsafe connection else { return }

@@ -122,7 +122,7 @@ extension EndToEnd {
           set -eu; cd "$work"; mkdir -p try/certificates
           "$project/scripts/install-module.sh" "$module" "$work/usr"
           cp "$project"/examples/shop/*.yaml try/; "$project/examples/shop/envoy/certificates.sh" try/certificates
-          cd try; sed -e "s/15012/$port/" -e "s/15900/0/" "$project/examples/shop/envoy/module.yaml" > module.yaml
+          cd try; sed -e "s/15012/$port/" -e "s/15900/0/" "$project/examples/envoy-module/module.yaml" > module.yaml
           ENVOY_DYNAMIC_MODULES_SEARCH_PATH="$work/usr/lib" exec "$envoy" -c module.yaml --concurrency 1 --disable-hot-restart -l warning
           """
         let port = try Ports.free()
