@@ -5,6 +5,7 @@ SWIFT := swift
 LISTEN := 127.0.0.1:9191
 COMMAND := .build/release/portcullis
 LIBRARY := .build/release/libportcullis.so
+MODULE := .build/release/libportcullis_envoy.so
 PREFIX := /usr/local
 DESTDIR :=
 SOAK_ROUNDS := 20
@@ -12,7 +13,7 @@ SETS := 3000
 SEED :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build library install run envoy test format lint generate bench soak differential agreement clean
+.PHONY: help setup build library module install run envoy test format lint generate bench soak differential agreement clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,8 +28,13 @@ library: setup ## build libportcullis.so, for proxies that decide inside themsel
 	$(SWIFT) build -c release --product EmbeddedPortcullis
 	scripts/link-library.sh .build/release/libEmbeddedPortcullis.a $(LIBRARY)
 
-install: library ## install the library, its header and its pkg-config file (PREFIX=/usr/local, DESTDIR for packagers)
+module: setup ## build libportcullis_envoy.so, with which Envoy decides inside itself
+	$(SWIFT) build -c release --product EnvoyModule
+	scripts/link-library.sh .build/release/libEnvoyModule.a $(MODULE) envoy
+
+install: library module ## install the library, its header, its pkg-config file and Envoy's module (PREFIX=/usr/local, DESTDIR for packagers)
 	scripts/install-library.sh $(LIBRARY) $(PREFIX) $(DESTDIR)
+	scripts/install-module.sh $(MODULE) $(PREFIX) $(DESTDIR)
 
 run: build ## serve the shop example, and print what to try
 	@scripts/try-shop.sh $(COMMAND) $(LISTEN)

@@ -30,6 +30,8 @@ let package = Package(
     .library(name: "ExtAuthzServer", targets: ["ExtAuthzServer"]),
     // What libportcullis.so is linked from (scripts/link-library.sh): SwiftPM's own dynamic libraries cannot say what they export.
     .library(name: "EmbeddedPortcullis", type: .static, targets: ["EmbeddedPortcullis"]),
+    // What libportcullis_envoy.so is linked from, likewise.
+    .library(name: "EnvoyModule", type: .static, targets: ["EnvoyModule"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -45,6 +47,7 @@ let package = Package(
       cSettings: cSettings,
       linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr"), .linkedLibrary("protobuf-c")]),
     .target(name: "CPortcullis", cSettings: cSettings),
+    .target(name: "CEnvoyModule", dependencies: ["CPortcullis"], cSettings: cSettings),
     // Floor 1: what a policy says.
     .target(name: "PolicyModel", swiftSettings: settings),
     // Floor 2: text to model, model to decision, certificate to identity.
@@ -67,7 +70,8 @@ let package = Package(
       name: "EmbeddedPortcullis",
       dependencies: ["CPortcullis", "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "DecisionText"],
       swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]),
-    // Floor 5: the command.
+    // Floor 5: Envoy's hooks, written against portcullis.h alone, and the command.
+    .target(name: "EnvoyModule", dependencies: ["CEnvoyModule", "CPortcullis", "EmbeddedPortcullis"], swiftSettings: settings),
     .executableTarget(
       name: "portcullis",
       dependencies: [
@@ -91,7 +95,7 @@ let package = Package(
       swiftSettings: settings),
     // Reads the cases of Tests/Corpus, for every door that they go through.
     .target(
-      name: "CorpusSupport", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], path: "Tests/CorpusSupport",
+      name: "CorpusSupport", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine", "TestSupport"], path: "Tests/CorpusSupport",
       swiftSettings: settings),
     .testTarget(name: "CorpusTests", dependencies: ["PolicyModel", "PolicyEngine", "CorpusSupport"], swiftSettings: settings),
     .testTarget(

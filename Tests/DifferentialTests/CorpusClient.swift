@@ -20,6 +20,20 @@ struct CorpusVerdict {
   /// Whether an AUDIT rule matched.
   var isAudited = false
   var details = ""
+  /// What the proxy told in other headers that begin with `x-`.
+  var told: [String: String] = [:]
+}
+
+/// Where a request goes.
+protocol CorpusPlace {
+  /// The listener's address.
+  var address: String { get }
+  /// The attributes that policies test.
+  var attributes: Set<Attribute> { get }
+  /// The first octet of its clients' addresses, which is 127 here.
+  var octet: Substring? { get }
+  /// Filter and key of all metadata that its requests have, by the number of the header that brings it.
+  var metadata: [(filter: String, key: String)] { get }
 }
 
 /// Makes certificates and connections.
@@ -36,7 +50,7 @@ struct CorpusClient {
   }
 
   /// Asks over HTTP/1.1 or HTTP/2, or by TCP.
-  mutating func ask(_ site: CorpusSite, _ facts: CorpusFacts, isHTTP2: Bool = false) throws -> CorpusVerdict {
+  mutating func ask(_ site: any CorpusPlace, _ facts: CorpusFacts, isHTTP2: Bool = false) throws -> CorpusVerdict {
     let lines = try facts.http.map { try headers($0, site) }
     let connection = try ClientConnection(
       identity(facts), source: Self.source(facts, site), destination: site.address, port: port,
@@ -58,6 +72,7 @@ struct CorpusClient {
     let shadow = [header("x-dry-deny"), header("x-dry-allow")].filter { $0 == "denied" || $0 == "allowed" }
     verdict.dryRun = shadow.isEmpty ? nil : shadow.contains("denied") ? "deny" : "allow"
     verdict.isAudited = header("x-audit") == "true"
+    for line in answer where line[0].lowercased().hasPrefix("x-") { verdict.told[line[0].lowercased()] = line[1] }
     return verdict
   }
 
@@ -90,7 +105,7 @@ struct CorpusClient {
   }
 
   /// The address to connect from: the one that policies see, where they look.
-  private static func source(_ facts: CorpusFacts, _ site: CorpusSite) throws -> String {
+  private static func source(_ facts: CorpusFacts, _ site: any CorpusPlace) throws -> String {
     guard site.attributes.contains(.sourceIP) else { return "127.0.0.1" }
     guard let address = facts.sourceAddress else { throw Inexpressible(reason: "a proxy knows its peer's address") }
     guard let octet = site.octet else { throw Inexpressible(reason: "a source address is of IPv6") }
@@ -98,7 +113,7 @@ struct CorpusClient {
   }
 
   /// The line of the PROXY protocol.
-  private static func preface(_ facts: CorpusFacts, _ site: CorpusSite) throws -> String {
+  private static func preface(_ facts: CorpusFacts, _ site: any CorpusPlace) throws -> String {
     guard let remote = facts.remoteIP, let port = facts.port, var destination = facts.destinationAddress else {
       throw Inexpressible(reason: "a proxy knows addresses and ports")
     }
@@ -117,7 +132,7 @@ struct CorpusClient {
   // MARK: The request
 
   /// The header lines behind the host, with the token and the metadata.
-  private func headers(_ http: CorpusFacts.HTTP, _ site: CorpusSite) throws -> [[String]] {
+  private func headers(_ http: CorpusFacts.HTTP, _ site: any CorpusPlace) throws -> [[String]] {
     guard http.method != nil, var lines = http.headers, let claims = http.claims, let metadata = http.metadata else {
       throw Inexpressible(reason: "a proxy knows the whole request")
     }

@@ -22,7 +22,7 @@ struct CorpusTrust {
   let keys: String
 }
 
-struct CorpusSite {
+struct CorpusSite: CorpusPlace {
   /// The number of the listener.
   let number: Int
   /// What its requests have in common.

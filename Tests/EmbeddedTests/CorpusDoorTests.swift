@@ -26,7 +26,7 @@ private struct Inexpressible: Error {
         for (index, check) in one.checks.enumerated() {
           do {
             guard one.mesh.olderBehaviors.isEmpty else { throw Inexpressible(reason: "a host is not older than its library") }
-            let asked = try world.ask(facts[index], workload: "w\(CorpusWorld.workload(facts, index))")
+            let asked = try world.ask(facts[index], workload: "w\(CorpusCase.workload(facts, index))")
             requests += 1
             questions += asked.count
             for answer in asked where !Self.matches(answer, check) {
@@ -60,32 +60,8 @@ private final class CorpusWorld {
 
   init(_ one: CorpusCase, _ facts: [CorpusFacts], _ sandbox: Sandbox, _ number: Int) throws {
     self.one = one
-    var documents = [one.objects] + one.unvalidated.map(\.written)
-    for index in facts.indices where Self.workload(facts, index) == index {
-      let labels = JSON.object(facts[index].labels.mapValues { .string($0) }).written
-      documents.append(
-        "apiVersion: v1\nkind: Pod\nmetadata: {namespace: \"\(facts[index].namespace)\", name: w\(index), labels: \(labels)}")
-    }
-    for namespace in Set(facts.compactMap(\.service).map { String($0.prefix { $0 != "/" }) }).sorted() {
-      documents.append("apiVersion: v1\nkind: Namespace\nmetadata: {name: \"\(namespace)\"}")
-    }
-    paths = [try sandbox.write(documents.filter { !$0.isEmpty }.joined(separator: "\n---\n"), to: "case-\(number).yaml")]
-    meshConfig = try one.mesh.extensionProviders.map { providers in
-      let list = providers.sorted { $0.key < $1.key }.map { name, provider in
-        switch (provider.kind, provider.isUsable) {
-        case (_, false): "{name: \"\(name)\", envoyExtAuthzGrpc: {service: provider.example.com, port: 0}}"
-        case (.extAuthzGRPC, _): "{name: \"\(name)\", envoyExtAuthzGrpc: {service: provider.example.com, port: 9000}}"
-        case (.extAuthzHTTP, _): "{name: \"\(name)\", envoyExtAuthzHttp: {service: provider.example.com, port: 8000}}"
-        case (.other(let kind), _): "{name: \"\(name)\", \(kind): {service: provider.example.com, port: 9411}}"
-        }
-      }
-      return try sandbox.write("extensionProviders: [\(list.joined(separator: ", "))]\n", to: "mesh-\(number)/mesh.yaml")
-    }
-  }
-
-  /// The number of the first request that is for the same workload.
-  static func workload(_ facts: [CorpusFacts], _ index: Int) -> Int {
-    facts.firstIndex { $0.namespace == facts[index].namespace && $0.labels == facts[index].labels } ?? index
+    paths = [try one.write(facts, in: sandbox, number)]
+    meshConfig = try one.writeMeshConfig(in: sandbox, number)
   }
 
   private func engine(_ facts: CorpusFacts) throws -> TestEngine {

@@ -31,6 +31,10 @@ struct Inbound {
   /// The exported filters, and for HTTP the exported settings of the connection manager; TCP when there are none.
   var filter: String
   var connectionManager: String?
+  /// Network filters before the connection manager.
+  var leading = ""
+  /// Whose dynamic metadata is logged; that of Envoy's own filter unless given.
+  var metadata: String?
 }
 
 /// One outbound listener of a client sidecar: whatever arrives goes to one peer.
@@ -110,17 +114,18 @@ enum SidecarConfiguration {
             stat_prefix: \(inbound.name)
             cluster: app-\(inbound.name)
             access_log:
-        \(log(inbound.name, "envoy.filters.network.ext_authz", to: accessLog).indented(4))
+        \(log(inbound.name, inbound.metadata ?? "envoy.filters.network.ext_authz", to: accessLog).indented(4))
         """
     }
     return """
+      \(inbound.leading)
       - name: envoy.filters.network.http_connection_manager
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: \(inbound.name)
       \(connectionManager.indented(4))
           access_log:
-      \(log(inbound.name, "envoy.filters.http.ext_authz", to: accessLog).indented(4))
+      \(log(inbound.name, inbound.metadata ?? "envoy.filters.http.ext_authz", to: accessLog).indented(4))
           http_filters:
       \(inbound.filter.indented(4))
           - name: envoy.filters.http.router
@@ -143,6 +148,7 @@ enum SidecarConfiguration {
             listener: \(name)
             status: "%RESPONSE_CODE%"
             details: "%RESPONSE_CODE_DETAILS%"
+            closed: "%CONNECTION_TERMINATION_DETAILS%"
             path: "%REQ(:PATH)%"
             peer: "%DOWNSTREAM_PEER_URI_SAN%"
             portcullis: "%DYNAMIC_METADATA(\(namespace))%"

@@ -17,15 +17,18 @@ package final class Envoy {
   ///   - name: for files and messages; unique in the sandbox.
   ///   - configuration: YAML without the `admin` key.
   ///   - sandbox: where it runs.
+  ///   - workers: how many threads serve; one is enough and quick.
+  ///   - arguments: further arguments of the command.
   /// - Throws: `TestFailure` with Envoy's log when it does not become ready.
-  package init(_ name: String, configuration: String, in sandbox: Sandbox) throws {
+  package init(_ name: String, configuration: String, in sandbox: Sandbox, workers: Int = 1, arguments: [String] = []) throws {
     adminPort = try Ports.free()
     let admin = "admin: {address: {socket_address: {address: 127.0.0.1, port_value: \(adminPort)}}}\n"
     let file = try sandbox.write("node: {id: \(name), cluster: test}\n" + admin + configuration, to: "\(name).yaml")
-    // One worker is enough and quick; no hot restart means no shared memory; access logs reach their file at once.
+    // No hot restart means no shared memory; access logs reach their file at once.
     process = try sandbox.start(
       name, Programs.envoy(),
-      ["-c", file, "--concurrency", "1", "--disable-hot-restart", "--file-flush-interval-msec", "50", "--log-level", "warning"])
+      ["-c", file, "--concurrency", "\(workers)", "--disable-hot-restart", "--file-flush-interval-msec", "50", "--log-level", "warning"]
+        + arguments)
     try waitUntil("Envoy `\(name)` to be ready", seconds: 40, detail: { self.process.log }) {
       if let end = process.poll() { throw TestFailure("it ended: \(end)", isFinal: true) }
       return try HTTPClient(port: adminPort).request("/ready").status == 200

@@ -372,7 +372,8 @@ portcullis_status portcullis_connection_open(
 portcullis_status portcullis_connection_reset(
     portcullis_connection *connection, const portcullis_connection_facts *facts, const char **problem);
 
-/* Closes a connection; its reader may be closed already. */
+/* Closes a connection; its reader may be closed already. Any thread may close a connection that nobody uses any more, also while another
+ * thread uses the reader for others. */
 portcullis_status portcullis_connection_close(portcullis_connection *connection);
 
 /* ---- A request ---------------------------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,164 @@
+// A network filter: one decision about a connection before anything behind it learns of it, or only the names of its peer for the HTTP filter.
+// Enters: Envoy's connection, when its handshake is done. Leaves: the connection goes on, or is closed. Never here: a byte that is passed on
+// before the decision, an open connection after an error.
+
+internal import CEnvoyModule
+internal import CPortcullis
+
+/// A configured network filter. Immutable but for what each worker owns, hence `@unchecked Sendable`.
+@safe final class NetworkFilter: @unchecked Sendable {
+  private static let metadataNamespace: StaticString = "portcullis"
+  /// What one worker owns.
+  final class Worker {
+    let reader: WorkerReader
+    let report: DecisionReport
+
+    init(_ reader: WorkerReader, _ worker: UInt32) {
+      self.reader = reader
+      report = DecisionReport(worker)
+    }
+  }
+
+  /// What a filter that decides works with.
+  private struct Authority {
+    let settings: FilterSettings
+    let engine: SharedEngine
+    let facts: ConnectionFacts
+    let counters: CounterNumbers
+    let workers = WorkerSlots<Worker>()
+  }
+
+  private let authority: Authority?
+
+  /// A filter that leaves the names of peers and decides nothing.
+  init() { authority = nil }
+
+  init(_ settings: FilterSettings, _ engine: SharedEngine, _ config: UnsafeMutableRawPointer) {
+    authority = unsafe Authority(
+      settings: settings, engine: engine, facts: ConnectionFacts(settings), counters: CounterNumbers.network(config))
+  }
+
+  /// Ends it: no connection is left.
+  func end() {
+    if let authority { SharedEngine.release(authority.settings.source) }
+  }
+
+  /// Looks at a connection whose handshake is done.
+  ///
+  /// - Returns: whether it may go on; if not, it is closed.
+  func admit(_ connection: UnsafeMutableRawPointer) -> Bool {
+    guard let authority else {
+      let number = unsafe envoy_dynamic_module_callback_network_filter_get_connection_id(connection)
+      if let names = unsafe Self.names(connection) { PeerNamesDesk.put(names, number) }
+      return true
+    }
+    var decision = unsafe portcullis_decision_init()
+    let index = unsafe envoy_dynamic_module_callback_network_filter_get_worker_index(connection)
+    let worker = authority.workers.value(index) { authority.engine.reader(index).map { Worker($0, index) } }
+    var isChecked = false
+    var handle: OpaquePointer?
+    if let worker { isChecked = unsafe check(authority, connection, worker, &handle, &decision) }
+    let passes = unsafe answer(authority, connection, worker?.report, &decision, isChecked: isChecked)
+    if let handle = unsafe handle { _ = unsafe portcullis_connection_close(handle) }
+    return passes
+  }
+
+  private func check(
+    _ authority: Authority, _ connection: UnsafeMutableRawPointer, _ worker: Worker, _ handle: inout OpaquePointer?,
+    _ decision: inout portcullis_decision
+  ) -> Bool {
+    let isOpen = unsafe authority.facts.with { facts in
+      unsafe facts.destination = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_local_address)
+      if authority.settings.profile != Int32(PORTCULLIS_PROFILE_WAYPOINT) {
+        unsafe facts.source = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_direct_remote_address)
+      }
+      unsafe facts.remote = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_remote_address)
+      var name = unsafe portcullis_bytes()
+      let hasName = unsafe envoy_dynamic_module_callback_network_filter_get_requested_server_name(connection, &name)
+      unsafe facts.sni = hasName && name.data != nil ? name : .empty
+      guard let names = unsafe Self.names(connection) else {
+        return unsafe portcullis_connection_open(worker.reader.handle, &facts, &handle, nil) == Int32(PORTCULLIS_OK)
+      }
+      return unsafe names.with(&facts) { facts in
+        unsafe portcullis_connection_open(worker.reader.handle, &facts, &handle, nil) == Int32(PORTCULLIS_OK)
+      }
+    }
+    guard isOpen, let open = unsafe handle else { return false }
+    var request = unsafe portcullis_request_init()
+    unsafe request.protocol = Int32(PORTCULLIS_TCP)
+    return unsafe portcullis_check(open, &request, &decision) == Int32(PORTCULLIS_OK)
+  }
+
+  private func answer(
+    _ authority: Authority, _ connection: UnsafeMutableRawPointer, _ report: DecisionReport?, _ decision: inout portcullis_decision,
+    isChecked: Bool
+  ) -> Bool {
+    // The one place where a connection is let through.
+    let isAllowed = unsafe isChecked && decision.isAllowed
+    unsafe count(authority, connection, Counter.of(decision, isChecked: isChecked))
+    if let dryRun = unsafe Counter.ofDryRun(decision) { unsafe count(authority, connection, dryRun) }
+    if !isAllowed, authority.settings.isShadow { unsafe count(authority, connection, .shadowDenied) }
+    let metadata = authority.settings.metadata
+    if let report, metadata == .always || metadata == .denials && !isAllowed {
+      unsafe withUnsafeMutablePointer(to: &decision) { decision in
+        unsafe report.metadata(decision).forEach { pair in
+          unsafe envoy_dynamic_module_callback_network_set_dynamic_metadata_string(
+            connection, portcullis_bytes(Self.metadataNamespace), pair.name, pair.value)
+        }
+      }
+    }
+    if isAllowed || authority.settings.isShadow { return true }
+    let details = unsafe report?.denialDetails(decision, isChecked: isChecked) ?? portcullis_bytes("rbac_access_denied_failed")
+    unsafe envoy_dynamic_module_callback_network_filter_close_with_details(connection, Int32(ENVOY_CLOSE_NO_FLUSH), details)
+    return false
+  }
+
+  private func count(_ authority: Authority, _ connection: UnsafeMutableRawPointer, _ counter: Counter) {
+    guard let number = authority.counters[counter] else { return }
+    _ = unsafe envoy_dynamic_module_callback_network_filter_increment_counter(connection, number, 1)
+  }
+
+  /// All names of the peer; `nil` when it cannot be said who it is.
+  private static func names(_ connection: UnsafeMutableRawPointer) -> PeerNames? {
+    guard unsafe envoy_dynamic_module_callback_network_filter_is_ssl(connection) else { return PeerNames() }
+    var names = PeerNames()
+    names.uris = unsafe list(
+      connection, envoy_dynamic_module_callback_network_filter_get_ssl_uri_sans_size,
+      envoy_dynamic_module_callback_network_filter_get_ssl_uri_sans)
+    names.dnsNames = unsafe list(
+      connection, envoy_dynamic_module_callback_network_filter_get_ssl_dns_sans_size,
+      envoy_dynamic_module_callback_network_filter_get_ssl_dns_sans)
+    var subject = unsafe portcullis_bytes()
+    if unsafe envoy_dynamic_module_callback_network_filter_get_ssl_subject(connection, &subject) { names.subject = unsafe subject.copy }
+    names.hasCertificate = !names.uris.isEmpty || !names.dnsNames.isEmpty || !names.subject.isEmpty
+    if names.hasCertificate { return names }
+    // No name: nobody, or a certificate that says nothing. Only the former is anonymous.
+    var hasCertificate = true
+    let isKnown = unsafe envoy_dynamic_module_callback_network_filter_get_attribute_bool(
+      connection, Int32(ENVOY_ATTRIBUTE_CONNECTION_MTLS), &hasCertificate)
+    return isKnown && !hasCertificate ? names : nil
+  }
+
+  private static func list(
+    _ connection: UnsafeMutableRawPointer, _ size: (UnsafeMutableRawPointer?) -> Int,
+    _ get: (UnsafeMutableRawPointer?, UnsafeMutablePointer<portcullis_bytes>?) -> Bool
+  ) -> [[UInt8]] {
+    let count = unsafe size(connection)
+    guard count > 0, count <= 65_536 else { return [] }
+    var names = unsafe [portcullis_bytes](repeating: portcullis_bytes(), count: count)
+    let isGiven = unsafe names.withUnsafeMutableBufferPointer { unsafe get(connection, $0.baseAddress) }
+    return unsafe isGiven ? names.map { unsafe $0.copy } : []
+  }
+
+  private static func address(
+    _ connection: UnsafeMutableRawPointer,
+    _ get: (UnsafeMutableRawPointer?, UnsafeMutablePointer<portcullis_bytes>?, UnsafeMutablePointer<UInt32>?) -> Bool
+  ) -> portcullis_address {
+    var text = unsafe portcullis_bytes()
+    var port: UInt32 = 0
+    guard unsafe get(connection, &text, &port), unsafe text.size > 0 else { return unsafe portcullis_address() }
+    var address = unsafe EnvoyAddress.read(text)
+    if unsafe address.kind == Int32(PORTCULLIS_ADDRESS_TEXT), port <= 65_535 { unsafe address.port = port }
+    return unsafe address
+  }
+}

@@ -1,0 +1,192 @@
+// The engines of this process: one for each distinct source, whoever asks for it.
+// Enters: sources of policies, workers. Leaves: readers, one for each worker; in the log, what was loaded and what changed. A thread for each engine
+// that watches looks twice a second whether there is news. Never here: a request, or a source that is loaded twice.
+
+internal import CEnvoyModule
+internal import CPortcullis
+internal import Glibc
+internal import Synchronization
+
+/// A worker's reader. Used by that worker only, hence `@unchecked Sendable`.
+@safe final class WorkerReader: @unchecked Sendable {
+  let handle: OpaquePointer
+
+  init?(_ engine: OpaquePointer) {
+    var reader: OpaquePointer?
+    guard unsafe portcullis_reader_open(engine, &reader) == Int32(PORTCULLIS_OK), let reader = unsafe reader else { return nil }
+    unsafe handle = reader
+  }
+
+  deinit {
+    _ = unsafe portcullis_reader_close(handle)
+  }
+}
+
+/// Something that counts what became of changed files.
+protocol ReloadListener: AnyObject, Sendable {
+  /// Called on any thread, and never while the listener is being removed; must not wait. `isCurrent` says whether all of the change is in force.
+  func reloaded(isCurrent: Bool)
+}
+
+/// An engine that filters share. All that changes is behind `state`; the handle is good until `deinit`, hence `@unchecked Sendable`.
+@safe final class SharedEngine: @unchecked Sendable {
+  private struct State {
+    var listeners: [any ReloadListener] = []
+  }
+
+  private let handle: OpaquePointer
+  private let readers = WorkerSlots<WorkerReader>()
+  private let state = Mutex(State())
+  /// A pipe whose one end is closed when the thread shall end; it listens at the other. -1 without a thread.
+  private var wakeUp: Int32 = -1
+  private var sleeping: Int32 = -1
+  private var thread = pthread_t()
+  /// What was in force at first.
+  private var opening = ""
+
+  private static let engines = Mutex<[EngineSource: (engine: SharedEngine, users: Int)]>([:])
+
+  /// The engine of a source, loaded when nobody has it yet. Blocks while it loads. Main thread.
+  ///
+  /// - Throws: the library's message.
+  static func use(_ source: EngineSource) throws(SettingsProblem) -> SharedEngine {
+    let known = engines.withLock { engines in
+      engines[source]?.users += 1
+      return engines[source]?.engine
+    }
+    if let known { return known }
+    let opened = try SharedEngine(source)
+    engines.withLock { $0[source] = (opened, 1) }
+    return opened
+  }
+
+  /// Gives an engine back; the last user closes it.
+  static func release(_ source: EngineSource) {
+    let last = engines.withLock { engines -> SharedEngine? in
+      guard let entry = engines[source] else { return nil }
+      if entry.users > 1 {
+        engines[source]?.users -= 1
+        return nil
+      }
+      engines[source] = nil
+      return entry.engine
+    }
+    last?.stopListening()
+  }
+
+  private init(_ source: EngineSource) throws(SettingsProblem) {
+    let texts = HeldTexts()
+    var options = unsafe portcullis_options_init()
+    unsafe options.flags = source.flags
+    // Validation only asks whether the configuration is good.
+    if envoy_dynamic_module_callback_is_validation_mode() { unsafe options.flags &= ~3 }
+    unsafe options.paths = texts.hold(source.policies)
+    unsafe options.path_count = source.policies.count
+    unsafe options.mesh_config = texts.hold(source.meshConfig)
+    unsafe options.trust_domain = texts.hold(source.trustDomain)
+    unsafe options.trust_domain_aliases = texts.hold(source.trustDomainAliases)
+    unsafe options.trust_domain_alias_count = source.trustDomainAliases.count
+    unsafe options.accepted_trust_domains = texts.hold(source.acceptedTrustDomains)
+    unsafe options.accepted_trust_domain_count = source.acceptedTrustDomains.count
+    unsafe options.root_namespace = texts.hold(source.rootNamespace)
+    unsafe options.delegated_providers = texts.hold(source.delegatedProviders)
+    unsafe options.delegated_provider_count = source.delegatedProviders.count
+    unsafe options.path_normalization = source.pathNormalization
+    var engine: OpaquePointer?
+    var message: UnsafeMutablePointer<CChar>?
+    let status = unsafe portcullis_engine_open(&options, &engine, &message)
+    let text = unsafe takeText(message)
+    withExtendedLifetime(texts) {}
+    guard status == Int32(PORTCULLIS_OK), let engine = unsafe engine else {
+      let reason = unsafe String(cString: portcullis_status_text(status))
+      throw SettingsProblem(lines: ["the policies cannot be loaded: \(reason)"] + text.split(separator: "\n").map(String.init))
+    }
+    unsafe handle = engine
+    if !text.isEmpty { EnvoyLog.warning(text) }
+    opening = description.lines.first ?? ""
+    EnvoyLog.information("opened: \(opening)")
+    if unsafe options.flags & 1 != 0 { listen() }
+  }
+
+  deinit {
+    _ = unsafe portcullis_engine_close(handle)
+  }
+
+  /// The reader of a worker; `nil` when there is none to be had.
+  @inline(__always)
+  func reader(_ worker: UInt32) -> WorkerReader? {
+    readers.value(worker) { unsafe WorkerReader(handle) }
+  }
+
+  func add(_ listener: any ReloadListener) { state.withLock { $0.listeners.append(listener) } }
+
+  func remove(_ listener: any ReloadListener) { state.withLock { $0.listeners.removeAll { $0 === listener } } }
+
+  /// What is in force, and the same for people.
+  private var description: (isCurrent: Bool, lines: [String]) {
+    var text: UnsafeMutablePointer<CChar>?
+    guard unsafe portcullis_engine_describe(handle, &text) == Int32(PORTCULLIS_OK) else { return (false, ["nothing can be said"]) }
+    let lines = unsafe takeText(text).split(separator: "\n").map(String.init)
+    return (lines.first?.utf8.starts(with: "current".utf8) ?? false, lines)
+  }
+
+  private var generation: UInt64 {
+    var generation: UInt64 = 0
+    _ = unsafe portcullis_engine_generation(handle, &generation)
+    return generation
+  }
+
+  private func listen() {
+    var ends: [Int32] = [-1, -1]
+    guard unsafe pipe(&ends) == 0 else { return EnvoyLog.warning("changes of policies are not logged: no descriptor") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    (sleeping, wakeUp) = (ends[0], ends[1])
+    // Envoy handles its signals on its own threads.
+    var all = sigset_t()
+    var before = sigset_t()
+    unsafe sigfillset(&all)
+    unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+    // The engine is released only after the thread has ended, so that the thread need not keep it.
+    let failure = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument = unsafe argument else { return nil }
+        unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeUnretainedValue().watchGeneration()
+        return nil
+      }, Unmanaged.passUnretained(self).toOpaque())
+    unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+    if failure != 0 {
+      close(wakeUp)
+      close(sleeping)
+      wakeUp = -1
+      EnvoyLog.warning("changes of policies are not logged: no thread")
+    }
+  }
+
+  private func stopListening() {
+    guard wakeUp >= 0 else { return }
+    close(wakeUp)
+    wakeUp = -1
+    pthread_join(thread, nil)
+    close(sleeping)
+  }
+
+  private func watchGeneration() {
+    var seen = generation
+    var said = opening
+    var waiting = pollfd(fd: sleeping, events: Int16(POLLIN), revents: 0)
+    while unsafe poll(&waiting, 1, 500) <= 0 {
+      let now = generation
+      if now == seen { continue }
+      seen = now
+      let (isCurrent, lines) = description
+      // The first line names the snapshot: nothing that anybody would want to know has changed.
+      if isCurrent, lines.first == said { continue }
+      said = lines.first ?? ""
+      // Under the lock, so that a listener that goes away is gone.
+      state.withLock { $0.listeners.first?.reloaded(isCurrent: isCurrent) }
+      let text = lines.joined(separator: "\n")
+      if isCurrent { EnvoyLog.information(text) } else { EnvoyLog.warning(text) }
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// One workload of one case of the corpus as a listener of a real Envoy that decides by Portcullis' module.
+//
+// Enters: a case, a workload. Leaves: YAML, and a file with the case's objects. Never happens here: a policy that is changed; what the listener
+// cannot be told is not asked.
+
+internal import CorpusSupport
+internal import PolicyModel
+internal import TestSupport
+
+@testable internal import portcullis
+
+struct ModuleCorpusSite: CorpusPlace {
+  let number: Int
+  let facts: CorpusFacts
+  let attributes: Set<Attribute>
+  /// The connection's peer is on loopback here, and policies are not changed.
+  let octet: Substring? = "127"
+  /// The module sees no metadata of other filters, so nobody needs to bring any.
+  let metadata: [(filter: String, key: String)] = []
+  private let settings: String
+  private let normalization: PathNormalization
+  private let readsTokens: Bool
+
+  /// - Parameter workload: the name of its manifest.
+  init(
+    number: Int, _ one: CorpusCase, _ set: PolicySet, requests: [CorpusFacts], workload: String, policies: String, meshConfig: String?
+  ) throws {
+    guard let facts = requests.first else { throw CorpusError("no request") }
+    self.number = number
+    self.facts = facts
+    attributes = set.attributes
+    normalization = PathNormalization(one.mesh.pathNormalization)
+    readsTokens = requests.contains { if case .object? = $0.http?.claims { true } else { false } }
+    let mesh = one.mesh
+    func list(_ texts: [ExactText]) -> String { "[\(texts.map { EnvoyValue.quoted($0.string) }.sorted().joined(separator: ", "))]" }
+    let modes = ["NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]
+    var members = [
+      "policies: [\(EnvoyValue.quoted(policies))]", "watch: false", "allow_empty: true", "lenient: \(!one.unvalidated.isEmpty)",
+      "several_custom_providers: \(mesh.allowsSeveralCustomProviders)", "request_authentication: \(facts.honorsRequestAuthentication)",
+      "trust_domain: \(EnvoyValue.quoted(mesh.trustDomain.string))", "trust_domain_aliases: \(list(mesh.trustDomainAliases))",
+      "accepted_trust_domains: \(list(Array(mesh.acceptedTrustDomains)))",
+      "root_namespace: \(EnvoyValue.quoted(mesh.rootNamespace.string))",
+      "delegated_providers: \(list(Array(mesh.delegatedProviders)))",
+      "path_normalization: \(modes[MeshSettings.PathNormalization.allCases.firstIndex(of: mesh.pathNormalization) ?? 0])",
+      "workload: \(EnvoyValue.quoted("\(facts.namespace)/\(workload)"))", "profile: \(facts.profile)",
+    ]
+    if let meshConfig { members.append("mesh_config: \(EnvoyValue.quoted(meshConfig))") }
+    if facts.profile == "waypoint" { members.append("service: \(EnvoyValue.quoted(facts.service ?? "none"))") }
+    if facts.http != nil { members += ["peer: all-names", "token: \"\(readsTokens ? "header:x-corpus-payload" : "none")\""] }
+    settings = members.joined(separator: ", ")
+  }
+
+  var address: String { "127.9.\(number / 250).\(number % 250 + 1)" }
+
+  func listener(port: UInt16, _ trust: CorpusTrust, module: String) -> String {
+    let filters =
+      facts.http == nil
+      ? EnvoyModule.filter("Network", module, settings: settings) + "\n" + WorldConfiguration.echo
+      : EnvoyModule.filter("Network", module, name: "peer", settings: nil) + "\n" + connectionManager(trust, module)
+    return """
+      - name: site-\(number)
+        address: {socket_address: {address: \(address), port_value: \(port)}}
+        traffic_direction: INBOUND
+        listener_filters:
+        - name: envoy.filters.listener.proxy_protocol
+          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol}
+        - name: envoy.filters.listener.tls_inspector
+          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}
+        filter_chains:
+        - name: tls
+          filter_chain_match: {transport_protocol: tls}
+          filters:
+      \(filters.indented(4))
+      \(WorldConfiguration.transport(trust.server, authority: trust.authority).indented(4))
+        - name: plaintext
+          filter_chain_match: {transport_protocol: raw_buffer}
+          filters:
+      \(filters.indented(4))
+
+      """
+  }
+
+  private func connectionManager(_ trust: CorpusTrust, _ module: String) -> String {
+    let tokens = WorldConfiguration.tokenFilter(keys: trust.keys).replacing(
+      "payload_in_metadata: payload", with: "forward_payload_header: x-corpus-payload"
+    ).split(separator: "\n").filter { !$0.contains("normalize_payload_in_metadata") }.joined(separator: "\n")
+    return """
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: http
+          generate_request_id: false
+          upgrade_configs: [{upgrade_type: CONNECT}]
+          use_remote_address: \(facts.profile == "gateway")
+      \(normalization.connectionManagerSettings.indented(4))
+          local_reply_config:
+            mappers:
+            - filter: {status_code_filter: {comparison: {op: GE, value: {default_value: 200, runtime_key: none}}}}
+              headers_to_add:
+              - header: {key: x-details, value: "%RESPONSE_CODE_DETAILS%"}
+              - header: {key: x-reason, value: "%DYNAMIC_METADATA(portcullis:reason)%"}
+              - header: {key: x-policy, value: "%DYNAMIC_METADATA(portcullis:policy)%"}
+              - header: {key: x-dry-run, value: "%DYNAMIC_METADATA(portcullis:dry_run)%"}
+              - header: {key: x-audit-policy, value: "%DYNAMIC_METADATA(portcullis:audit)%"}
+          http_filters:
+      \((readsTokens ? tokens : "").indented(4))
+      \(EnvoyModule.filter("HTTP", module, settings: settings).indented(4))
+          - name: envoy.filters.http.router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes:
+              - {match: {connect_matcher: {}}, direct_response: {status: 200, body: {inline_string: hello}}}
+              - {match: {safe_regex: {regex: ".*"}}, direct_response: {status: 200, body: {inline_string: hello}}}
+      """
+  }
+}
