@@ -52,11 +52,13 @@ public final class Snapshot: Sendable {
     self.dataPlane = dataPlane
     self.mesh = mesh
     serial = Self.serials.add(1, ordering: .relaxed).newValue
+    // What is left out below depends on settings and data plane alone, and with other ones nothing is taken over.
+    let revisions = set.revisions
     let set = dataPlane == .envoy ? set.refusingUndecidable(mesh) : set.attachedByZtunnel
     let parts = SetParts(set)
     let earlier = previous.flatMap { $0.mesh == mesh && $0.dataPlane == dataPlane ? $0 : nil }
     let compiled = parts.parts.map { part in
-      earlier?.unchanged(part.namespace, set.revisions) ?? CompiledNamespace(part, mesh: mesh, dataPlane: dataPlane)
+      earlier?.unchanged(part.namespace, revisions) ?? CompiledNamespace(part, mesh: mesh, dataPlane: dataPlane)
     }
     let numbering = RuleNumbering(compiled, keeping: earlier?.numbering)
     let attachments = Attachments(
@@ -68,7 +70,7 @@ public final class Snapshot: Sendable {
     self.attachments = attachments
     self.numbering = numbering
     everywhere = parts.everywhere
-    revisions = set.revisions
+    self.revisions = revisions
     gate = PeerGate(trustDomains: dataPlane.trustDomains(of: mesh))
     headerInterest = HeaderInterest(compiled)
     known = KnownNamespaces(parts.known)

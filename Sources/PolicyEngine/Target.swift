@@ -41,6 +41,7 @@ public final class Target: Sendable {
   private struct Identity: Hashable {
     var groups: [[UInt32]]
     var tables: [UInt]
+    var bases: [UInt32]
     var isStrict: Bool
     var strictExceptions: [UInt16]
     var isWaypoint: Bool
@@ -141,7 +142,7 @@ public final class Target: Sendable {
     tokenRules = place.tokenRules
     namespaces = parts.map(\.compiled)
     identity = Identity(
-      groups: parts.map(\.groups), tables: parts.map(\.compiled.tables.address), isStrict: place.isStrict,
+      groups: parts.map(\.groups), tables: parts.map(\.compiled.tables.address), bases: parts.map(\.base), isStrict: place.isStrict,
       strictExceptions: place.strictExceptions, isWaypoint: place.isWaypoint, isWaypointPod: place.isWaypointPod, isUnusable: isUnusable,
       hasSeveralProviders: place.hasSeveralProviders, tokenRules: place.tokenRules)
   }

@@ -94,7 +94,6 @@ struct LastGoodState: Sendable {
   /// The set that decisions are made from. O(objects).
   func policySet() -> PolicySet {
     var set = PolicySet()
-    set.revisions = revisions
     switch content {
     case .plain(let plain):
       set.policies.reserveCapacity(plain.policies)
@@ -106,6 +105,8 @@ struct LastGoodState: Sendable {
       set.unusable = holdings.unusable.map(\.policy)
       set.unusableWorkloads = holdings.unusableWorkloads.map(\.workload)
     }
+    // Last: a set that is changed forgets its revisions.
+    set.revisions = revisions
     return set
   }
 

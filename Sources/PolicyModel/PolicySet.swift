@@ -3,24 +3,25 @@
 /// Policies, server modes and workloads, together with the objects that could not be used.
 public struct PolicySet: Sendable {
   /// The usable AuthorizationPolicies.
-  public var policies: [AuthorizationPolicy] = []
+  public var policies: [AuthorizationPolicy] = [] { didSet { revisions = nil } }
   /// The usable PeerAuthentications.
-  public var peerAuthentications: [PeerAuthentication] = []
+  public var peerAuthentications: [PeerAuthentication] = [] { didSet { revisions = nil } }
   /// The usable RequestAuthentications.
-  public var requestAuthentications: [RequestAuthentication] = []
+  public var requestAuthentications: [RequestAuthentication] = [] { didSet { revisions = nil } }
   /// The usable DestinationRules; no decision depends on them.
-  public var destinationRules: [DestinationRule] = []
+  public var destinationRules: [DestinationRule] = [] { didSet { revisions = nil } }
   /// The workloads of the inventory.
-  public var workloads: [Workload] = []
+  public var workloads: [Workload] = [] { didSet { revisions = nil } }
   /// The other objects of the inventory.
-  public var inventory: [InventoryObject] = []
+  public var inventory: [InventoryObject] = [] { didSet { revisions = nil } }
   /// Policies that are broken and have no last good version: every workload that one could attach to is denied.
-  public var unusable: [UnusablePolicy] = []
+  public var unusable: [UnusablePolicy] = [] { didSet { revisions = nil } }
   /// Workloads that exist and are not among `workloads`, because they are broken or written twice and have no last good version.
   /// Whoever guesses a workload from the inventory must reckon with each of them.
-  public var unusableWorkloads: [UnusableWorkload] = []
+  public var unusableWorkloads: [UnusableWorkload] = [] { didSet { revisions = nil } }
 
   /// What may be taken over from an earlier set of the same source; nil where nobody keeps count, and then nothing is.
+  /// Whoever changes a list of the set makes it nil: it would speak of another set.
   public var revisions: Revisions?
 
   /// Makes an empty set.

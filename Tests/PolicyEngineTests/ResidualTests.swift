@@ -69,6 +69,18 @@ import Testing
     return set
   }
 
+  @Test func `of a set that somebody changed is not taken over`() {
+    var set = Self.policies(allowing: "a")
+    set.revisions = Revisions(source: 1, namespaces: ["shop": 1], unplaced: 0)
+    let before = Snapshot(set, mesh: MeshSettings())
+    set.policies = Self.policies(allowing: "b").policies
+    let after = Snapshot(set, mesh: MeshSettings(), reusing: before)
+    for (account, verdict) in [("a", Verdict.deny), ("b", .allow)] {
+      var request = Self.request(account)
+      #expect(after.decide(&request, on: after.target(namespace: "shop", labels: [:])).verdict == verdict)
+    }
+  }
+
   private static func request(_ account: String) -> Request {
     var request = Request()
     request.setMethod(Array("GET".utf8).span)

@@ -65,7 +65,8 @@ public struct ResidualTable: ~Copyable {
     guard target.rewardsMemory || request.hasIrregularIdentity, let facts = ConnectionFacts(request, target, profile) else { return nil }
     let (hash, count) = hashed(request, facts, target.serial)
     guard count <= Self.keyCapacity else { return nil }
-    let place = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+    // Not the lowest bit, which is always set.
+    let place = Int(truncatingIfNeeded: hash >> 8) & (slots.count - 1)
     let key = place * Self.keyCapacity
     if slots[place].target == target.serial, slots[place].hash == hash, slots[place].facts == facts, Int(slots[place].keyCount) == count,
       hasKey(request, facts, at: key)
@@ -133,7 +134,8 @@ public struct ResidualTable: ~Copyable {
   // MARK: Keys: kind, length in two bytes, bytes; for each name, and for the server name
 
   private func hashed(_ request: borrowing Request, _ facts: ConnectionFacts, _ target: UInt64) -> (UInt64, Int) {
-    var state = hash(target, UInt64(facts.port), facts.source.high ^ facts.destination.low)
+    var state = hash(target, UInt64(facts.port) << 8 | UInt64(facts.flags), facts.source.high)
+    state = hash(state, facts.source.low, hash(facts.destination.high, facts.destination.low, 0))
     var count = 0
     for index in request.identities.indices {
       let slice = request.identities[index].slice

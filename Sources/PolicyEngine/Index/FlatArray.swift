@@ -83,7 +83,8 @@ enum EmptyTables {
 
   /// Copies an array. Only while the storage is being filled, by one thread.
   func store<Element: BitwiseCopyable>(_ array: [Element]) -> FlatArray<Element> {
-    guard !array.isEmpty, array.count <= Int(UInt32.max) else { return FlatArray() }
+    precondition(array.count <= Int(UInt32.max), "a table of a namespace has more than 4 Gi entries")
+    guard !array.isEmpty else { return FlatArray() }
     let start = UnsafeMutablePointer<Element>.allocate(capacity: array.count)
     unsafe array.withUnsafeBufferPointer { source in
       if let first = source.baseAddress { unsafe start.initialize(from: first, count: array.count) }
