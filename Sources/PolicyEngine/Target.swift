@@ -70,6 +70,10 @@ public final class Target: Sendable {
     /// The provider cannot be asked, so the rules deny.
     case customDeny
     case allow
+
+    /// Where its state stands.
+    @inline(__always)
+    var place: Int { Int(rawValue) }
   }
 
   /// One namespace's part.

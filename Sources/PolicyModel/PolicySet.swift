@@ -2,23 +2,7 @@
 
 /// Policies, server modes and workloads, together with the objects that could not be used.
 public struct PolicySet: Sendable {
-  /// The usable AuthorizationPolicies.
-  public var policies: [AuthorizationPolicy] = [] { didSet { revisions = nil } }
-  /// The usable PeerAuthentications.
-  public var peerAuthentications: [PeerAuthentication] = [] { didSet { revisions = nil } }
-  /// The usable RequestAuthentications.
-  public var requestAuthentications: [RequestAuthentication] = [] { didSet { revisions = nil } }
-  /// The usable DestinationRules; no decision depends on them.
-  public var destinationRules: [DestinationRule] = [] { didSet { revisions = nil } }
-  /// The workloads of the inventory.
-  public var workloads: [Workload] = [] { didSet { revisions = nil } }
-  /// The other objects of the inventory.
-  public var inventory: [InventoryObject] = [] { didSet { revisions = nil } }
-  /// Policies that are broken and have no last good version: every workload that one could attach to is denied.
-  public var unusable: [UnusablePolicy] = [] { didSet { revisions = nil } }
-  /// Workloads that exist and are not among `workloads`, because they are broken or written twice and have no last good version.
-  /// Whoever guesses a workload from the inventory must reckon with each of them.
-  public var unusableWorkloads: [UnusableWorkload] = [] { didSet { revisions = nil } }
+  private var lists = Lists()
 
   /// What may be taken over from an earlier set of the same source; nil where nobody keeps count, and then nothing is.
   /// Whoever changes a list of the set makes it nil: it would speak of another set.
@@ -26,6 +10,93 @@ public struct PolicySet: Sendable {
 
   /// Makes an empty set.
   public init() {}
+
+  private struct Lists {
+    var policies: [AuthorizationPolicy] = []
+    var peerAuthentications: [PeerAuthentication] = []
+    var requestAuthentications: [RequestAuthentication] = []
+    var destinationRules: [DestinationRule] = []
+    var workloads: [Workload] = []
+    var inventory: [InventoryObject] = []
+    var unusable: [UnusablePolicy] = []
+    var unusableWorkloads: [UnusableWorkload] = []
+  }
+}
+
+// Changed in place, so that appending to a list costs what it costs in an array (an observer would copy the list each time).
+extension PolicySet {
+  /// The usable AuthorizationPolicies.
+  public var policies: [AuthorizationPolicy] {
+    _read { yield lists.policies }
+    _modify {
+      revisions = nil
+      yield &lists.policies
+    }
+  }
+
+  /// The usable PeerAuthentications.
+  public var peerAuthentications: [PeerAuthentication] {
+    _read { yield lists.peerAuthentications }
+    _modify {
+      revisions = nil
+      yield &lists.peerAuthentications
+    }
+  }
+
+  /// The usable RequestAuthentications.
+  public var requestAuthentications: [RequestAuthentication] {
+    _read { yield lists.requestAuthentications }
+    _modify {
+      revisions = nil
+      yield &lists.requestAuthentications
+    }
+  }
+
+  /// The usable DestinationRules; no decision depends on them.
+  public var destinationRules: [DestinationRule] {
+    _read { yield lists.destinationRules }
+    _modify {
+      revisions = nil
+      yield &lists.destinationRules
+    }
+  }
+
+  /// The workloads of the inventory.
+  public var workloads: [Workload] {
+    _read { yield lists.workloads }
+    _modify {
+      revisions = nil
+      yield &lists.workloads
+    }
+  }
+
+  /// The other objects of the inventory.
+  public var inventory: [InventoryObject] {
+    _read { yield lists.inventory }
+    _modify {
+      revisions = nil
+      yield &lists.inventory
+    }
+  }
+
+  /// Policies that are broken and have no last good version: every workload that one could attach to is denied.
+  public var unusable: [UnusablePolicy] {
+    _read { yield lists.unusable }
+    _modify {
+      revisions = nil
+      yield &lists.unusable
+    }
+  }
+
+  /// Workloads that exist and are not among `workloads`, because they are broken or written twice and have no last good version.
+  /// Whoever guesses a workload from the inventory must reckon with each of them.
+  public var unusableWorkloads: [UnusableWorkload] {
+    _read { yield lists.unusableWorkloads }
+    _modify {
+      revisions = nil
+      yield &lists.unusableWorkloads
+    }
+  }
 }
 
 /// Which parts of a set are the same as in the sets before it. Two sets of one source in which a part has one number hold the same

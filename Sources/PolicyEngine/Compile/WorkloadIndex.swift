@@ -63,21 +63,18 @@ final class WorkloadIndex: Sendable {
   }
 
   func named(_ name: Span<UInt8>, _ targets: [Target]) -> TargetLookup {
-    result(firstPostings(names, name), targets)
+    result(search.exact(names, name, in: literals.span), targets)
   }
 
   func running(as account: Span<UInt8>, _ targets: [Target]) -> TargetLookup {
-    result(firstPostings(accounts, account), targets)
+    result(search.exact(accounts, account, in: literals.span), targets)
   }
 
   func at(_ address: IPAddress, _ targets: [Target]) -> TargetLookup {
-    var walk = NumberSearch()
-    return result(search.next(&walk, of: addresses, address), targets)
-  }
-
-  private func firstPostings(_ lookup: PatternLookup, _ text: Span<UInt8>) -> Stretch? {
-    var walk = TextSearch()
-    return search.next(&walk, of: lookup, text, in: literals.span)
+    for place in search.lengths(addresses, address) {
+      if let found = search.block(addresses, address, ofLengthAt: place) { return result(found, targets) }
+    }
+    return .unknown
   }
 
   /// One place, or several with the same attached.

@@ -39,13 +39,13 @@ extension Snapshot {
     for index in 0..<target.firstAllow {
       let step = target.steps[index]
       if step.isHTTP, request.isTCP { continue }
-      step.tables.value.match(step.rules, request, base: step.base, &found[step.effect])
+      step.tables.value.match(step.rules, request, base: step.base, &found.states[step.effect.place])
     }
     // Which ALLOW rule matches does not matter any more once a DENY rule does.
     guard !found[.deny].isMatched else { return }
     for index in target.firstAllow..<target.steps.count {
       let step = target.steps[index]
-      step.tables.value.match(step.rules, request, base: step.base, &found[.allow])
+      step.tables.value.match(step.rules, request, base: step.base, &found.states[Target.Effect.allow.place])
     }
   }
 
@@ -60,7 +60,8 @@ extension Snapshot {
 
 /// What has been found, by what a match does.
 struct Matches: BitwiseCopyable {
-  private var states = InlineArray<7, MatchState>(repeating: MatchState())
+  /// At the place of each effect.
+  var states = InlineArray<7, MatchState>(repeating: MatchState())
 
   init() {}
 
@@ -70,10 +71,7 @@ struct Matches: BitwiseCopyable {
   }
 
   @inline(__always)
-  subscript(_ effect: Target.Effect) -> MatchState {
-    _read { yield states[Int(effect.rawValue)] }
-    _modify { yield &states[Int(effect.rawValue)] }
-  }
+  subscript(_ effect: Target.Effect) -> MatchState { states[effect.place] }
 
   func combined(gate: Gate, token: Gate, hasAllow: Bool) -> Decision {
     let (allow, deny, custom, customDeny) = (self[.allow], self[.deny], self[.custom], self[.customDeny])

@@ -59,9 +59,10 @@ extension CompiledPolicies {
     case .destinationIP: address(dimension, request.destinationIP, request, visit)
     case .port:
       guard request.isPortKnown else { return _ = visit(dimension.rules, true, request) }
-      var walk = NumberSearch()
       let lookup = lookups[Int(dimension.lookup)]
-      while let rules = search.next(&walk, of: lookup, UInt64(request.port)) { guard visit(rules, false, request) else { return } }
+      let always = search.always(lookup)
+      if !always.isEmpty { guard visit(always, false, request) else { return } }
+      if let rules = search.number(lookup, UInt64(request.port)) { _ = visit(rules, false, request) }
     }
   }
 
@@ -81,9 +82,25 @@ extension CompiledPolicies {
   private func look(
     _ dimension: IndexDimension, _ slice: Request.Slice, _ request: borrowing Request, _ visit: (Stretch, Bool, borrowing Request) -> Bool
   ) -> Bool {
-    var walk = TextSearch()
-    let lookup = lookups[Int(dimension.lookup)]
-    while let rules = search.next(&walk, of: lookup, request.bytes(slice), in: literals.span) {
+    look(lookups[Int(dimension.lookup)], slice, request, visit)
+  }
+
+  /// Everything under patterns that the text satisfies.
+  @inline(__always)
+  private func look(
+    _ lookup: PatternLookup, _ slice: Request.Slice, _ request: borrowing Request, _ visit: (Stretch, Bool, borrowing Request) -> Bool
+  ) -> Bool {
+    let always = search.always(lookup)
+    if !always.isEmpty { guard visit(always, false, request) else { return false } }
+    if let rules = search.exact(lookup, request.bytes(slice), in: literals.span) {
+      guard visit(rules, false, request) else { return false }
+    }
+    var walk = TrieWalk()
+    while let rules = search.prefix(&walk, lookup, request.bytes(slice), in: literals.span) {
+      guard visit(rules, false, request) else { return false }
+    }
+    walk = TrieWalk()
+    while let rules = search.suffix(&walk, lookup, request.bytes(slice), in: literals.span) {
       guard visit(rules, false, request) else { return false }
     }
     return true
@@ -120,10 +137,10 @@ extension CompiledPolicies {
       start += 1
       var end = start
       while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
-      var walk = TextSearch()
-      while let rules = search.next(&walk, of: lookup, path.extracting(min(start, end)..<end), in: literals.span) {
-        guard visit(rules, false, request) else { return }
-      }
+      let place = Request.Slice(
+        start: request.path.slice.start &+ UInt32(truncatingIfNeeded: min(start, end)),
+        count: UInt32(truncatingIfNeeded: end - min(start, end)))
+      guard look(lookup, place, request, visit) else { return }
       start = end
     }
   }
@@ -137,9 +154,12 @@ extension CompiledPolicies {
     case .unknown: _ = visit(dimension.rules, true, request)
     case .absent: break
     case .present:
-      var walk = NumberSearch()
       let lookup = lookups[Int(dimension.lookup)]
-      while let rules = search.next(&walk, of: lookup, field.address) { guard visit(rules, false, request) else { return } }
+      let always = search.always(lookup)
+      if !always.isEmpty { guard visit(always, false, request) else { return } }
+      for place in search.lengths(lookup, field.address) {
+        if let rules = search.block(lookup, field.address, ofLengthAt: place) { guard visit(rules, false, request) else { return } }
+      }
     }
   }
 

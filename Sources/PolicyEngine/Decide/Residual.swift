@@ -188,12 +188,12 @@ extension Snapshot {
 
   @inline(__always)
   private func ask(_ step: ResidualStep, _ request: borrowing Request, _ found: inout Matches) {
-    found[step.effect].base = step.base
+    found.states[step.effect.place].base = step.base
     switch step.kind {
-    case .dimension: step.tables.value.match(step.tables.value.dimensions[Int(step.number)], request, &found[step.effect])
+    case .dimension: step.tables.value.match(step.tables.value.dimensions[Int(step.number)], request, &found.states[step.effect.place])
     case .rule, .ruleOfHoldingSource:
       step.tables.value.match(
-        rule: step.number, hasSource: step.kind == .ruleOfHoldingSource, request, &found[step.effect])
+        rule: step.number, hasSource: step.kind == .ruleOfHoldingSource, request, &found.states[step.effect.place])
     }
   }
 }

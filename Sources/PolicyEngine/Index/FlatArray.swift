@@ -6,12 +6,13 @@
 
 /// A run of values in memory that a `FlatStorage` owns.
 @safe struct FlatArray<Element: BitwiseCopyable>: @unchecked Sendable, BitwiseCopyable {
-  private let start: UnsafePointer<Element>?
+  /// Of no values, an address that nothing is read from.
+  private let start: UnsafePointer<Element>
   private let size: UInt32
 
   /// No values.
   init() {
-    unsafe start = nil
+    unsafe start = FlatStorage.nowhere()
     size = 0
   }
 
@@ -34,14 +35,14 @@
   var span: Span<Element> {
     @_lifetime(borrow self)
     get {
-      let span = unsafe Span<Element>(_unsafeStart: start ?? FlatStorage.nowhere(), count: Int(size))
+      let span = unsafe Span<Element>(_unsafeStart: start, count: Int(size))
       return unsafe _overrideLifetime(span, borrowing: self)
     }
   }
 
   @inline(__always)
   subscript(_ index: Int) -> Element {
-    guard UInt(bitPattern: index) < UInt(size), let start = unsafe start else { preconditionFailure("outside of a table") }
+    precondition(UInt(bitPattern: index) < UInt(size), "outside of a table")
     return unsafe start[index]
   }
 }

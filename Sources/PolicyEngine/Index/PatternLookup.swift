@@ -139,74 +139,65 @@ struct Lookups: Sendable, BitwiseCopyable {
   fileprivate let lengths: FlatArray<UInt8>
   fileprivate let tries: Tries
 
-  /// The postings of the next pattern that the text satisfies; `nil` when there is none any more.
+  /// The postings of a pattern that every text satisfies; empty when there is none.
   @inline(__always)
-  func next(_ search: inout TextSearch, of lookup: PatternLookup, _ text: Span<UInt8>, in literals: Span<UInt8>) -> Stretch? {
-    if search.stage == 0 {
-      search.stage = 1
-      if !lookup.always.isEmpty { return lookup.always }
-    }
-    if search.stage == 1 {
-      search.stage = 2
-      if !lookup.exact.isEmpty, let exact = exactPostings(lookup.exact, text, literals) { return exact }
-    }
-    if search.stage == 2 {
-      if let found = tries.next(&search.walk, of: lookup.prefixes, in: text, literals, isReversed: false) { return found }
-      search.stage = 3
-      search.walk = TrieWalk()
-    }
-    return tries.next(&search.walk, of: lookup.suffixes, in: text, literals, isReversed: true)
+  func always(_ lookup: PatternLookup) -> Stretch { lookup.always }
+
+  /// The postings of the pattern that is the text.
+  @inline(__always)
+  func exact(_ lookup: PatternLookup, _ text: Span<UInt8>, in literals: Span<UInt8>) -> Stretch? {
+    lookup.exact.isEmpty ? nil : exactPostings(lookup.exact, text, literals)
   }
 
-  /// The same for an address; at most one for each length of block in use.
+  /// The postings of the next pattern that is a beginning of the text; `nil` when there is none any more.
   @inline(__always)
-  func next(_ search: inout NumberSearch, of lookup: PatternLookup, _ address: IPAddress) -> Stretch? {
-    if search.place == 0 {
-      search.place = 1
-      if !lookup.always.isEmpty { return lookup.always }
-    }
-    let inUse = address.isIPv4 ? lookup.lengths : lookup.lengths6
-    while search.place <= inUse.count {
-      let length = Int(lengths[Int(inUse.start) + Int(search.place) - 1])
-      search.place += 1
-      let masked = address.masked(to: length)
-      if let found = postings(lookup.numbers, masked.high, masked.low, NumberEntry.tag(address.isIPv4, length)) { return found }
-    }
-    return nil
+  func prefix(_ walk: inout TrieWalk, _ lookup: PatternLookup, _ text: Span<UInt8>, in literals: Span<UInt8>) -> Stretch? {
+    tries.next(&walk, of: lookup.prefixes, in: text, literals, isReversed: false)
   }
 
-  /// The same for a number.
+  /// The same for an end of the text.
   @inline(__always)
-  func next(_ search: inout NumberSearch, of lookup: PatternLookup, _ number: UInt64) -> Stretch? {
-    if search.place == 0 {
-      search.place = 1
-      if !lookup.always.isEmpty { return lookup.always }
-    }
-    guard search.place == 1 else { return nil }
-    search.place = 2
-    return postings(lookup.numbers, number, 0, NumberEntry.numberTag)
+  func suffix(_ walk: inout TrieWalk, _ lookup: PatternLookup, _ text: Span<UInt8>, in literals: Span<UInt8>) -> Stretch? {
+    tries.next(&walk, of: lookup.suffixes, in: text, literals, isReversed: true)
   }
+
+  /// The lengths of blocks that an address can be in: each is asked for itself.
+  @inline(__always)
+  func lengths(_ lookup: PatternLookup, _ address: IPAddress) -> Range<Int> {
+    (address.isIPv4 ? lookup.lengths : lookup.lengths6).range
+  }
+
+  /// The postings of the block of one of these lengths that the address is in.
+  @inline(__always)
+  func block(_ lookup: PatternLookup, _ address: IPAddress, ofLengthAt place: Int) -> Stretch? {
+    let length = Int(lengths[place])
+    let masked = address.masked(to: length)
+    return postings(lookup.numbers, masked.high, masked.low, NumberEntry.tag(address.isIPv4, length))
+  }
+
+  /// The postings of the number.
+  @inline(__always)
+  func number(_ lookup: PatternLookup, _ number: UInt64) -> Stretch? { postings(lookup.numbers, number, 0, NumberEntry.numberTag) }
 
   /// Whether the text satisfies any pattern.
   @inline(__always)
   func hasMatch(_ lookup: PatternLookup, _ text: Span<UInt8>, in literals: Span<UInt8>) -> Bool {
-    var search = TextSearch()
-    return next(&search, of: lookup, text, in: literals) != nil
+    if !lookup.always.isEmpty || exact(lookup, text, in: literals) != nil { return true }
+    var (prefixes, suffixes) = (TrieWalk(), TrieWalk())
+    return prefix(&prefixes, lookup, text, in: literals) != nil || suffix(&suffixes, lookup, text, in: literals) != nil
   }
 
   /// Whether the address does.
   @inline(__always)
   func hasMatch(_ lookup: PatternLookup, _ address: IPAddress) -> Bool {
-    var search = NumberSearch()
-    return next(&search, of: lookup, address) != nil
+    if !lookup.always.isEmpty { return true }
+    for place in lengths(lookup, address) where block(lookup, address, ofLengthAt: place) != nil { return true }
+    return false
   }
 
   /// Whether the number does.
   @inline(__always)
-  func hasMatch(_ lookup: PatternLookup, _ number: UInt64) -> Bool {
-    var search = NumberSearch()
-    return next(&search, of: lookup, number) != nil
-  }
+  func hasMatch(_ lookup: PatternLookup, _ value: UInt64) -> Bool { !lookup.always.isEmpty || number(lookup, value) != nil }
 
   private func exactPostings(_ table: Stretch, _ text: Span<UInt8>, _ literals: Span<UInt8>) -> Stretch? {
     let mask = Int(table.count) - 1
@@ -233,15 +224,4 @@ struct Lookups: Sendable, BitwiseCopyable {
       slot = (slot + 1) & mask
     }
   }
-}
-
-/// How far a search for a text has come. Searches are walked from outside: a closure over a request would copy the request.
-struct TextSearch: BitwiseCopyable {
-  fileprivate var stage: UInt8 = 0
-  fileprivate var walk = TrieWalk()
-}
-
-/// How far a search for an address or a number has come.
-struct NumberSearch: BitwiseCopyable {
-  fileprivate var place: UInt32 = 0
 }
