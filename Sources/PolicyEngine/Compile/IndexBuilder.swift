@@ -7,7 +7,7 @@ internal import PolicyModel
 
 struct IndexBuilder {
   /// Sets of at most this many rules are walked.
-  static let threshold = 8
+  static let threshold = 4
   /// At most this many names of headers (claims, metadata) are asked one after the other.
   private static let nameThreshold = 16
 
@@ -23,17 +23,29 @@ struct IndexBuilder {
   /// Chooses keys.
   init(_ usable: [(number: UInt32, keys: RuleKeys)]) {
     var occurrences: [IndexKey: Int] = [:]
-    for (_, keys) in usable {
-      for options in keys.sources + keys.operations + [keys.conditions] {
+    func count(_ options: [[IndexKey]]) {
+      // Most often there is one key: a set of it would cost more than it saves.
+      if options.count == 1, options[0].count == 1 {
+        occurrences[options[0][0], default: 0] += 1
+      } else if !options.isEmpty {
         for key in Set(options.joined()) { occurrences[key, default: 0] += 1 }
       }
+    }
+    for (_, keys) in usable {
+      for options in keys.sources { count(options) }
+      for options in keys.operations { count(options) }
+      count(keys.conditions)
     }
     for (number, keys) in usable {
       guard let cover = Self.bestCover(keys, occurrences, worst: usable.count) else {
         always.append(number)
         continue
       }
-      for key in Set(cover) { chosen[key, default: []].append(number) }
+      if cover.count == 1 {
+        chosen[cover[0], default: []].append(number)
+      } else {
+        for key in Set(cover) { chosen[key, default: []].append(number) }
+      }
     }
   }
 
