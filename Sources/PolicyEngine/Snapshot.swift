@@ -55,8 +55,8 @@ public final class Snapshot: Sendable {
     // What is left out below depends on settings and data plane alone, and with other ones nothing is taken over.
     let revisions = set.revisions
     let set = dataPlane == .envoy ? set.refusingUndecidable(mesh) : set.attachedByZtunnel
-    let parts = SetParts(set)
     let earlier = previous.flatMap { $0.mesh == mesh && $0.dataPlane == dataPlane ? $0 : nil }
+    let parts = SetParts(set) { earlier?.unchanged($0, revisions) != nil }
     let compiled = parts.parts.map { part in
       earlier?.unchanged(part.namespace, revisions) ?? CompiledNamespace(part, mesh: mesh, dataPlane: dataPlane)
     }
