@@ -113,10 +113,10 @@ extension TLSAnalysis {
     #expect(place?.owner.key.name == "a" && place?.field == "trafficPolicy.tls")
     #expect(set.connect("front", subset: "v1").first?.choice.place?.owner.key.name == "b")
     // Without times, by name.
-    #expect(analysis([Self.rule("z"), Self.rule("y")]).rules("front") == ["y", "z"])
+    #expect(analysis([Self.rule("zz"), Self.rule("yy")]).rules("front") == ["yy", "zz"])
     // Another export set stands alone; the last of those that a client sees is used, and a superset is merged into the earlier ones too.
     let local = dated(Manifest.rule("local", "host: back, exportTo: [\".\"], trafficPolicy: {tls: {mode: SIMPLE}}"), 2020)
-    let wide = dated(Manifest.rule("wide", "host: back, exportTo: [\".\", \"*\"], trafficPolicy: {tls: {mode: DISABLE}}"), 2021)
+    let wide = dated(Manifest.rule("wide", "host: back, exportTo: [\".\", web], trafficPolicy: {tls: {mode: DISABLE}}"), 2021)
     #expect(analysis([local, wide]).rules("front") == ["wide"])
     #expect(analysis([local, wide]).rules("far") == ["wide"])
   }
@@ -126,13 +126,22 @@ extension TLSAnalysis {
   @Test(arguments: [
     // A port's entry stands alone, also where it sets no tls; the endpoint's check then falls back to the top level.
     ("{tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}}]}", "DISABLE plaintext rule"),
-    ("{tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 80}}]}", "AUTO plaintext top-level-of-port"),
-    ("{tls: {mode: DISABLE}, portLevelSettings: [{port: {number: 80}}]}", "AUTO plaintext top-level-of-port"),
-    ("{tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}}]}", "AUTO istioMutual top-level-of-port"),
-    ("{portLevelSettings: [{port: {number: 80}}]}", "AUTO istioMutual automatic"),
+    (
+      "{tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 1}}}]}",
+      "AUTO plaintext top-level-of-port"
+    ),
+    (
+      "{tls: {mode: DISABLE}, portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 1}}}]}",
+      "AUTO plaintext top-level-of-port"
+    ),
+    (
+      "{tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 1}}}]}",
+      "AUTO istioMutual top-level-of-port"
+    ),
+    ("{portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 1}}}]}", "AUTO istioMutual automatic"),
     // The service's port, not the container's.
     ("{tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 8080}, tls: {mode: DISABLE}}]}", "SIMPLE simple rule"),
-    ("{tls: {}}", "DISABLE plaintext rule"), ("{}", "AUTO istioMutual automatic"),
+    ("{tls: {}}", "DISABLE plaintext rule"), ("{connectionPool: {tcp: {maxConnections: 1}}}", "AUTO istioMutual automatic"),
     ("{tls: {mode: SIMPLE, credentialName: x}}", "SIMPLE plaintext credential-ignored"),
     ("{tls: {mode: MUTUAL, credentialName: x}}", "MUTUAL plaintext credential-ignored"),
   ])
@@ -157,10 +166,16 @@ extension TLSAnalysis {
       "{tls: {mode: SIMPLE}}", "{tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}}]}",
       "DISABLE plaintext rule"
     ),
-    ("{}", "{portLevelSettings: [{port: {number: 80}}]}", "AUTO istioMutual automatic"),
-    ("{tls: {mode: SIMPLE}}", "{portLevelSettings: [{port: {number: 80}}]}", "AUTO plaintext top-level-of-port"),
+    (
+      "{connectionPool: {tcp: {maxConnections: 1}}}",
+      "{portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 1}}}]}", "AUTO istioMutual automatic"
+    ),
+    (
+      "{tls: {mode: SIMPLE}}", "{portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: {maxConnections: 1}}}]}",
+      "AUTO plaintext top-level-of-port"
+    ),
     // A subset that sets no tls inherits it.
-    ("{tls: {mode: SIMPLE}}", "{}", "SIMPLE simple rule"),
+    ("{tls: {mode: SIMPLE}}", "{connectionPool: {tcp: {maxConnections: 1}}}", "SIMPLE simple rule"),
     ("{tls: {mode: SIMPLE}}", "{portLevelSettings: [{port: {number: 81}, tls: {mode: DISABLE}}]}", "SIMPLE simple rule"),
   ])
   func `subsets`(_ top: String, _ subset: String, _ expected: String) {
@@ -178,7 +193,7 @@ extension TLSAnalysis {
     func peer(_ spec: String, in namespace: String = "shop", name: String = "own") -> String { Manifest.peer(name, in: namespace, spec) }
     let back = "selector: {matchLabels: {app: back}}"
     for namespace in ["shop", "istio-system"] {
-      let off = peer("mtls: {mode: DISABLE}", in: namespace, name: "off")
+      let off = peer("mtls: {mode: DISABLE}", in: namespace, name: "disabled")
       #expect(analysis([], modes: [off]).choice() == "AUTO plaintext service-disabled")
       // A workload that is stricter than its namespace is broken without any DestinationRule.
       let strict = analysis([], modes: [off, peer("\(back), mtls: {mode: STRICT}")])

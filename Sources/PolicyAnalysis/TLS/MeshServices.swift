@@ -49,7 +49,7 @@ package struct MeshService: Sendable {
   package var externalName: ExactText?
 
   /// No manifest of it is loaded: a Service of the workload's own name is assumed.
-  package var isAssumed: Bool { location == nil }
+  package var isAssumed: Bool { location == nil && !isExternal }
 
   /// One that answers.
   package enum Endpoint: Sendable {

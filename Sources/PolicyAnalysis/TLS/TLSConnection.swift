@@ -66,9 +66,9 @@ package struct TLSConnection: Sendable {
   /// What was taken for granted.
   package var assumptions: [String] {
     var found: [String] = []
-    if clientProxy.isAssumed { found.append("the client's proxy: \(clientProxy.because)") }
-    if service.isAssumed { found.append("the service: none of the given files selects the workload, so one of its own name is taken") }
-    if let serverProxy, serverProxy.isAssumed { found.append("the server's proxy: \(serverProxy.because)") }
+    if clientProxy.isAssumed { found.append("the client has \(clientProxy.kind.words): \(clientProxy.because)") }
+    if service.isAssumed { found.append("a Service of the workload's own name: none of the given files selects it") }
+    if let serverProxy, serverProxy.isAssumed { found.append("the server has \(serverProxy.kind.words): \(serverProxy.because)") }
     if outcome.reason == .hbone, clientProxy.kind == .ambient, let serverProxy, serverProxy.kind == .sidecar, serverProxy.takesHBONE == nil
     {
       found.append("the server's sidecar takes HBONE, as the ambient profile installs it")
@@ -82,8 +82,7 @@ package struct TLSConnection: Sendable {
     if service.isAssumed {
       links.append(Link("service", "no Service of the given files selects the workload; one of its own name is taken"))
     } else {
-      let metadata = ObjectMetadata(key: service.key, location: service.location ?? SourceLocation(file: "", span: .nowhere))
-      links.append(Link("service", service.words, metadata))
+      links.append(Link("service", service.words, service.location.map { ObjectMetadata(key: service.key, location: $0) }))
     }
     links += clientLinks
     if let serverProxy { links.append(Link("server-proxy", "\(serverProxy.kind.words): \(serverProxy.because)")) }
