@@ -22,9 +22,21 @@ struct LintWorkload {
     /// It is a proxy itself: a pod of the Gateway API.
     case gateway
     case waypoint
+    /// Nothing of the mesh.
     case outside
     /// Nothing loaded tells.
     case unknown
+
+    /// `isTold`: whether anything loaded says who is in the mesh; then a workload of which nothing is said is outside.
+    init(_ finding: ProxyFinding, isTold: Bool) {
+      switch finding.kind {
+      case .sidecar: self = .sidecar
+      case .ambient: self = .ambient
+      case .gateway: self = .gateway
+      case .waypoint: self = .waypoint
+      case .none: self = finding.isAssumed && !isTold ? .unknown : .outside
+      }
+    }
   }
 }
 
@@ -63,13 +75,16 @@ struct LintWorld {
   init(_ set: PolicySet, mesh: MeshSettings) {
     self.set = set
     self.mesh = mesh
-    let enrolment = Enrolment(set)
+    let finder = ProxyFinder(set, assumed: .none)
+    let proxies = set.workloads.map { finder.proxy(of: $0) }
+    // Where nothing loaded says who is in the mesh, nobody can be said to be outside.
+    let isTold = proxies.contains { !$0.isAssumed && ($0.kind == .sidecar || $0.kind == .ambient) }
     workloads = set.workloads.enumerated().map { index, workload in
       let key = workload.metadata.key
       return LintWorkload(
         namespace: key.namespace, labels: workload.labels, name: "\(key.namespace)/\(key.name)",
         identity: SPIFFEID(trustDomain: mesh.trustDomain, namespace: key.namespace, serviceAccount: workload.serviceAccount),
-        proxy: enrolment.proxy(of: workload), index: index)
+        proxy: LintWorkload.Proxy(proxies[index], isTold: isTold), index: index)
     }
     var used: [ExactText: Set<ExactText>] = [:]
     for workload in set.workloads { used[workload.metadata.key.namespace, default: []].insert(workload.serviceAccount) }
@@ -156,50 +171,6 @@ struct LintWorld {
 
 /// The label whose presence makes a pod one of the Gateway API.
 let gatewayNameLabel: ExactText = "gateway.networking.k8s.io/gateway-name"
-
-/// Which workloads are in the mesh, as far as labels say it.
-struct Enrolment {
-  private let namespaces: [ExactText: [ExactText: ExactText]]
-  /// Whether anything loaded says who is in the mesh; where nothing does, nobody can be said to be outside.
-  let isTold: Bool
-
-  init(_ set: PolicySet) {
-    var labels: [ExactText: [ExactText: ExactText]] = [:]
-    for object in set.inventory where object.metadata.key.kind == "Namespace" { labels[object.metadata.key.name] = object.metadata.labels }
-    namespaces = labels
-    isTold =
-      labels.values.contains { Self.mode(of: $0) != nil }
-      || set.workloads.contains { $0.runtime.hasProxyContainer || $0.labels["sidecar.istio.io/inject"] != nil }
-  }
-
-  /// What a namespace's labels say: a sidecar, ambient, or none.
-  private static func mode(of labels: [ExactText: ExactText]) -> LintWorkload.Proxy? {
-    if labels["istio-injection"] == "enabled" { return .sidecar }
-    if labels["istio.io/dataplane-mode"] == "ambient" { return labels["istio-injection"] == nil ? .ambient : .outside }
-    if labels["istio-injection"] == "disabled" { return .outside }
-    return labels["istio.io/rev"] != nil ? .sidecar : nil
-  }
-
-  /// What stands before a workload. The pod's own word is stronger than its namespace's (Istio: injection and ambient enrolment).
-  func proxy(of workload: Workload) -> LintWorkload.Proxy {
-    let place = ProxyPlace(namespace: workload.metadata.key.namespace, labels: workload.labels, root: "")
-    if place.isWaypointPod { return .waypoint }
-    if place.isGatewayPod { return .gateway }
-    if workload.runtime.hasProxyContainer { return .sidecar }
-    if workload.metadata.key.kind == "WorkloadEntry" || workload.metadata.key.kind == "WorkloadGroup" { return .unknown }
-    let inject = workload.labels["sidecar.istio.io/inject"] ?? workload.runtime.injectAnnotation
-    let namespace = namespaces[workload.metadata.key.namespace]
-    if inject == "true" { return .sidecar }
-    let isAmbient =
-      workload.labels["istio.io/dataplane-mode"] == "ambient"
-      || (workload.labels["istio.io/dataplane-mode"] != "none" && namespace.flatMap { Self.mode(of: $0) } == .ambient)
-    if isAmbient, !workload.runtime.usesHostNetwork { return .ambient }
-    if inject == "false" || workload.runtime.usesHostNetwork || workload.labels["istio.io/dataplane-mode"] == "none" { return .outside }
-    if workload.labels["istio.io/rev"] != nil { return .sidecar }
-    guard let namespace, isTold else { return .unknown }
-    return Self.mode(of: namespace) ?? .outside
-  }
-}
 
 extension Attribute {
   /// Whether it is about who calls.

@@ -16,9 +16,8 @@ struct LintService {
     /// The container port; nil where it is a name that no workload behind it has.
     let target: UInt16?
     let name: ExactText
+    /// Whether it is declared to speak no HTTP.
     let isTCP: Bool
-    /// Whether the proxy finds out which protocol is spoken.
-    let isDetected: Bool
   }
 
   /// The name with all its parts.
@@ -45,26 +44,6 @@ extension LintWorld {
       case .name(let name):
         behind.lazy.compactMap { $0.index }.flatMap { set.workloads[$0].runtime.namedPorts }.first { $0.name == name }?.number
       }
-    let family = Self.family(port)
-    return LintService.Port(number: port.number, target: target, name: port.name, isTCP: family == .tcp, isDetected: family == .detected)
-  }
-
-  private enum Family { case http, tcp, detected }
-
-  /// The protocol of a service port (Istio, pkg/config/kube/conversion.go): `appProtocol`, else what the name begins with, else detection.
-  private static func family(_ port: ServiceDetail.Port) -> Family {
-    var word = (port.appProtocol ?? port.name).string.lowercased()
-    switch word {
-    case "kubernetes.io/h2c", "kubernetes.io/ws": return .http
-    case "kubernetes.io/wss": return .tcp
-    default: break
-    }
-    if !word.hasPrefix("grpc-web") { word = String(word.prefix { $0 != "-" }) }
-    switch word {
-    case "http", "http2", "grpc", "http_proxy": return .http
-    case _ where word.hasPrefix("grpc-web"): return .http
-    case "tcp", "https", "tls", "mongo", "redis", "mysql": return .tcp
-    default: return [25, 53, 3306, 27017].contains(port.number) ? .tcp : .detected
-    }
+    return LintService.Port(number: port.number, target: target, name: port.name, isTCP: PortFamily(port) == .tcp)
   }
 }
