@@ -24,3 +24,29 @@ internal import Testing
     #expect(Set(codes).isDisjoint(with: DiagnosticCode.allCases.map(\.rawValue)))
   }
 }
+
+@Suite struct `docs/lint.md` {
+  private static func project(_ path: String) throws -> String {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    return try String(contentsOf: root.appending(path: path), encoding: .utf8)
+  }
+
+  @Test func `has a section for each code, with its severity, what it is and what to do`() throws {
+    let page = try Self.project("docs/lint.md")
+    let sections = page.components(separatedBy: "\n### ").dropFirst()
+    #expect(sections.map { String($0.prefix { $0 != "\n" }) }.sorted() == LintCode.allCases.map(\.rawValue))
+    for section in sections {
+      let code = try #require(LintCode(rawValue: String(section.prefix { $0 != "\n" })))
+      let entry = code.entry
+      #expect(section.contains("\n**\(entry.severity.rawValue)**: \(entry.summary)\n"), "\(code)")
+      #expect(section.contains("\nFix: \(entry.fix) (\(entry.source))\n") && section.contains("```yaml\n"), "\(code)")
+    }
+  }
+
+  @Test func `is shown by examples that have each of them`() throws {
+    let shown = try Self.project("examples/broken/lint.txt") + Self.project("examples/broken-envoy/lint.txt")
+    let missing = LintCode.allCases.filter { !shown.contains(" [\($0.rawValue)]\n") }
+    // Too many rules, and no filter at all, are not in them.
+    #expect(missing == [.comparisonLimit, .envoyNotChecked], "\(missing)")
+  }
+}

@@ -132,7 +132,7 @@ private struct SARIFCheck {
       #expect(lines.count == 2 && run.code == 1, "\(run.output)")
       #expect(
         lines.first?.hasPrefix(
-          "::error file=\(file),line=9,endLine=9,col=16,endColumn=37,title=sni-never-matches::`Shop%250A%0A::error::x` has upper-case")
+          "::error file=\(file),line=9,endLine=9,col=16,endColumn=36,title=sni-never-matches::`Shop%250A%0A::error::x` has upper-case")
           == true, "\(run.output)")
       #expect(
         lines.first?.contains("%0Ahelp: write `shop%250a") == true && lines.last == "1 error, 0 warnings in 1 object", "\(run.output)")

@@ -89,7 +89,7 @@ private let upperCase = """
       let path = try sandbox.write(upperCase.replacingOccurrences(of: "values:", with: "valuse:"), to: "one/policy.yaml")
       let run = try sandbox.portcullis("lint", "--policies", path, "--policies", Sandbox.shop)
       #expect(run.code == 1 && run.errors.isEmpty)
-      #expect(run.output.contains("\(path):9:5: error: unknown field `valuse`") && run.output.contains("[field-unknown]"), "\(run.output)")
+      #expect(run.output.contains("error: unknown field `valuse`") && run.output.contains("[field-unknown]"), "\(run.output)")
       #expect(run.output.hasSuffix("; pitfalls are looked for when nothing is refused any more\n"), "\(run.output)")
       let json = try sandbox.portcullis("lint", "--policies", path, "--output", "json").json()
       #expect((json["summary"] as? [String: Any])?["complete"] as? Bool == false)
