@@ -68,9 +68,8 @@ private func compare(
 extension LintWorld {
   /// Whether an ALLOW rule at the workload wants an identity.
   fileprivate func allowsByIdentity(_ workload: LintWorkload) -> Bool {
-    policies.contains { policy in
-      guard policy.policy.action == .allow, policy.isEnforced, !policy.isStandIn else { return false }
-      guard policy.workloads.contains(where: { $0.index == workload.index }) else { return false }
+    policies(of: workload).contains { policy in
+      guard policy.policy.action == .allow, policy.isEnforced else { return false }
       return policy.policy.rules.contains { rule in
         rule?.allConstraints.contains { $0.attribute.isPeerIdentity && !$0.values.isEmpty } ?? false
       }

@@ -85,8 +85,8 @@ private struct KnownNames {
         help: near.map { "did you mean `\($0)`?" })
     }
     guard !world.workloads.isEmpty else { return }
-    let isAdmitted = identities.contains { world.mesh.admits($0, value, attribute, policyNamespace: policy.namespace) }
-    guard !isAdmitted, let (namespace, account) = parts(of: value, attribute, policy.namespace) else { return }
+    let parts = parts(of: value, attribute, policy.namespace)
+    guard let (namespace, account) = parts, !isAdmitted(value, attribute, parts, policy) else { return }
     if let namespace, !world.namespaces.contains(namespace) {
       let near = nearName(namespace, among: world.namespaces)
       return report.add(
@@ -98,6 +98,17 @@ private struct KnownNames {
       .serviceAccountUnknown, at: place,
       "no loaded workload\(namespace.map { " of namespace `\($0)`" } ?? "") uses the service account \(Message.quoted(account.string))",
       help: accountHelp(account, namespace))
+  }
+
+  /// Whether a loaded workload has an identity that satisfies the value. Names are looked up, patterns are tried.
+  private func isAdmitted(
+    _ value: ExactText, _ attribute: Attribute, _ parts: (namespace: ExactText?, account: ExactText?)?, _ policy: AttachedPolicy
+  ) -> Bool {
+    if let namespace = parts?.namespace, !value.bytes.contains(UInt8(ascii: "*")) {
+      let accounts = world.usedAccounts[namespace]
+      return parts?.account.map { accounts?.contains($0) ?? false } ?? (accounts != nil)
+    }
+    return identities.contains { world.mesh.admits($0, value, attribute, policyNamespace: policy.namespace) }
   }
 
   /// What was probably meant: a name that is nearly the same, or the same name elsewhere.

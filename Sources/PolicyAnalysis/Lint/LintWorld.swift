@@ -70,6 +70,10 @@ struct LintWorld {
   /// Service accounts that are loaded as objects, by namespace.
   let accountObjects: [ExactText: Set<ExactText>]
   private let modes: ServerModes
+  /// The places in `policies` of what is attached to each loaded workload.
+  private let attached: [[Int]]
+  /// Where each loaded workload accepts plaintext.
+  private var plaintextPorts: [PlaintextPorts] = []
 
   /// Looks at a set. O(policies × workloads of their namespaces).
   init(_ set: PolicySet, mesh: MeshSettings) {
@@ -112,7 +116,16 @@ struct LintWorld {
       if !attached.isEmpty { return AttachedPolicy(policy: policy, workloads: attached, isStandIn: false) }
       return AttachedPolicy(policy: policy, workloads: Self.standIns(policy.attachment, namespace), isStandIn: true)
     }
+    var attached = [[Int]](repeating: [], count: workloads.count)
+    for (place, policy) in policies.enumerated() {
+      for case let index? in policy.workloads.map(\.index) { attached[index].append(place) }
+    }
+    self.attached = attached
+    plaintextPorts = workloads.map { findPlaintext(at: $0) }
   }
+
+  /// The policies that are attached to a loaded workload; none for a stand-in.
+  func policies(of workload: LintWorkload) -> [AttachedPolicy] { workload.index.map { attached[$0].map { policies[$0] } } ?? [] }
 
   /// Whether an object of a namespace attaches to a workload.
   func attaches(_ attachment: AuthorizationPolicy.Attachment, from namespace: ExactText, to workload: LintWorkload) -> Bool {
@@ -142,6 +155,10 @@ struct LintWorld {
 
   /// Where a workload accepts plaintext: nowhere, everywhere, or on some ports or all but some. Gateways and waypoints have other rules.
   func plaintext(at workload: LintWorkload) -> PlaintextPorts {
+    workload.index.map { plaintextPorts[$0] } ?? findPlaintext(at: workload)
+  }
+
+  private func findPlaintext(at workload: LintWorkload) -> PlaintextPorts {
     if workload.proxy == .gateway || workload.proxy == .waypoint || workload.labels[gatewayNameLabel] != nil { return .nowhere }
     let mode = serverMode(of: workload)
     if mode.mode != .strict { return .everywhere }

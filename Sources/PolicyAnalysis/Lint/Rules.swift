@@ -110,13 +110,8 @@ private func compare(
 // MARK: Sets that allow nothing
 
 private func checkDeadSets(_ world: LintWorld, _ report: inout LintReport) {
-  // What is attached to each loaded workload.
-  var attached: [Int: [AttachedPolicy]] = [:]
-  for policy in world.policies where policy.isEnforced && policy.policy.action == .allow {
-    for case let index? in policy.workloads.map(\.index) { attached[index, default: []].append(policy) }
-  }
   for workload in world.workloads {
-    guard let index = workload.index, let policies = attached[index] else { continue }
+    let policies = world.policies(of: workload).filter { $0.isEnforced && $0.policy.action == .allow }
     guard policies.allSatisfy({ isDead($0.policy, world.mesh) }) else { continue }
     // A policy of a whole namespace without rules is how "deny what nobody allows" is written; alone it is meant.
     guard let meant = policies.first(where: { !isDefaultDeny($0.policy) }) else { continue }

@@ -97,9 +97,7 @@ private func checkRequired(_ object: RequestAuthentication, _ world: LintWorld, 
   if object.jwtRules.contains(where: \.isRequired) { return }
   let open = world.workloads.filter { workload in
     guard world.attaches(object.attachment, from: object.metadata.key.namespace, to: workload) else { return false }
-    return !world.policies.contains { policy in
-      policy.isEnforced && policy.workloads.contains { $0.index == workload.index } && demandsToken(policy.policy)
-    }
+    return !world.policies(of: workload).contains { $0.isEnforced && demandsToken($0.policy) }
   }
   guard !open.isEmpty else { return }
   report.add(
