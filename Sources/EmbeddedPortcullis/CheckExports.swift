@@ -52,7 +52,7 @@ public func portcullis_connection_open(
     guard let core = unsafe Handle.object(reader, .reader, ReaderCore.self) else { throw Refusal(.badHandle) }
     guard let connection = unsafe connection else { throw Refusal("connection: null") }
     let opened = ConnectionCore(core)
-    try unsafe opened.take(read(facts))
+    try unsafe opened.take(read(facts), announced: opened.announce())
     unsafe connection.pointee = unsafe Handle.open(opened, .connection)
     return Status.ok.code
   } catch {
@@ -70,8 +70,9 @@ public func portcullis_connection_reset(
   unsafe problem?.pointee = nil
   do throws(Refusal) {
     guard let core = unsafe Handle.object(connection, .connection, ConnectionCore.self) else { throw Refusal(.badHandle) }
-    try core.abandon()
-    try unsafe core.take(read(facts))
+    // First, so that no failure below leaves the peer before in its place.
+    let number = core.announce()
+    try unsafe core.take(read(facts), announced: number)
     return Status.ok.code
   } catch {
     unsafe problem?.pointee = error.text.cString

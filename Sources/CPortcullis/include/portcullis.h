@@ -368,7 +368,8 @@ portcullis_status portcullis_connection_open(
     portcullis_reader *reader, const portcullis_connection_facts *facts, portcullis_connection **connection, const char **problem);
 
 /* Makes a connection another one, as closing and opening would, and keeps its memory. On failure all its checks are denied
- * (PORTCULLIS_CLOSED) until it is reset with success. Without a certificate and labels this allocates nothing. */
+ * (PORTCULLIS_CLOSED) until it is reset with success; so they are after PORTCULLIS_BUSY. Without a certificate, labels and a service this
+ * allocates nothing. */
 portcullis_status portcullis_connection_reset(
     portcullis_connection *connection, const portcullis_connection_facts *facts, const char **problem);
 
