@@ -65,7 +65,7 @@ final class EngineCore: Sendable {
     var findings: [String] = []
     var isBroken = false
     if let path = settings.meshConfig {
-      (mesh, findings) = MeshConfigFile.load(ExactText(path), limits: EngineSettings.meshConfigLimits)
+      (mesh, findings) = MeshConfigFile.load(ExactText(path), limits: EngineSettings.meshConfigLimits, options: settings.sources)
       isBroken = mesh == nil
     }
     let loaded = PolicySources(paths: settings.paths, options: settings.sources).load()

@@ -260,8 +260,7 @@ extension SourceReader {
           self = .moved
           return
         }
-        let latest = max(stamp.modified, stamp.changed)
-        let isFresh = latest > now.subtractingReportingOverflow(SourceReader.freshness).partialValue
+        let isFresh = stamp.latest > now.subtractingReportingOverflow(SourceReader.freshness).partialValue
         var hasher = Hasher()
         unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
         hasher.combine(bytes.count)

@@ -65,6 +65,14 @@ struct SourceScan: Sendable {
   }
 }
 
+extension SourceScan? {
+  /// Whether nothing at all differs.
+  func isSame(as other: SourceScan) -> Bool {
+    guard let self else { return false }
+    return self.isSameLayout(as: other) && zip(self.files, other.files).allSatisfy { $0.stamp == $1.stamp }
+  }
+}
+
 /// Walks the roots. Make one for one scan.
 struct SourceWalk {
   private(set) var scan = SourceScan()

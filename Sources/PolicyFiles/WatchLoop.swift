@@ -280,11 +280,3 @@ final class WatchLoop {
     }
   }
 }
-
-extension SourceScan? {
-  /// Whether nothing at all differs.
-  fileprivate func isSame(as other: SourceScan) -> Bool {
-    guard let self else { return false }
-    return self.isSameLayout(as: other) && zip(self.files, other.files).allSatisfy { $0.stamp == $1.stamp }
-  }
-}

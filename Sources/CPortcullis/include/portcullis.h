@@ -250,7 +250,9 @@ enum {
 typedef struct portcullis_options {
   uint32_t struct_size;
   uint32_t flags; /* bits of PORTCULLIS_WATCH and so on */
-  /* Files and directories (with all below them) of Kubernetes YAML or JSON: policies, and the workloads they select. At least one. */
+  /* Files and directories (with all below them) of Kubernetes YAML or JSON: policies, and the workloads they select. At least one. Files
+   * must be complete whenever they are read: replace them by renaming. As a help against half of one, opening and reloading wait until what
+   * changed has stood still for 50 ms, and fail when that does not happen within 2 s. */
   const char *const *paths;
   size_t path_count;
   /* A MeshConfig, or Istio's ConfigMap that holds it; null for none. Watched with the rest. */
