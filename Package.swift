@@ -114,9 +114,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "EmbeddedTests",
-      dependencies: ["PolicyModel", "PolicyEngine", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport"],
-      // A program that is compiled as a host would be.
-      exclude: ["allocations.c"], swiftSettings: settings),
+      dependencies: ["PolicyModel", "PolicyEngine", "PolicyFiles", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport"],
+      // Programs that are compiled as a host would be.
+      exclude: ["allocations.c", "guest.c"], swiftSettings: settings),
     .testTarget(
       name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
       swiftSettings: settings),

@@ -47,6 +47,7 @@ internal import Testing
       #expect(
         try shell(sandbox, "readelf -d $work/usr/lib/libportcullis.so | sed -n 's/.*SONAME.*\\[\\(.*\\)\\]/\\1/p'") == "libportcullis.so.1")
       try hosts(sandbox)
+      try guest(sandbox)
       let count = try shell(
         sandbox,
         """
@@ -56,6 +57,20 @@ internal import Testing
       // Accessors that are not optimized take memory for their frames, ten times a round of the program; nothing else may.
       #expect(optimized == nil ? Int(count) ?? .max <= 10_000 : count == "0", "\(count) allocations in 1,000 rounds")
     }
+  }
+
+  /// What the library does to the process of its host: it stays, whatever its host says.
+  private func guest(_ sandbox: Sandbox) throws {
+    for number in 0..<64 {
+      let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {namespace: shop, name: p\(number)}\n"
+      try sandbox.write(policy, to: "many/\(number).yaml")
+    }
+    _ = try shell(
+      sandbox,
+      """
+      clang -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -rdynamic Tests/EmbeddedTests/guest.c $(pkg-config --cflags portcullis) -o $work/guest
+      $work/guest $work/usr/lib/libportcullis.so $work/many
+      """)
   }
 
   /// The examples, as their first lines say.
