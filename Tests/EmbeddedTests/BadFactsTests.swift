@@ -75,6 +75,9 @@ internal import Testing
       unsafe $0.service = lender.bytes([0xff, 0x2f, 0xfe])
     }
     unsafe expect("a port beyond all") { unsafe $0.port = 65_536 }
+    unsafe expect("the port of a source that is not known") { unsafe $0.source.port = 8080 }
+    unsafe expect("the port of a destination that is not known") { unsafe $0.destination.port = 8080 }
+    unsafe expect("the port of a client that is not known") { unsafe $0.remote.port = 8080 }
     unsafe expect("a source that is none") { unsafe $0.source = lender.address("localhost") }
     unsafe expect("a server name with a NUL") { unsafe $0.sni = lender.bytes("a\0") }
   }

@@ -89,6 +89,7 @@ internal import Testing
       unsafe $0.remote = portcullis_address(kind: Int32(PORTCULLIS_ADDRESS_BINARY), port: 0, bytes: lender.bytes([1, 2, 3, 4, 5]))
     }
     unsafe add("remote of an unknown kind") { unsafe $0.remote.kind = 9 }
+    unsafe add("the port of a remote that is not known") { unsafe $0.remote.port = 80 }
     return unsafe all
   }
 

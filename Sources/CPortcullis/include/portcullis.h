@@ -91,7 +91,7 @@ typedef struct portcullis_header {
 } portcullis_header;
 
 enum {
-  /* The address is not known. */
+  /* The address is not known, nor its port, which must be 0. */
   PORTCULLIS_ADDRESS_UNKNOWN = 0,
   /* `bytes` is the text of an IPv4 or IPv6 address, without brackets, zone and port. */
   PORTCULLIS_ADDRESS_TEXT = 1,
