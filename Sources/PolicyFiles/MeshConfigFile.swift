@@ -44,7 +44,7 @@ public struct MeshConfigFile: Sendable {
   /// Reads a file once; what is wrong with it, as text for people, instead of settings that cannot be used. A file that was written within the
   /// settle time is read when it stands still, as policies are. O(bytes).
   public static func load(
-    _ path: ExactText, limits: LoadingLimits = LoadingLimits()
+    _ path: ExactText, limits: LoadingLimits = LoadingLimits(), options: PolicySourceOptions = PolicySourceOptions()
   ) -> (settings: LoadedMeshConfig?, findings: [String]) {
     do throws(SystemError) {
       let patience = Patience(options)
@@ -82,7 +82,7 @@ public struct MeshConfigFile: Sendable {
     var isNew = false
     do throws(SystemError) {
       let description = try FileSystem.describe(path, follow: true)
-      // As reading a directory would fail.
+      // As reading a directory would fail. Of anything else that is no file nobody knows what it says, so it is as if there were none.
       guard description.kind != .directory else { throw SystemError(code: EISDIR) }
       if description.kind != .regular {
         state.miss("cannot be read: it is not a regular file", now: now)

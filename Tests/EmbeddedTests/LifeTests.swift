@@ -175,7 +175,7 @@ internal import Testing
     #expect(page.contains(answer.snapshot))
     #expect(unsafe portcullis_engine_describe(engine.engine, &text) == PORTCULLIS_OK)
     let state = unsafe take(text)
-    #expect(state.hasPrefix("current  snapshot \(answer.snapshot)  2 policies"), "\(state)")
+    #expect(state.hasPrefix("current as of the last reading  snapshot \(answer.snapshot)  2 policies"), "\(state)")
   }
 
   @Test func `the numbers of the header are the engine's reasons`() throws {

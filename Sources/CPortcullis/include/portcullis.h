@@ -285,8 +285,9 @@ portcullis_status portcullis_engine_open(const portcullis_options *options, port
  * stay in force; PORTCULLIS_BAD_SOURCES). PORTCULLIS_BAD_STATE for an engine that watches. `message` as above. Blocks. */
 portcullis_status portcullis_engine_reload(portcullis_engine *engine, char **message);
 
-/* The state as text for people: first line `current`, or `stale` when what is in force is not what the files say, with the snapshot's hash and
- * counts; then what is stale and why, and all findings in the files. `*text` is to be freed. */
+/* The state as text for people: first line `current`, or `stale` when what is in force is not what the files say (of an engine that does not
+ * watch: `current as of the last reading`, because it does not know what they say now), with the snapshot's hash and counts; then what is
+ * stale and why, and all findings in the files. `*text` is to be freed. */
 portcullis_status portcullis_engine_describe(portcullis_engine *engine, char **text);
 
 /* A number that grows with every change of what `portcullis_engine_describe` says. Costs one atomic read. */
