@@ -290,7 +290,8 @@ portcullis_status portcullis_engine_reload(portcullis_engine *engine, char **mes
  * stale and why, and all findings in the files. `*text` is to be freed. */
 portcullis_status portcullis_engine_describe(portcullis_engine *engine, char **text);
 
-/* A number that grows with every change of what `portcullis_engine_describe` says. Costs one atomic read. */
+/* A number that grows with every change of what `portcullis_engine_describe` says. Costs two atomic reads, but without PORTCULLIS_WATCH it
+ * also frees policies that were replaced (see MEMORY), which takes milliseconds: ask on a thread that has them. */
 portcullis_status portcullis_engine_generation(portcullis_engine *engine, uint64_t *generation);
 
 /* Stops watching and ends the engine. Waits for a reload that is under way. Readers and connections must still be closed; until then their
@@ -301,7 +302,8 @@ portcullis_status portcullis_engine_close(portcullis_engine *engine);
 
 typedef struct portcullis_reader portcullis_reader;
 
-/* A reader takes up new policies with the next check on any of its connections; until then it keeps the old ones in memory. */
+/* A reader takes up new policies with the next check on any of its connections; until then, or until it is closed, it keeps the old ones in
+ * memory. */
 portcullis_status portcullis_reader_open(portcullis_engine *engine, portcullis_reader **reader);
 
 /* Closes a reader. Checks on its connections, which must still be closed, are then denied (PORTCULLIS_CLOSED). */
