@@ -11,12 +11,33 @@ internal import Synchronization
 final class ReaderCore: @unchecked Sendable {
   /// What a check uses beside its connection.
   struct Desk: ~Copyable {
-    var snapshots: Latest<Snapshot>.Reader
-    /// Another number for each snapshot; never 0.
-    var epoch: UInt64 = 1
+    private var snapshots: Latest<Snapshot>.Reader
+    /// Another number whenever places of targets are others than before; never 0.
+    private(set) var epoch: UInt64 = 1
+    var targets = KeptTargets()
+    var facts = RequestFacts()
     var names = RuleNames()
 
     init(_ snapshots: Latest<Snapshot>) { self.snapshots = Latest<Snapshot>.Reader(snapshots) }
+
+    var snapshot: Snapshot { snapshots.value }
+
+    /// Takes up the newest snapshot.
+    @inline(__always)
+    mutating func refresh() {
+      guard snapshots.isOutdated else { return }
+      // Before the snapshot: their tables are its own, which wait for whoever frees them.
+      forgetTargets()
+      _ = snapshots.refresh()
+    }
+
+    /// Makes room for the target of one more description.
+    mutating func makeRoom() { if targets.isFull { forgetTargets() } }
+
+    private mutating func forgetTargets() {
+      targets.forget()
+      epoch &+= 1
+    }
   }
 
   let engine: EngineCore
@@ -90,10 +111,9 @@ final class ConnectionCore: @unchecked Sendable {
   func check(_ wire: UnsafePointer<portcullis_request>, _ out: DecisionOut) throws(Refusal) {
     try reader.exclusively { shared throws(Refusal) in
       try expectFacts()
-      if shared.snapshots.refresh() { shared.epoch &+= 1 }
-      let snapshot = shared.snapshots.value
-      let decision = try unsafe desk.decide(wire, snapshot, epoch: shared.epoch, remembering: &residual)
-      out.answer(decision, snapshot, &shared.names)
+      shared.refresh()
+      let decision = try unsafe desk.decide(wire, &shared, remembering: &residual)
+      out.answer(decision, shared.snapshot, &shared.names)
     }
   }
 
@@ -101,11 +121,13 @@ final class ConnectionCore: @unchecked Sendable {
   func explain(_ wire: UnsafePointer<portcullis_request>) throws(Refusal) -> String {
     try reader.exclusively { _ throws(Refusal) in
       try expectFacts()
-      // A copy: the explanation is by the newest policies, and the connection stays with those of its reader.
+      // Copies: the explanation is by the newest policies, and the connection stays with those of its reader.
       var desk = desk
       let published = reader.engine.publisher.published
+      var own = ReaderCore.Desk(Latest(published.snapshot))
+      desk.forgetPlace()
       var nothing = ResidualTable.ofOneConnection()
-      let decision = try unsafe desk.decide(wire, published.snapshot, epoch: .max, remembering: &nothing)
+      let decision = try unsafe desk.decide(wire, &own, remembering: &nothing)
       return ExplanationPage.text(decision, desk, published)
     }
   }

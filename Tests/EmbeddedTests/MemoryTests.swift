@@ -33,11 +33,25 @@ internal import Testing
     Weak(unsafe Handle.object(engine.engine, .engine, EngineCore.self)?.publisher.snapshots.value)
   }
 
+  /// The first target that the reader made for its connections, not kept.
+  private func kept(_ engine: TestEngine) throws -> Weak<Target> {
+    try Weak(unsafe Handle.object(engine.reader, .reader, ReaderCore.self)?.exclusively { $0.targets[0] })
+  }
+
+  private func facts(labels: Bool) -> portcullis_connection_facts {
+    var facts = unsafe Shop.facts(lender)
+    guard labels else { return unsafe facts }
+    unsafe facts.workload = portcullis_bytes()
+    unsafe facts.workload_namespace = lender.bytes("shop")
+    unsafe facts.workload_labels = lender.bytes("app=backend")
+    return unsafe facts
+  }
+
   @Test func `go by themselves while the files are watched`() throws {
     try withSandbox { sandbox throws in
       let file = try sandbox.write(Self.policy("ALLOW"), to: "p/policies.yaml")
       let engine = try unsafe TestEngine([file], lender) { unsafe $0.flags = UInt32(PORTCULLIS_WATCH) }
-      let connection = try unsafe engine.connect(Shop.facts(lender))
+      let connection = try unsafe engine.connect(facts(labels: false))
       defer { _ = unsafe portcullis_connection_close(connection) }
       #expect(unsafe check(connection, Shop.request(lender)).outcome == PORTCULLIS_ALLOW)
       let old = newest(engine)
@@ -48,21 +62,31 @@ internal import Testing
     }
   }
 
-  @Test func `go when the host asks how things are`() throws {
+  @Test(arguments: [false, true])
+  func `go when the host asks how things are, and idle connections keep nothing of them`(labels: Bool) throws {
     try withSandbox { sandbox throws in
       let file = try sandbox.write(Self.policy("ALLOW"), to: "p/policies.yaml")
       let engine = try unsafe TestEngine([file], lender)
-      let connection = try unsafe engine.connect(Shop.facts(lender))
-      defer { _ = unsafe portcullis_connection_close(connection) }
-      #expect(unsafe check(connection, Shop.request(lender)).outcome == PORTCULLIS_ALLOW)
+      let idle = try unsafe engine.connect(facts(labels: labels))
+      let busy = try unsafe engine.connect(facts(labels: labels))
+      defer {
+        _ = unsafe portcullis_connection_close(idle)
+        _ = unsafe portcullis_connection_close(busy)
+      }
+      #expect(unsafe check(idle, Shop.request(lender)).outcome == PORTCULLIS_ALLOW)
+      #expect(unsafe check(busy, Shop.request(lender)).outcome == PORTCULLIS_ALLOW)
       let old = newest(engine)
+      let target = try labels ? kept(engine) : Weak(old.object?.targets.first)
+      #expect(target.object != nil)
       try sandbox.write(Self.policy("DENY"), to: "p/policies.yaml")
       #expect(unsafe portcullis_engine_reload(engine.engine, nil) == PORTCULLIS_OK)
-      #expect(unsafe check(connection, Shop.request(lender)).reason == "denied-by-policy")
-      #expect(old.object != nil, "a check has freed them")
+      #expect(unsafe check(busy, Shop.request(lender)).reason == "denied-by-policy")
+      // What labels made is small, and its tables are the snapshot's.
+      #expect(old.object != nil && labels == (target.object == nil), "a check has freed the tables, or kept a target")
       var generation: UInt64 = 0
       #expect(unsafe portcullis_engine_generation(engine.engine, &generation) == PORTCULLIS_OK)
-      #expect(old.object == nil)
+      #expect(old.object == nil && target.object == nil)
+      #expect(unsafe check(idle, Shop.request(lender)).reason == "denied-by-policy")
     }
   }
 }
