@@ -103,9 +103,11 @@ internal import Testing
       let file = try sandbox.write(Self.policy("ALLOW"), to: "p/policies.yaml")
       let engine = try unsafe TestEngine([file], lender)
       let allow = try unsafe engine.ask(Shop.facts(lender), Shop.request(lender)).snapshot
-      let (isOver, running, wrong, changes) = (Shared(0), Shared(4), Shared(0), Shared(0))
+      let (isOver, running, wrong) = (Shared(0), Shared(4), Shared(0))
+      // How many snapshots each thread has seen.
+      let seen = (0..<4).map { _ in Shared(0) }
       let handle = unsafe Given(handle: engine.engine)
-      for _ in 0..<4 {
+      for number in 0..<4 {
         Thread.detachNewThread {
           defer { running.add(-1) }
           let lender = Lender()
@@ -124,7 +126,7 @@ internal import Testing
             let answer = unsafe check(connection, request)
             let isAllow = answer.snapshot == allow
             if answer.status != 0 || answer.reason != (isAllow ? "allowed-by-policy" : "denied-by-policy") { wrong.add(1) }
-            if answer.snapshot != last { changes.add(1) }
+            if answer.snapshot != last { seen[number].add(1) }
             last = answer.snapshot
           }
           if unsafe check(connection, request).reason != "denied-by-policy" { wrong.add(1) }
@@ -132,10 +134,11 @@ internal import Testing
           _ = unsafe portcullis_reader_close(reader)
         }
       }
+      try waitUntil("the threads' start") { seen.allSatisfy { $0.value == 1 } }
       for round in 0..<40 {
         try sandbox.write(Self.policy(round % 2 == 0 ? "DENY" : "ALLOW"), to: "p/policies.yaml")
         #expect(unsafe portcullis_engine_reload(engine.engine, nil) == PORTCULLIS_OK)
-        try waitUntil("a thread that sees round \(round)") { changes.value > round }
+        try waitUntil("all threads to see round \(round)") { seen.allSatisfy { $0.value == round + 2 } }
       }
       try sandbox.write(Self.policy("DENY"), to: "p/policies.yaml")
       #expect(unsafe portcullis_engine_reload(engine.engine, nil) == PORTCULLIS_OK)
