@@ -43,7 +43,8 @@ import Testing
   /// The test library's macros cannot take spans.
   static func isFixedPoint(_ path: String, _ mode: Mode) -> Bool {
     let bytes = Array(path.utf8)
-    return mode.isFixedPoint(bytes.span)
+    var scratch = PathScratch()
+    return mode.isFixedPoint(bytes.span, using: &scratch)
   }
 
   @Test(arguments: rows.indices) func `every row of the table holds in every mode`(_ index: Int) {
