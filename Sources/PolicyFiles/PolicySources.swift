@@ -23,6 +23,9 @@ public struct PolicySourceOptions: Sendable {
   /// How long edits without end may hold up others, in milliseconds after the first of them.
   public var settleCeiling = 2_000
 
+  /// How many threads may share the reading; a process that does other things may not want so many as there are processors. At least 1.
+  public var mostThreads = Int.max
+
   /// The defaults.
   public init() {}
 }
@@ -98,16 +101,16 @@ struct Patience {
   }
 }
 
-  public let policies: PolicySet
-  /// Counts and findings.
-  public let status: PolicyFilesStatus
-
-  let state: LastGoodState
 /// What the sources hold at first.
 public struct LoadedPolicies: Sendable {
   /// Where it comes from.
   public let sources: PolicySources
   /// The set; what has errors is not in it, or is among its unusable policies.
+  public let policies: PolicySet
+  /// Counts and findings.
+  public let status: PolicyFilesStatus
+
+  let state: LastGoodState
   let reader: SourceReader
 
   /// All findings, by file, line and column.
