@@ -184,8 +184,9 @@ internal import Testing
   @Test func `the numbers of the header are the engine's reasons`() throws {
     let header = try String(contentsOfFile: Programs.project() + "/Sources/CPortcullis/include/portcullis.h", encoding: .utf8)
     var numbers: [String: Int32] = [:]
-    for line in header.split(separator: "\n") where line.contains("PORTCULLIS_REASON_") && line.contains(" = ") {
-      let parts = line.split(separator: "=")
+    for entry in header.split(whereSeparator: { $0 == "\n" || $0 == "," })
+    where entry.contains("PORTCULLIS_REASON_") && entry.contains(" = ") {
+      let parts = entry.split(separator: "=")
       let name = parts[0].trimmingCharacters(in: .whitespaces).dropFirst("PORTCULLIS_REASON_".count)
       numbers[name.lowercased().replacing("_", with: "-")] = Int32(parts[1].filter(\.isNumber))
     }

@@ -22,15 +22,23 @@
  * ERRORS. Functions return a `portcullis_status`; 0 is success. No input makes the library abort the process: null pointers, unknown
  * values of enumerations, unknown bits, wrong struct sizes and, as far as it can be seen, handles that were closed or are something else
  * are refused with a status, and with a decision that says deny. Seeing a stale handle is a help for finding defects, not a promise:
- * memory of handles is used again.
+ * memory of handles is used again. PORTCULLIS_SYSTEM is rare: where the system has no memory, Swift ends the process; only a text or a
+ * thread that cannot be had is reported.
  *
  * THREADS. Functions on an engine may be called from any thread at any time, but `portcullis_engine_close` only when no other call on the
  * engine is under way or still to come. A reader and all connections that were opened on it belong together and are used by one thread at
- * a time; a second thread that comes meanwhile gets PORTCULLIS_BUSY and a denial. Different readers share nothing that is written: a check
- * takes no lock and never waits. The functions without a handle may be called from any thread.
+ * a time; a second thread that comes meanwhile gets PORTCULLIS_BUSY and a denial. A check takes no lock but for the moment in which its
+ * reader takes up newer policies, and waits for no compiling. Readers share the policies, which do not change, and counts of who uses them.
+ * The functions without a handle may be called from any thread. Only PORTCULLIS_WATCH makes threads; all else is done on the caller's.
  *
- * MEMORY. `portcullis_check` allocates nothing once its reader has seen requests of that size; the first check after the policies changed
- * may. Memory that the caller must free is given as `char **`, and is freed by `portcullis_text_free` and by nothing else.
+ * MEMORY. `portcullis_check` allocates nothing for a request whose like its connection and its reader have seen, except: in the first check
+ * after the policies changed, or of a workload that its reader has not met under them; for a request of more than 256 KiB, or of more than
+ * 1,024 headers that rules test, claims or entries of metadata, whose memory is given back; and where RequestAuthentications split or hide
+ * claims. Policies that were replaced are freed once no reader has them: within about a second on the watcher's thread, or without
+ * PORTCULLIS_WATCH by the next `portcullis_engine_reload`, `_generation` or `_describe`; never by a check, and connections without traffic
+ * keep nothing of them. Memory that the caller must free is given as `char **`, and is freed by `portcullis_text_free` and by nothing else.
+ *
+ * UNLOADING. The library stays in the process: `dlclose` does nothing.
  *
  * GROWTH. The structs with a `struct_size` may grow at their end. Set `struct_size` to `sizeof` the struct (the `…_init` functions do); a
  * host that was compiled with an older header passes a smaller size, and what its struct lacks counts as zero. A size that this library
@@ -72,7 +80,7 @@ enum {
   PORTCULLIS_BAD_SOURCES = 6,
   /* The engine cannot do this as it was opened. */
   PORTCULLIS_BAD_STATE = 7,
-  /* The system gave no memory or no thread. */
+  /* The system gave no thread, or no memory for a text. */
   PORTCULLIS_SYSTEM = 8
 };
 
@@ -140,40 +148,23 @@ enum {
 
 /* Why. The texts are those of docs/reasons.md; `portcullis_reason_code` and `portcullis_reason_explanation` have them. */
 enum {
-  PORTCULLIS_REASON_INTERNAL_ERROR = 0,
-  PORTCULLIS_REASON_BAD_HINT = 1,
-  PORTCULLIS_REASON_WRONG_WORKLOAD = 2,
-  PORTCULLIS_REASON_UNKNOWN_WORKLOAD = 3,
-  PORTCULLIS_REASON_AMBIGUOUS_WORKLOAD = 4,
-  PORTCULLIS_REASON_UNSUPPORTED_PROFILE = 5,
-  PORTCULLIS_REASON_PEER_CERTIFICATE_REJECTED = 6,
-  PORTCULLIS_REASON_PEER_CERTIFICATE_MISSING = 7,
-  PORTCULLIS_REASON_PEER_IDENTITY_TOO_LONG = 8,
-  PORTCULLIS_REASON_POLICY_UNUSABLE = 9,
-  PORTCULLIS_REASON_UNKNOWN_SERVICE = 10,
-  PORTCULLIS_REASON_MTLS_REQUIRED = 11,
-  PORTCULLIS_REASON_UNTRUSTED_DOMAIN = 12,
-  PORTCULLIS_REASON_TOKEN_REQUIRED = 13,
-  PORTCULLIS_REASON_TOKEN_REJECTED = 14,
-  PORTCULLIS_REASON_CUSTOM_PROVIDER_UNUSABLE = 15,
-  PORTCULLIS_REASON_DENIED_BY_POLICY = 16,
-  PORTCULLIS_REASON_NO_ALLOW_MATCHED = 17,
-  PORTCULLIS_REASON_ALLOWED_BY_POLICY = 18,
-  PORTCULLIS_REASON_ALLOWED_BY_DEFAULT = 19,
-  PORTCULLIS_REASON_CUSTOM_PROVIDER = 20,
-  PORTCULLIS_REASON_UNKNOWN_PEER = 21,
-  PORTCULLIS_REASON_UNKNOWN_PORT = 22,
-  PORTCULLIS_REASON_UNKNOWN_SOURCE_IP = 23,
-  PORTCULLIS_REASON_UNKNOWN_REMOTE_IP = 24,
-  PORTCULLIS_REASON_UNKNOWN_DESTINATION_IP = 25,
-  PORTCULLIS_REASON_UNKNOWN_SNI = 26,
-  PORTCULLIS_REASON_UNKNOWN_METHOD = 27,
-  PORTCULLIS_REASON_UNKNOWN_HOST = 28,
-  PORTCULLIS_REASON_UNKNOWN_PATH = 29,
-  PORTCULLIS_REASON_PATH_NOT_NORMALIZED = 30,
-  PORTCULLIS_REASON_UNKNOWN_HEADERS = 31,
-  PORTCULLIS_REASON_AMBIGUOUS_HEADER = 32,
-  PORTCULLIS_REASON_UNKNOWN_CLAIMS = 33,
+  PORTCULLIS_REASON_INTERNAL_ERROR = 0, PORTCULLIS_REASON_BAD_HINT = 1,
+  PORTCULLIS_REASON_WRONG_WORKLOAD = 2, PORTCULLIS_REASON_UNKNOWN_WORKLOAD = 3,
+  PORTCULLIS_REASON_AMBIGUOUS_WORKLOAD = 4, PORTCULLIS_REASON_UNSUPPORTED_PROFILE = 5,
+  PORTCULLIS_REASON_PEER_CERTIFICATE_REJECTED = 6, PORTCULLIS_REASON_PEER_CERTIFICATE_MISSING = 7,
+  PORTCULLIS_REASON_PEER_IDENTITY_TOO_LONG = 8, PORTCULLIS_REASON_POLICY_UNUSABLE = 9,
+  PORTCULLIS_REASON_UNKNOWN_SERVICE = 10, PORTCULLIS_REASON_MTLS_REQUIRED = 11,
+  PORTCULLIS_REASON_UNTRUSTED_DOMAIN = 12, PORTCULLIS_REASON_TOKEN_REQUIRED = 13,
+  PORTCULLIS_REASON_TOKEN_REJECTED = 14, PORTCULLIS_REASON_CUSTOM_PROVIDER_UNUSABLE = 15,
+  PORTCULLIS_REASON_DENIED_BY_POLICY = 16, PORTCULLIS_REASON_NO_ALLOW_MATCHED = 17,
+  PORTCULLIS_REASON_ALLOWED_BY_POLICY = 18, PORTCULLIS_REASON_ALLOWED_BY_DEFAULT = 19,
+  PORTCULLIS_REASON_CUSTOM_PROVIDER = 20, PORTCULLIS_REASON_UNKNOWN_PEER = 21,
+  PORTCULLIS_REASON_UNKNOWN_PORT = 22, PORTCULLIS_REASON_UNKNOWN_SOURCE_IP = 23,
+  PORTCULLIS_REASON_UNKNOWN_REMOTE_IP = 24, PORTCULLIS_REASON_UNKNOWN_DESTINATION_IP = 25,
+  PORTCULLIS_REASON_UNKNOWN_SNI = 26, PORTCULLIS_REASON_UNKNOWN_METHOD = 27,
+  PORTCULLIS_REASON_UNKNOWN_HOST = 28, PORTCULLIS_REASON_UNKNOWN_PATH = 29,
+  PORTCULLIS_REASON_PATH_NOT_NORMALIZED = 30, PORTCULLIS_REASON_UNKNOWN_HEADERS = 31,
+  PORTCULLIS_REASON_AMBIGUOUS_HEADER = 32, PORTCULLIS_REASON_UNKNOWN_CLAIMS = 33,
   PORTCULLIS_REASON_UNKNOWN_METADATA = 34
 };
 
@@ -209,7 +200,8 @@ typedef struct portcullis_engine portcullis_engine;
 
 enum {
   /* Watch the files, and decide by what they say as soon as they have settled. One thread (a second one with `mesh_config`), which blocks
-   * all signals. An object that becomes broken keeps its last good version. Without this bit only `portcullis_engine_reload` reads again. */
+   * all signals but those of its own faults. An object that becomes broken keeps its last good version. Without this bit only
+   * `portcullis_engine_reload` reads again. */
   PORTCULLIS_WATCH = 1,
   /* With PORTCULLIS_WATCH: compare the files every second, for file systems whose kernel reports no changes. */
   PORTCULLIS_POLL = 2,
@@ -449,8 +441,9 @@ typedef struct portcullis_request {
 
 #define PORTCULLIS_REQUEST_SIZE_BASIC offsetof(portcullis_request, token)
 
-/* Decides one request. Takes no lock, allocates nothing (see MEMORY), never waits. After an error the decision says deny and what was wrong
- * (`error`); a decision that is null or has a wrong size cannot say anything, and of a wrong size that is at least 8 only `outcome` is set. */
+/* Decides one request. Waits for nobody (see THREADS), allocates nothing (see MEMORY). After an error the decision says deny and what was
+ * wrong (`error`); a decision that is null or has a wrong size cannot say anything, and of a wrong size that is at least 8 only `outcome` is
+ * set. */
 portcullis_status portcullis_check(
     portcullis_connection *connection, const portcullis_request *request, portcullis_decision *decision);
 
