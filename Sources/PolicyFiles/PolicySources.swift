@@ -25,6 +25,8 @@ public struct PolicySourceOptions: Sendable {
 
   /// How many threads may share the reading; a process that does other things may not want so many as there are processors. At least 1.
   public var mostThreads = Int.max
+  /// Whether free memory of the whole process goes back to the system after much was read.
+  public var givesMemoryBack = false
 
   /// The defaults.
   public init() {}

@@ -187,7 +187,7 @@ final class WatchLoop {
     let isNewSet = state.status.generation != generation
     if isNewSet { policies = state.policySet() }
     deliver(PolicyUpdate(policies: policies, isNewSet: isNewSet, status: state.status))
-    if reader.parsedBytes - returnedAt > Self.bytesWorthReturning {
+    if options.givesMemoryBack, reader.parsedBytes - returnedAt > Self.bytesWorthReturning {
       returnedAt = reader.parsedBytes
       Memory.giveBack()
     }

@@ -59,7 +59,7 @@ internal import Testing
     }
   }
 
-  /// What the library does to the process of its host: no thread but the watcher's, and it stays.
+  /// What the library does to the process of its host: no thread but the watcher's, no work on its host's free memory, and it stays.
   private func guest(_ sandbox: Sandbox) throws {
     for number in 0..<64 {
       let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {namespace: shop, name: p\(number)}\n"
@@ -71,7 +71,7 @@ internal import Testing
       clang -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -rdynamic Tests/EmbeddedTests/guest.c $(pkg-config --cflags portcullis) -o $work/guest
       $work/guest $work/usr/lib/libportcullis.so $work/many
       """)
-    #expect(counts.hasPrefix("threads 0 "))
+    #expect(counts == "threads 0 trims 0")
   }
 
   /// The examples, as their first lines say.
