@@ -142,22 +142,42 @@ struct ConnectionDesk {
     _ wire: UnsafePointer<portcullis_request>, _ shared: inout ReaderCore.Desk, remembering residual: inout ResidualTable
   ) throws(Refusal) -> Decision {
     let snapshot = shared.snapshot
-    if epoch != shared.epoch {
-      shared.makeRoom()
-      place = find(&shared.targets, snapshot)
-      epoch = shared.epoch
-    }
+    locate(&shared, snapshot)
     request.forgetRequest()
     try unsafe shared.facts.fill(wire, tcpRemote: tcpRemote, snapshot, into: &request)
-    let target: Target?
-    switch place {
-    case .denied(let reason): return Decision(.deny, reason)
-    case .inventory(let number): target = snapshot.targets.indices.contains(number) ? snapshot.targets[number] : nil
-    case .kept(let number): target = shared.targets[number]
-    }
-    guard let target else { return Decision(.deny, .internalError) }
+    if case .denied(let reason) = place { return Decision(.deny, reason) }
+    guard let target = target(shared.targets, snapshot) else { return Decision(.deny, .internalError) }
     if let peerRefusal { return Decision(.deny, peerRefusal) }
     return snapshot.decide(&request, on: target, profile: profile, remembering: &residual)
+  }
+
+  /// The facts on which the decisions of this connection can depend, by the reader's snapshot. Without a target and with a peer that is refused
+  /// there are none.
+  mutating func testedFacts(_ shared: inout ReaderCore.Desk) -> TestedFacts {
+    let snapshot = shared.snapshot
+    locate(&shared, snapshot)
+    guard peerRefusal == nil, let target = target(shared.targets, snapshot) else { return [] }
+    var facts = target.testedFacts(profile: profile, honorsRequestAuthentication: request.honorsRequestAuthentication)
+    // What stands in for a client's address that is not known.
+    if facts.contains(.remoteIP) { facts.insert(.sourceIP) }
+    return facts
+  }
+
+  @inline(__always)
+  private mutating func locate(_ shared: inout ReaderCore.Desk, _ snapshot: Snapshot) {
+    guard epoch != shared.epoch else { return }
+    shared.makeRoom()
+    place = find(&shared.targets, snapshot)
+    epoch = shared.epoch
+  }
+
+  @inline(__always)
+  private func target(_ targets: borrowing KeptTargets, _ snapshot: Snapshot) -> Target? {
+    switch place {
+    case .denied: nil
+    case .inventory(let number): snapshot.targets.indices.contains(number) ? snapshot.targets[number] : nil
+    case .kept(let number): targets[number]
+    }
   }
 
   /// Forgets where the target is: another reader is asked next.

@@ -117,6 +117,15 @@ final class ConnectionCore: @unchecked Sendable {
     }
   }
 
+  /// What its decisions can depend on, by the newest policies.
+  func testedFacts() throws(Refusal) -> TestedFacts {
+    try reader.exclusively { shared throws(Refusal) in
+      try expectFacts()
+      shared.refresh()
+      return desk.testedFacts(&shared)
+    }
+  }
+
   /// Decides one request and explains it. Reads all policies.
   func explain(_ wire: UnsafePointer<portcullis_request>) throws(Refusal) -> String {
     try reader.exclusively { _ throws(Refusal) in

@@ -13,7 +13,8 @@ internal import Testing
     "portcullis_connection_reset",
     "portcullis_engine_close", "portcullis_engine_describe", "portcullis_engine_generation", "portcullis_engine_open",
     "portcullis_engine_reload", "portcullis_explain", "portcullis_outcome_name", "portcullis_reader_close", "portcullis_reader_open",
-    "portcullis_reason_code", "portcullis_reason_explanation", "portcullis_status_text", "portcullis_text_free", "portcullis_version",
+    "portcullis_reason_code", "portcullis_reason_explanation", "portcullis_status_text", "portcullis_tested_facts", "portcullis_text_free",
+    "portcullis_version",
   ]
 
   /// Runs a line of shell in the project's directory, with the sandbox as `$work`.

@@ -66,22 +66,14 @@ extern "C" {
 typedef int32_t portcullis_status;
 enum {
   PORTCULLIS_OK = 0,
-  /* An argument is null where it must not be, is of an unknown value, too long, or contradicts another. */
-  PORTCULLIS_BAD_ARGUMENT = 1,
-  /* `struct_size` is none that this library knows. */
-  PORTCULLIS_BAD_STRUCT_SIZE = 2,
-  /* A handle is null, was closed, or is of another kind. */
-  PORTCULLIS_BAD_HANDLE = 3,
-  /* The reader or the engine under a handle was closed. */
-  PORTCULLIS_CLOSED = 4,
-  /* Another thread uses the reader. */
-  PORTCULLIS_BUSY = 5,
-  /* The policy files or the mesh's settings have errors, or cannot be read; the message lists them. */
-  PORTCULLIS_BAD_SOURCES = 6,
-  /* The engine cannot do this as it was opened. */
-  PORTCULLIS_BAD_STATE = 7,
-  /* The system gave no thread, or no memory for a text. */
-  PORTCULLIS_SYSTEM = 8
+  PORTCULLIS_BAD_ARGUMENT = 1, /* An argument is null where it must not be, is of an unknown value, too long, or contradicts another. */
+  PORTCULLIS_BAD_STRUCT_SIZE = 2, /* `struct_size` is none that this library knows. */
+  PORTCULLIS_BAD_HANDLE = 3, /* A handle is null, was closed, or is of another kind. */
+  PORTCULLIS_CLOSED = 4, /* The reader or the engine under a handle was closed, or a reset of the connection failed. */
+  PORTCULLIS_BUSY = 5, /* Another thread uses the reader. */
+  PORTCULLIS_BAD_SOURCES = 6, /* The policy files or the mesh's settings have errors, or cannot be read; the message lists them. */
+  PORTCULLIS_BAD_STATE = 7, /* The engine cannot do this as it was opened. */
+  PORTCULLIS_SYSTEM = 8 /* The system gave no thread, or no memory for a text. */
 };
 
 /* ---- Bytes, header lines, addresses, entries (these structs never change) ---------------------------------------------------------- */
@@ -133,14 +125,12 @@ typedef struct portcullis_entry {
 enum {
   PORTCULLIS_DENY = 0,
   PORTCULLIS_ALLOW = 1,
-  /* A denial, because something that the answer depends on is not known. */
-  PORTCULLIS_UNDECIDED = 2
+  PORTCULLIS_UNDECIDED = 2 /* A denial, because something that the answer depends on is not known. */
 };
 
 /* What the policies in dry run would have done. */
 enum {
-  /* None of the workload's policies is in dry run. */
-  PORTCULLIS_DRY_RUN_NONE = 0,
+  PORTCULLIS_DRY_RUN_NONE = 0, /* None of the workload's policies is in dry run. */
   PORTCULLIS_DRY_RUN_DENY = 1,
   PORTCULLIS_DRY_RUN_ALLOW = 2,
   PORTCULLIS_DRY_RUN_UNDECIDED = 3
@@ -400,18 +390,15 @@ enum {
 
 enum {
   PORTCULLIS_TOKEN_UNKNOWN = 0,
-  /* The request has no token. */
-  PORTCULLIS_TOKEN_NONE = 1,
+  PORTCULLIS_TOKEN_NONE = 1, /* The request has no token. */
   /* The host verified a token; `claims` are all its claims that are strings or lists of strings. `scope` and `permission` are split here. */
   PORTCULLIS_TOKEN_VERIFIED = 2
 };
 
 enum {
   PORTCULLIS_METADATA_UNKNOWN = 0,
-  /* `metadata` is all that there is. */
-  PORTCULLIS_METADATA_COMPLETE = 1,
-  /* The metadata of `filters` is all there; of other filters nothing is known. */
-  PORTCULLIS_METADATA_OF_FILTERS = 2
+  PORTCULLIS_METADATA_COMPLETE = 1, /* `metadata` is all that there is. */
+  PORTCULLIS_METADATA_OF_FILTERS = 2 /* The metadata of `filters` is all there; of other filters nothing is known. */
 };
 
 /* What a request adds to its connection. Everything is borrowed for the length of the call. */
@@ -446,6 +433,18 @@ typedef struct portcullis_request {
  * set. */
 portcullis_status portcullis_check(
     portcullis_connection *connection, const portcullis_request *request, portcullis_decision *decision);
+
+enum {
+  PORTCULLIS_FACT_PEER = 1, PORTCULLIS_FACT_SOURCE = 2, PORTCULLIS_FACT_DESTINATION = 4, PORTCULLIS_FACT_REMOTE = 8,
+  PORTCULLIS_FACT_PORT = 16, PORTCULLIS_FACT_SNI = 32, PORTCULLIS_FACT_METHOD = 64, PORTCULLIS_FACT_HOST = 128,
+  PORTCULLIS_FACT_PATH = 256, PORTCULLIS_FACT_HEADERS = 512, PORTCULLIS_FACT_TOKEN = 1024, PORTCULLIS_FACT_METADATA = 2048
+};
+
+/* Which facts the answers on this connection can depend on, whatever is requested, as bits of PORTCULLIS_FACT_…: a host need not fetch the
+ * others, and leaves them *unknown* (never says that they are absent). By the newest policies. A check may be by newer ones still: if these
+ * test what was left out, the outcome is undecided, which is a denial; ask again, and check with all that is asked for then. Costs less than
+ * a check, may be called before each, and on failure sets all bits. */
+portcullis_status portcullis_tested_facts(portcullis_connection *connection, uint32_t *facts);
 
 /* Decides one request and says why, as text for people: the decision, every policy and rule that applies, and of each rule that did not match
  * the first constraint that failed. `*text` is to be freed. Slow: it reads all policies. Waits while policies are being compiled. */
