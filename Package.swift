@@ -116,7 +116,7 @@ let package = Package(
       name: "EmbeddedTests",
       dependencies: ["PolicyModel", "PolicyEngine", "PolicyFiles", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport"],
       // Programs that are compiled as a host would be.
-      exclude: ["allocations.c", "guest.c"], swiftSettings: settings),
+      exclude: ["allocations.c", "guest.c", "threads.c"], swiftSettings: settings),
     .testTarget(
       name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
       swiftSettings: settings),
