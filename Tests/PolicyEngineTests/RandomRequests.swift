@@ -59,6 +59,12 @@ extension RandomWorld {
     let isList = chance(50)
     request.addMetadata(path: Self.encoded(["envoy.filters.x", "k"]).span, value: Self.bytes(value).span, isListElement: isList)
     text.append("metadata=\(value)\(isList ? "[]" : "")")
+    for number in 0..<Self.manyNames where chance(10) {
+      let value = pick(Self.texts)
+      request.addMetadata(
+        path: Self.encoded(["envoy.filters.x", ExactText("k\(number)")]).span, value: Self.bytes(value).span, isListElement: isList)
+      text.append("metadata k\(number)=\(value)\(isList ? "[]" : "")")
+    }
   }
 
   private mutating func addHTTP(_ request: inout Request, _ text: inout [String], _ unknown: Int) {
@@ -84,8 +90,9 @@ extension RandomWorld {
     }
     if !chance(unknown) {
       request.setHeadersKnown()
-      for _ in 0..<Int.random(in: 0...3, using: &random) {
-        let (name, value) = (pick(["x-role", "X-Role", "x-other"]), pick(Self.texts))
+      let names = ["x-role", "X-Role", "x-other", ":scheme"] + (0..<Self.manyNames).filter { _ in chance(20) }.map { "x-\($0)" }
+      for _ in 0..<Int.random(in: 0...names.count, using: &random) {
+        let (name, value) = (pick(names), pick(Self.texts))
         let isAmbiguous = chance(unknown)
         request.addHeader(name: Self.bytes(name).span, value: Self.bytes(value).span, isAmbiguous: isAmbiguous)
         text.append("\(name): \(value)\(isAmbiguous ? " (joined)" : "")")
@@ -99,7 +106,8 @@ extension RandomWorld {
         request.addClaim(path: Self.encoded(["sub"]).span, value: Self.bytes(subject).span, isListElement: false)
         text.append("iss=\(issuer) sub=\(subject)")
       }
-      for path in Self.claimPaths + [["aud"], ["azp"]] where chance(40) {
+      let named = (0..<Self.manyNames).filter { _ in chance(10) }.map { [ExactText("claim"), ExactText("\($0)")] }
+      for path in Self.claimPaths + [["aud"], ["azp"]] + named where chance(40) {
         let value = pick(Self.texts)
         request.addClaim(path: Self.encoded(path).span, value: Self.bytes(value).span, isListElement: chance(50))
         text.append("claim \(path)=\(value)")

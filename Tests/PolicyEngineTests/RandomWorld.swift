@@ -116,18 +116,22 @@ struct RandomWorld {
     let dryRunChance = action == .custom ? 0 : pick([0, 30, 100])
     sourceAttributes = Self.sourceAttributes
     operationAttributes = Self.operationAttributes
+    // Now and then conditions on so many names that these are looked up too.
+    let hasManyNames = chance(40)
+    let conditionAttributes = hasManyNames ? Self.namedConditionAttributes : Self.plainConditionAttributes
     var set = PolicySet()
     for number in 0..<4 {
       var policy = AuthorizationPolicy(
         metadata: ObjectMetadata(key: key("AuthorizationPolicy", "foo", "p\(number)"), location: SourceLocation(file: "f", span: .nowhere)),
         attachment: .selector(LabelSelector(matchLabels: [:])), action: action, provider: action == .custom ? "external" : nil, rules: [],
         isDryRun: chance(dryRunChance))
-      let count = Int.random(in: 4...14, using: &random)
+      let count = hasManyNames ? Int.random(in: 30...50, using: &random) : Int.random(in: 4...14, using: &random)
       for _ in 0..<count {
         policy.rules.append(
           AuthorizationPolicy.Rule(
-            sources: chance(50) ? [narrowClause(sourceAttributes)] : [], operations: chance(50) ? [narrowClause(operationAttributes)] : [],
-            conditions: narrowClause(Self.plainConditionAttributes).constraints))
+            sources: !hasManyNames && chance(50) ? [narrowClause(sourceAttributes)] : [],
+            operations: !hasManyNames && chance(50) ? [narrowClause(operationAttributes)] : [],
+            conditions: narrowClause(conditionAttributes).constraints))
       }
       set.policies.append(policy)
     }
@@ -195,6 +199,16 @@ struct RandomWorld {
     }
     return clause
   }
+
+  /// Many names of one kind, among them `:scheme`.
+  static let manyNames = 20
+  static let namedConditionAttributes: [Attribute] =
+    (0..<manyNames).flatMap { number -> [Attribute] in
+      [
+        .requestHeader(ExactText("x-\(number)")), .requestClaim([ExactText("claim"), ExactText("\(number)")]),
+        .envoyMetadata(filter: "envoy.filters.x", key: ExactText("k\(number)")),
+      ]
+    } + [.requestHeader(":scheme"), .requestHeader("x-role"), .requestClaim(["groups"])]
 
   /// One attribute for each kind of what may be unknown.
   static let plainConditionAttributes: [Attribute] = [

@@ -7,7 +7,9 @@ internal import PolicyModel
 
 struct IndexBuilder {
   /// Sets of at most this many rules are walked.
-  static let threshold = 8
+  static let threshold = 4
+  /// At most this many names of headers (claims, metadata) are asked one after the other.
+  private static let nameThreshold = 16
 
   private var always: [UInt32] = []
   private var chosen: [IndexKey: [UInt32]] = [:]
@@ -21,17 +23,29 @@ struct IndexBuilder {
   /// Chooses keys.
   init(_ usable: [(number: UInt32, keys: RuleKeys)]) {
     var occurrences: [IndexKey: Int] = [:]
-    for (_, keys) in usable {
-      for options in keys.sources + keys.operations + [keys.conditions] {
+    func count(_ options: [[IndexKey]]) {
+      // Most often there is one key: a set of it would cost more than it saves.
+      if options.count == 1, options[0].count == 1 {
+        occurrences[options[0][0], default: 0] += 1
+      } else if !options.isEmpty {
         for key in Set(options.joined()) { occurrences[key, default: 0] += 1 }
       }
+    }
+    for (_, keys) in usable {
+      for options in keys.sources { count(options) }
+      for options in keys.operations { count(options) }
+      count(keys.conditions)
     }
     for (number, keys) in usable {
       guard let cover = Self.bestCover(keys, occurrences, worst: usable.count) else {
         always.append(number)
         continue
       }
-      for key in Set(cover) { chosen[key, default: []].append(number) }
+      if cover.count == 1 {
+        chosen[cover[0], default: []].append(number)
+      } else {
+        for key in Set(cover) { chosen[key, default: []].append(number) }
+      }
     }
   }
 
@@ -54,11 +68,38 @@ struct IndexBuilder {
     dimensions.sort {
       ($0.dimension.text.rawValue, $0.dimension.name.start) < ($1.dimension.text.rawValue, $1.dimension.name.start)
     }
+    for (text, names) in [(Dimension.Text.header, Dimension.Text.headerNames), (.claim, .claimNames), (.metadata, .metadataNames)] {
+      Self.gather(text, as: names, &dimensions, &tables)
+    }
     let stretch = Stretch(
       start: UInt32(truncatingIfNeeded: tables.dimensions.count), count: UInt32(truncatingIfNeeded: dimensions.count))
     tables.dimensions.append(contentsOf: dimensions)
     tables.indexes.append(RuleIndex(dimensions: stretch, always: Self.append(always.sorted(), to: &tables)))
     return UInt32(truncatingIfNeeded: tables.indexes.count - 1)
+  }
+
+  /// Puts many dimensions that differ in the name only behind one, which is asked with the names that the request has. `:scheme` stays: it
+  /// is asked also when the request does not have it.
+  private static func gather(
+    _ text: Dimension.Text, as names: Dimension.Text, _ dimensions: inout [IndexDimension], _ tables: inout TableDraft
+  ) {
+    func isNamed(_ dimension: IndexDimension) -> Bool {
+      dimension.dimension.text == text && tables.pool.text(dimension.dimension.name) != Array(":scheme".utf8)
+    }
+    let named = dimensions.filter(isNamed)
+    guard named.count > nameThreshold else { return }
+    dimensions.removeAll(where: isNamed)
+    var places: [IndexPattern: Stretch] = [:]
+    var all: Set<UInt32> = []
+    for dimension in named {
+      places[.exact(tables.pool.text(dimension.dimension.name))] = Stretch(
+        start: UInt32(truncatingIfNeeded: tables.dimensions.count), count: 1)
+      tables.dimensions.append(dimension)
+      for place in dimension.rules.range { all.insert(tables.postings[place]) }
+    }
+    let lookup = tables.appendLookup(places)
+    dimensions.append(
+      IndexDimension(dimension: Dimension(text: names, name: Literal()), lookup: lookup, rules: append(all.sorted(), to: &tables)))
   }
 
   /// Stores numbers in the postings.
@@ -108,7 +149,7 @@ extension Dimension.Text {
   /// Whether only HTTP requests have it.
   var isHTTP: Bool {
     switch self {
-    case .host, .method, .path, .pathSegment, .target, .authority, .header, .claim: true
+    case .host, .method, .path, .pathSegment, .target, .authority, .header, .headerNames, .claim, .claimNames: true
     default: false
     }
   }

@@ -18,6 +18,8 @@ struct Dimension: Hashable, Sendable {
     case pathSegment
     case host, method, path, sni, target, authority, header, claim, metadata
     case sourceIP, remoteIP, destinationIP, port
+    /// Which of many names the request has: leads to the dimensions of these names.
+    case headerNames, claimNames, metadataNames
   }
 
   var text: Text

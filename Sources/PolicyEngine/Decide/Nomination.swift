@@ -10,7 +10,9 @@ extension Dimension.Text {
   var isOfConnection: Bool {
     switch self {
     case .identity, .workloadPath, .workloadNamespace, .sni, .sourceIP, .destinationIP, .port: true
-    case .host, .method, .path, .pathSegment, .target, .authority, .header, .claim, .metadata, .remoteIP: false
+    case .host, .method, .path, .pathSegment, .target, .authority, .header, .claim, .metadata, .headerNames, .claimNames, .metadataNames,
+      .remoteIP:
+      false
     }
   }
 }
@@ -54,6 +56,19 @@ extension CompiledPolicies {
     case .metadata:
       guard request.isMetadataComplete else { return _ = visit(dimension.rules, false, request) }
       entries(request.metadata, dimension, request, visit)
+    case .headerNames:
+      guard request.areHeadersKnown else { return _ = visit(dimension.rules, true, request) }
+      for index in request.headers.indices {
+        let line = request.headers[index]
+        guard let named = self.named(request.bytes(line.name), dimension) else { continue }
+        guard line.isAmbiguous ? visit(named.rules, false, request) : look(named, line.value, request, visit) else { return }
+      }
+    case .claimNames:
+      guard request.areClaimsKnown, !request.areClaimsHidden else { return _ = visit(dimension.rules, true, request) }
+      namedEntries(request.claims, dimension, request, visit)
+    case .metadataNames:
+      guard request.isMetadataComplete else { return _ = visit(dimension.rules, false, request) }
+      namedEntries(request.metadata, dimension, request, visit)
     case .sourceIP: address(dimension, request.sourceIP, request, visit)
     case .remoteIP: address(dimension, request.remoteIP, request, visit)
     case .destinationIP: address(dimension, request.destinationIP, request, visit)
@@ -190,5 +205,23 @@ extension CompiledPolicies {
       guard equal(request.bytes(entry.path), literal(dimension.dimension.name)) else { continue }
       guard look(dimension, entry.value, request, visit) else { return }
     }
+  }
+
+  @inline(__always)
+  private func namedEntries(
+    _ entries: [Request.TreeEntry], _ dimension: IndexDimension, _ request: borrowing Request,
+    _ visit: (Stretch, Bool, borrowing Request) -> Bool
+  ) {
+    for index in entries.indices {
+      let entry = entries[index]
+      guard let named = named(request.bytes(entry.path), dimension) else { continue }
+      guard look(named, entry.value, request, visit) else { return }
+    }
+  }
+
+  /// The dimension of this name, behind one of names.
+  @inline(__always)
+  private func named(_ name: Span<UInt8>, _ names: IndexDimension) -> IndexDimension? {
+    search.exact(lookups[Int(names.lookup)], name, in: literals.span).map { dimensions[Int($0.start)] }
   }
 }

@@ -20,6 +20,9 @@ struct LiteralPool: Sendable {
   private(set) var bytes: [UInt8] = []
   private var known: [[UInt8]: Literal] = [:]
 
+  /// The bytes of a stored text.
+  func text(_ literal: Literal) -> [UInt8] { Array(bytes[Int(literal.start)..<Int(literal.start) + Int(literal.count)]) }
+
   /// Stores a text. O(n) hashing.
   mutating func intern(_ text: [UInt8]) -> Literal {
     if let literal = known[text] { return literal }
