@@ -1,6 +1,7 @@
 // The table of Istio's integration tests, as far as a real Envoy 1.40 agrees with it, and Envoy's own answer where it does not.
 
 import PolicyModel
+import RandomWorlds
 import Testing
 
 @testable import PolicyEngine
