@@ -90,8 +90,11 @@ let package = Package(
     .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: settings),
     .testTarget(
       name: "PolicyLoadingTests", dependencies: ["PolicyModel", "PolicyLoading"], swiftSettings: settings),
+    // Random policies and requests, for the engine and for the doors to it.
+    .target(
+      name: "RandomWorlds", dependencies: ["PolicyModel", "PolicyEngine"], path: "Tests/RandomWorlds", swiftSettings: settings),
     .testTarget(
-      name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"],
+      name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine", "RandomWorlds"],
       swiftSettings: settings),
     // Reads the cases of Tests/Corpus, for every door that they go through.
     .target(
@@ -114,9 +117,11 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "EmbeddedTests",
-      dependencies: ["PolicyModel", "PolicyEngine", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport"],
-      // A program that is compiled as a host would be.
-      exclude: ["allocations.c"], swiftSettings: settings),
+      dependencies: [
+        "PolicyModel", "PolicyEngine", "PolicyFiles", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport", "RandomWorlds",
+      ],
+      // Programs that are compiled as a host would be.
+      exclude: ["allocations.c", "guest.c", "threads.c"], swiftSettings: settings),
     .testTarget(
       name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
       swiftSettings: settings),

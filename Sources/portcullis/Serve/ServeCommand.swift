@@ -39,6 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
   private func serve(_ logger: Logger) async throws {
     var sourceOptions = PolicySourceOptions()
     sourceOptions.isPolling = options.poll
+    sourceOptions.givesMemoryBack = true
     let loaded = try policies.load(options: sourceOptions)
     let meshConfig = try policies.loadMeshConfig()
     let publisher = SnapshotPublisher(loaded.policies, mesh: policies.settings(over: meshConfig))
