@@ -56,8 +56,8 @@ struct FilterSettings {
   var isShadow = false
   var remoteAddress = RemoteAddress.downstream
   var token = Token.unknown
-  /// Whether a peer counts only with all names of its certificate, as the filter `peer` leaves them.
-  var needsAllNames = false
+  /// Whether the first URI name of a certificate is believed to be all its names, where no network filter saw them all.
+  var takesFirstURI = false
   var trustsPaths = false
   var metadata = Metadata.always
 }
@@ -124,7 +124,7 @@ struct SettingsReader {
     case "shadow": settings.isShadow = truth(name, value)
     case "remote_ip": settings.remoteAddress = remoteAddress(value)
     case "token": settings.token = token(value)
-    case "peer": settings.needsAllNames = choice(name, value, ["auto", "all-names"]) == 1
+    case "peer": settings.takesFirstURI = takesFirstURI(value)
     case "path_form": settings.trustsPaths = choice(name, value, ["checked", "trusted"]) == 1
     case "metadata":
       guard let text = text(name, value) else { return }
@@ -184,6 +184,17 @@ struct SettingsReader {
     if let index = choices.firstIndex(of: text) { return Int32(truncatingIfNeeded: index) }
     problems.append("`\(name)` is one of \(choices.map { "`\($0)`" }.joined(separator: ", ")), not `\(text)`")
     return 0
+  }
+
+  /// The word that was the default once let a certificate's second name pass unseen: whoever still writes it must choose.
+  private mutating func takesFirstURI(_ value: JSONValue) -> Bool {
+    if value == .string("auto") {
+      problems.append(
+        "`peer` is no longer `auto`: put the network filter `peer` before the connection manager (`all-names`, the default), or write "
+          + "`first-uri` where every certificate has one URI name and no other name")
+      return false
+    }
+    return choice("peer", value, ["all-names", "first-uri"]) == 1
   }
 
   private mutating func labels(_ value: JSONValue) -> String? {

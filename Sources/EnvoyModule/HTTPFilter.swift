@@ -5,6 +5,7 @@
 internal import CEnvoyModule
 internal import CPortcullis
 internal import Glibc
+internal import Synchronization
 
 /// A configured HTTP filter. Immutable but for what each worker owns, hence `@unchecked Sendable`.
 @safe final class HTTPFilter: ReloadListener, @unchecked Sendable {
@@ -15,6 +16,8 @@ internal import Glibc
   private let counters: CounterNumbers
   private let workers = WorkerSlots<HTTPWorker>()
   private let scheduler: UnsafeMutableRawPointer?
+  /// Whether the log says already that the network filter `peer` is missing.
+  private let hasSaidPeerFilter = Atomic<Bool>(false)
 
   /// - Parameter config: Envoy's configuration, which is being made.
   init(_ settings: FilterSettings, _ engine: SharedEngine, _ config: UnsafeMutableRawPointer) {
@@ -102,7 +105,7 @@ internal import Glibc
     }
   }
 
-  /// The peer, without a network filter that saw all its names.
+  /// The peer, without a network filter that saw all its names: a certificate has more names than an HTTP filter is shown.
   ///
   /// - Parameter isKnown: whether Envoy says anything about the connection.
   private func setPeer(_ facts: inout portcullis_connection_facts, _ stream: UnsafeMutableRawPointer, isKnown: Bool) {
@@ -115,8 +118,16 @@ internal import Glibc
       if isTLS || isPlaintext { unsafe facts.peer_kind = Int32(PORTCULLIS_PEER_ANONYMOUS) }
       return
     }
+    guard settings.takesFirstURI else {
+      if !hasSaidPeerFilter.exchange(true, ordering: .relaxed) {
+        EnvoyLog.warning(
+          "callers with a certificate are unknown (unknown-peer): the network filter `peer`, which sees their names, does not stand before "
+            + "the connection manager (HTTP/3 knows no network filters)")
+      }
+      return
+    }
     let name = unsafe text(stream, ENVOY_ATTRIBUTE_URI_SAN_PEER)
-    guard !settings.needsAllNames, unsafe name.data != nil, unsafe name.size > 0 else { return }
+    guard unsafe name.data != nil, unsafe name.size > 0 else { return }
     unsafe facts.peer_kind = Int32(PORTCULLIS_PEER_URI)
     unsafe facts.peer = name
   }

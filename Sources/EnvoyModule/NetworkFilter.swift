@@ -1,4 +1,5 @@
-// A network filter: one decision about a connection before anything behind it learns of it, or only the names of its peer for the HTTP filter.
+// A network filter: the names of a connection's peer for the HTTP filter behind it and, unless it is there for that only, one decision before
+// anything behind it learns of the connection.
 // Enters: Envoy's connection, when its handshake is done. Leaves: the connection goes on, or is closed. Never here: a byte that is passed on
 // before the decision, an open connection after an error.
 
@@ -47,25 +48,24 @@ internal import CPortcullis
   ///
   /// - Returns: whether it may go on; if not, it is closed.
   func admit(_ connection: UnsafeMutableRawPointer) -> Bool {
-    guard let authority else {
-      let number = unsafe envoy_dynamic_module_callback_network_filter_get_connection_id(connection)
-      if let names = unsafe Self.names(connection) { PeerNamesDesk.put(names, number) }
-      return true
-    }
+    let names = unsafe Self.names(connection)
+    // Also for a filter that decides: an HTTP filter may stand behind it.
+    if let names { PeerNamesDesk.put(names, unsafe envoy_dynamic_module_callback_network_filter_get_connection_id(connection)) }
+    guard let authority else { return true }
     var decision = unsafe portcullis_decision_init()
     let index = unsafe envoy_dynamic_module_callback_network_filter_get_worker_index(connection)
     let worker = authority.workers.value(index) { authority.engine.reader(index).map { Worker($0, index) } }
     var isChecked = false
     var handle: OpaquePointer?
-    if let worker { isChecked = unsafe check(authority, connection, worker, &handle, &decision) }
+    if let worker { isChecked = unsafe check(authority, connection, names, worker, &handle, &decision) }
     let passes = unsafe answer(authority, connection, worker?.report, &decision, isChecked: isChecked)
     if let handle = unsafe handle { _ = unsafe portcullis_connection_close(handle) }
     return passes
   }
 
   private func check(
-    _ authority: Authority, _ connection: UnsafeMutableRawPointer, _ worker: Worker, _ handle: inout OpaquePointer?,
-    _ decision: inout portcullis_decision
+    _ authority: Authority, _ connection: UnsafeMutableRawPointer, _ names: PeerNames?, _ worker: Worker,
+    _ handle: inout OpaquePointer?, _ decision: inout portcullis_decision
   ) -> Bool {
     let isOpen = unsafe authority.facts.with { facts in
       unsafe facts.destination = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_local_address)
@@ -76,7 +76,7 @@ internal import CPortcullis
       var name = unsafe portcullis_bytes()
       let hasName = unsafe envoy_dynamic_module_callback_network_filter_get_requested_server_name(connection, &name)
       unsafe facts.sni = hasName && name.data != nil ? name : .empty
-      guard let names = unsafe Self.names(connection) else {
+      guard let names else {
         return unsafe portcullis_connection_open(worker.reader.handle, &facts, &handle, nil) == Int32(PORTCULLIS_OK)
       }
       return unsafe names.with(&facts) { facts in

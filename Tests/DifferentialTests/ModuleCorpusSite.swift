@@ -46,7 +46,7 @@ struct ModuleCorpusSite: CorpusPlace {
     ]
     if let meshConfig { members.append("mesh_config: \(EnvoyValue.quoted(meshConfig))") }
     if facts.profile == "waypoint" { members.append("service: \(EnvoyValue.quoted(facts.service ?? "none"))") }
-    if facts.http != nil { members += ["peer: all-names", "token: \"\(readsTokens ? "header:x-corpus-payload" : "none")\""] }
+    if facts.http != nil { members += ["token: \"\(readsTokens ? "header:x-corpus-payload" : "none")\""] }
     settings = members.joined(separator: ", ")
   }
 

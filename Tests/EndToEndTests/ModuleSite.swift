@@ -12,6 +12,10 @@ enum Caller: String, CaseIterable {
   case backend
   /// A certificate with two names: the frontend's, and behind it one that policies refuse.
   case twoNames = "two-names"
+  /// The frontend's name, and a DNS name that reads like one of a namespace that policies refuse.
+  case dnsToo = "dns-too"
+  /// A name of no mesh, and behind it one of a foreign trust domain.
+  case foreign
   /// A certificate that carries no name at all.
   case nameless
   /// TLS without a certificate.
@@ -25,8 +29,8 @@ struct ModuleListener {
   var settings: String
   var isTCP = false
   var isPlaintext = false
-  /// Whether the network filter `peer` stands before the connection manager.
-  var seesAllNames = false
+  /// Network filters of the module before the connection manager: `peer`, or one that decides, in shadow mode.
+  var leading: [String] = []
 }
 
 /// The running site.
@@ -70,7 +74,9 @@ final class ModuleSite {
           applicationPort: listener.isTCP ? echo.port : application.port,
           filter: EnvoyModule.filter(listener.isTCP ? "Network" : "HTTP", module, settings: settings),
           connectionManager: listener.isTCP ? nil : "normalize_path: true\nuse_remote_address: true\nxff_num_trusted_hops: 1",
-          leading: listener.seesAllNames ? EnvoyModule.filter("Network", module, name: "peer", settings: nil) : "",
+          leading: listener.leading.map {
+            EnvoyModule.filter("Network", module, name: $0, settings: $0 == "peer" ? nil : settings + ", \"shadow\": true")
+          }.joined(separator: "\n"),
           metadata: "portcullis"))
     }
     server = try Envoy(
@@ -90,6 +96,8 @@ final class ModuleSite {
           case .anonymous: nil as CertificateFiles?
           case .nameless: try files("nameless", CertificateOrder())
           case .twoNames: try files("two-names", .leaf(Self.name("frontend"), Self.name("evil")))
+          case .dnsToo: try files("dns-too", .leaf(Self.name("frontend"), dns: ["x/ns/evil/sa/y"]))
+          case .foreign: try files("foreign", .leaf("https://shop.example/frontend", "spiffe://foreign.test/ns/shop/sa/frontend-sa"))
           case .frontend, .backend: try files("client-\(caller)", .leaf(Self.name(caller.rawValue)))
           }
         outbounds.append(
