@@ -167,7 +167,7 @@ internal import Synchronization
       if unsafe envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(stream, &address) {
         unsafe request.remote = EnvoyAddress.read(address)
       }
-    case .header(let name): unsafe request.remote = EnvoyAddress.read(request.onlyValue(name) ?? portcullis_bytes())
+    case .header(let name): unsafe request.remote = EnvoyAddress.header(request.onlyValue(name) ?? portcullis_bytes(), worker.addressRoom)
     }
     unsafe request.token = Int32(settings.token == .absent ? PORTCULLIS_TOKEN_NONE : PORTCULLIS_TOKEN_UNKNOWN)
     return true

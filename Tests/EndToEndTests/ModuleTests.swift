@@ -84,6 +84,19 @@ extension EndToEnd {
         // Two lines: nobody knows which is right.
         #expect(try site.status("header", "/client", [("x-client", "10.9.1.1"), ("x-client", "10.9.1.2")]) == 403)
         #expect(try site.counter("undecided") == 2)
+        // What is no address is not an address in no block: nothing is known then, and only the rules that ask for it mind.
+        #expect(try site.status("header", "/not-client", [("x-client", "2001:DB8::1")]) == 200)
+        #expect(try site.status("header", "/not-client", [("x-client", "10.8.1.1")]) == 403)
+        let junk = [
+          "", "/", "/10.9.1.1", "@x", "envoy://internal", "junk", "10.9.1.1:80", "[2001:db8::1]", "10.9.1.1, 10.9.1.1", "10.9.01.1",
+        ]
+        for value in junk {
+          #expect(try site.status("header", "/not-client", [("x-client", value)]) == 403, "\(value)")
+          #expect(try site.status("header", "/client", [("x-client", value)]) == 403, "\(value)")
+          #expect(try site.status("header", "/near", [("x-client", value)]) == 200, "\(value)")
+        }
+        #expect(try site.counter("undecided") == 2 + 2 * junk.count)
+        #expect(try site.counter("failed") == 0)
       }
     }
 
