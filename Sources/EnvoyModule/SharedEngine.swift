@@ -43,18 +43,26 @@ protocol ReloadListener: AnyObject, Sendable {
   private var thread = pthread_t()
   /// What was in force at first.
   private var opening = ""
+  /// Whether changed files take effect by themselves.
+  private var isWatching = false
 
   private static let engines = Mutex<[EngineSource: (engine: SharedEngine, users: Int)]>([:])
 
-  /// The engine of a source, loaded when nobody has it yet. Blocks while it loads. Main thread.
+  /// The engine of a source, loaded when nobody has it yet, and else held to what its files say now. Blocks while it loads. Main thread.
   ///
-  /// - Throws: the library's message.
+  /// - Throws: the library's message; also when files that a shared engine has loaded once are broken now.
   static func use(_ source: EngineSource) throws(SettingsProblem) -> SharedEngine {
     let known = engines.withLock { engines in
       engines[source]?.users += 1
       return engines[source]?.engine
     }
-    if let known { return known }
+    if let known {
+      do throws(SettingsProblem) { try known.confirm() } catch {
+        release(source)
+        throw error
+      }
+      return known
+    }
     let opened = try SharedEngine(source)
     engines.withLock { $0[source] = (opened, 1) }
     return opened
@@ -98,14 +106,36 @@ protocol ReloadListener: AnyObject, Sendable {
     let text = unsafe takeText(message)
     withExtendedLifetime(texts) {}
     guard status == Int32(PORTCULLIS_OK), let engine = unsafe engine else {
-      let reason = unsafe String(cString: portcullis_status_text(status))
-      throw SettingsProblem(lines: ["the policies cannot be loaded: \(reason)"] + text.split(separator: "\n").map(String.init))
+      throw Self.problem("the policies cannot be loaded", status, text)
     }
     unsafe handle = engine
     if !text.isEmpty { EnvoyLog.warning(text) }
+    isWatching = unsafe options.flags & 1 != 0
     opening = description.lines.first ?? ""
     EnvoyLog.information("opened: \(opening)")
-    if unsafe options.flags & 1 != 0 { listen() }
+    if isWatching { listen() }
+  }
+
+  /// Makes sure that a filter which joins gets what the files say, as it would from an engine of its own.
+  private func confirm() throws(SettingsProblem) {
+    // Opened a moment ago, for this validation.
+    if envoy_dynamic_module_callback_is_validation_mode() { return }
+    if isWatching {
+      let (isCurrent, lines) = description
+      guard isCurrent else { throw SettingsProblem(lines: ["what is in force is not what the files say:"] + lines) }
+      return
+    }
+    var message: UnsafeMutablePointer<CChar>?
+    let status = unsafe portcullis_engine_reload(handle, &message)
+    let text = unsafe takeText(message)
+    guard status == Int32(PORTCULLIS_OK) else { throw Self.problem("the policies cannot be loaded again", status, text) }
+    if !text.isEmpty { EnvoyLog.warning(text) }
+    EnvoyLog.information("loaded again: \(description.lines.first ?? "")")
+  }
+
+  private static func problem(_ what: String, _ status: portcullis_status, _ text: String) -> SettingsProblem {
+    let reason = unsafe String(cString: portcullis_status_text(status))
+    return SettingsProblem(lines: ["\(what): \(reason)"] + text.split(separator: "\n").map(String.init))
   }
 
   deinit {

@@ -64,6 +64,25 @@ enum SidecarConfiguration {
     """
   }
 
+  /// The same listeners for Envoy to discover in a file, and the clusters that they may name.
+  static func discovered(_ inbounds: [Inbound], accessLog: String) -> String {
+    let type = "\"@type\": type.googleapis.com/envoy.config.listener.v3.Listener"
+    let texts = inbounds.map {
+      "- \(type)\n" + listener($0, accessLog: accessLog).replacing("- name: \($0.name)\n", with: "  name: \($0.name)\n")
+    }
+    return "resources:\n" + texts.joined(separator: "\n") + "\n"
+  }
+
+  /// A server whose listeners are in a file that it watches.
+  static func server(discovering file: String, _ applications: [Inbound]) -> String {
+    """
+    dynamic_resources: {lds_config: {path_config_source: {path: "\(file)"}}}
+    static_resources:
+      clusters:
+    \(applications.map(application).joined(separator: "\n").indented(2))
+    """
+  }
+
   /// The client side: one listener for each peer.
   static func client(_ outbounds: [Outbound]) -> String {
     """

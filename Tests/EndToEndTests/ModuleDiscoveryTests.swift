@@ -1,0 +1,56 @@
+// Envoy's module while listeners come and go in a running Envoy.
+
+internal import Foundation
+internal import TestSupport
+internal import Testing
+
+extension EndToEnd {
+  @Suite struct `Envoy's module while listeners change` {
+    private static func listener(_ name: String, _ more: String = "") -> ModuleListener {
+      ModuleListener(name: name, settings: ModuleSite.workload + more, isPlaintext: true)
+    }
+
+    @Test func `a filter that joins an engine without a watch gets what the files say now, or is refused`() throws {
+      try withSandbox { sandbox in
+        let listeners = ["a", "b", "c"].map { Self.listener($0, #", "watch": false"#) }
+        let site = try ModuleDiscovery(
+          in: sandbox, policies: ModulePolicies.open("/one"), names: ["a", "b", "c"], [listeners[0]])
+        #expect(try site.status("a", "/one") == 200)
+        try sandbox.write(ModulePolicies.open("/two"), to: "policies/policies.yaml")
+        #expect(try site.replace(Array(listeners[...1])))
+        try waitUntil("listener b") { try site.status("b", "/two") == 200 }
+        #expect(try site.status("b", "/one") == 403)
+        // One engine, one truth.
+        #expect(try site.status("a", "/one") == 403)
+        #expect(site.server.process.output.components(separatedBy: "portcullis: opened: ").count - 1 == 1)
+        try sandbox.write("kind: [Broken\n", to: "policies/policies.yaml")
+        #expect(try !site.replace(listeners))
+        #expect(site.server.process.output.contains("the policies cannot be loaded again"))
+        #expect(site.server.process.output.contains("policies.yaml:2:1: error:"))
+        #expect(try site.status("a", "/two") == 200)
+        #expect(throws: (any Error).self) { try site.status("c", "/two") }
+        try sandbox.write(ModulePolicies.open("/three"), to: "policies/policies.yaml")
+        #expect(try site.replace(listeners))
+        try waitUntil("listener c") { try site.status("c", "/three") == 200 }
+      }
+    }
+
+    @Test func `no filter joins an engine whose files are broken, and those that are there go on`() throws {
+      try withSandbox { sandbox in
+        let site = try ModuleDiscovery(
+          in: sandbox, policies: ModulePolicies.open("/one"), names: ["a", "b"], [Self.listener("a")])
+        #expect(try site.status("a", "/one") == 200)
+        try sandbox.write("kind: [Broken\n", to: "policies/policies.yaml")
+        try waitUntil("the mistake in the statistics") { try site.counter("reloads_stale") == 1 }
+        #expect(try !site.replace([Self.listener("a"), Self.listener("b")]))
+        #expect(site.server.process.output.contains("what is in force is not what the files say"))
+        #expect(try site.status("a", "/one") == 200)
+        #expect(throws: (any Error).self) { try site.status("b", "/one") }
+        try sandbox.write(ModulePolicies.open("/two"), to: "policies/policies.yaml")
+        try waitUntil("the mended file") { try site.status("a", "/two") == 200 }
+        #expect(try site.replace([Self.listener("a"), Self.listener("b")]))
+        try waitUntil("listener b") { try site.status("b", "/two") == 200 }
+      }
+    }
+  }
+}
