@@ -37,9 +37,10 @@ final class ModuleDiscovery {
     self.sandbox = sandbox
     application = try Upstream.http("backend")
     try sandbox.write(policies, to: "policies/policies.yaml")
-    plan = try Plan(
+    let plan = try Plan(
       module: EnvoyModule.path(in: sandbox), policies: sandbox.path("policies"), applicationPort: application.port,
       ports: Dictionary(uniqueKeysWithValues: names.map { ($0, try Ports.free()) }), accessLog: sandbox.path("access.log"))
+    self.plan = plan
     let file = try sandbox.write(plan.text(listeners), to: "discovery/listeners.yaml")
     let every = names.map { plan.inbound(ModuleListener(name: $0, settings: "")) }
     server = try Envoy(

@@ -55,6 +55,35 @@ extension EndToEnd {
       }
     }
 
+    /// Not what anybody wants: it is what the documentation warns of, and shows if Envoy ever does otherwise.
+    @Test func `by a name that nobody verified, or as nobody, where the listener does not verify`() throws {
+      try withSandbox { sandbox in
+        func listener(_ name: String, _ context: String?) -> ModuleListener {
+          var listener = Self.listener(name, "", "peer")
+          listener.careless = context
+          return listener
+        }
+        let site = try ModuleSite(
+          in: sandbox, policies: ModulePolicies.backend(),
+          [
+            listener("careful", nil), listener("none", "# no validation_context"), listener("empty", "validation_context: {}"),
+            listener("untrusted", "validation_context: {trusted_ca: {filename: \"@\"}, trust_chain_verification: ACCEPT_UNTRUSTED}"),
+          ], callers: [.frontend, .backend, .stranger])
+        #expect(try site.status("untrusted", .stranger, "/open") == 200)
+        // Though the listener demands a certificate, Envoy asks for none: even the backend is nobody.
+        for name in ["none", "empty"] {
+          for caller in [Caller.stranger, .backend] {
+            #expect(try site.status(name, caller, "/open") == 403, "\(name), \(caller)")
+            #expect(try site.status(name, caller, "/not-backend") == 200, "\(name), \(caller)")
+          }
+        }
+        #expect(try site.status("careful", .frontend, "/open") == 200)
+        #expect(try site.status("careful", .backend, "/not-backend") == 403)
+        // Envoy's word, not ours: there is no connection.
+        #expect(try site.status("careful", .stranger, "/open") == 503)
+      }
+    }
+
     @Test func `by the first URI name alone, where the configuration vouches that there is no other`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(

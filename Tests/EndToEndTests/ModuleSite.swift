@@ -20,6 +20,8 @@ enum Caller: String, CaseIterable {
   case nameless
   /// TLS without a certificate.
   case anonymous
+  /// The frontend's name in a certificate that nobody but its bearer has signed.
+  case stranger
 }
 
 /// A listener of the server.
@@ -29,6 +31,8 @@ struct ModuleListener {
   var settings: String
   var isTCP = false
   var isPlaintext = false
+  /// A context of validation that verifies nothing, `@` for the CA's file; `nil` for the right one.
+  var careless: String?
   /// Network filters of the module before the connection manager: `peer`, or one that decides, in shadow mode.
   var leading: [String] = []
 }
@@ -56,13 +60,13 @@ final class ModuleSite {
     let module = try EnvoyModule.path(in: sandbox)
     let root = try IssuedCertificate(.authority("shop"))
     let authority = try sandbox.write(root.pem, to: "certificates/ca.pem")
-    func files(_ name: String, _ order: CertificateOrder) throws -> CertificateFiles {
-      let certificate = try IssuedCertificate(order, signedBy: root)
+    func files(_ name: String, _ order: CertificateOrder, signer: IssuedCertificate?) throws -> CertificateFiles {
+      let certificate = try IssuedCertificate(order, signedBy: signer)
       return try CertificateFiles(
         chain: sandbox.write(certificate.pem, to: "certificates/\(name).pem"),
         key: sandbox.write(certificate.keyPEM, to: "certificates/\(name).key"))
     }
-    let own = try files("server", .leaf(Self.name("backend")))
+    let own = try files("server", .leaf(Self.name("backend")), signer: root)
     var inbounds: [Inbound] = []
     for listener in listeners {
       let port = try Ports.free()
@@ -70,7 +74,7 @@ final class ModuleSite {
       let settings = "\"policies\": [\"\(sandbox.path("policies"))\"], \(listener.settings)"
       inbounds.append(
         Inbound(
-          name: listener.name, port: port, security: listener.isPlaintext ? .plaintext : .tls(own, authority: authority),
+          name: listener.name, port: port, security: Self.security(listener, own, authority),
           applicationPort: listener.isTCP ? echo.port : application.port,
           filter: EnvoyModule.filter(listener.isTCP ? "Network" : "HTTP", module, settings: settings),
           connectionManager: listener.isTCP ? nil : "normalize_path: true\nuse_remote_address: true\nxff_num_trusted_hops: 1",
@@ -94,11 +98,13 @@ final class ModuleSite {
         let certificate =
           switch caller {
           case .anonymous: nil as CertificateFiles?
-          case .nameless: try files("nameless", CertificateOrder())
-          case .twoNames: try files("two-names", .leaf(Self.name("frontend"), Self.name("evil")))
-          case .dnsToo: try files("dns-too", .leaf(Self.name("frontend"), dns: ["x/ns/evil/sa/y"]))
-          case .foreign: try files("foreign", .leaf("https://shop.example/frontend", "spiffe://foreign.test/ns/shop/sa/frontend-sa"))
-          case .frontend, .backend: try files("client-\(caller)", .leaf(Self.name(caller.rawValue)))
+          case .nameless: try files("nameless", CertificateOrder(), signer: root)
+          case .twoNames: try files("two-names", .leaf(Self.name("frontend"), Self.name("evil")), signer: root)
+          case .stranger: try files("stranger", .leaf(Self.name("frontend")), signer: nil)
+          case .dnsToo: try files("dns-too", .leaf(Self.name("frontend"), dns: ["x/ns/evil/sa/y"]), signer: root)
+          case .foreign:
+            try files("foreign", .leaf("https://shop.example/frontend", "spiffe://foreign.test/ns/shop/sa/frontend-sa"), signer: root)
+          case .frontend, .backend: try files("client-\(caller)", .leaf(Self.name(caller.rawValue)), signer: root)
           }
         outbounds.append(
           Outbound(
@@ -107,6 +113,11 @@ final class ModuleSite {
       }
     }
     client = try Envoy("client", configuration: SidecarConfiguration.client(outbounds), in: sandbox)
+  }
+
+  private static func security(_ listener: ModuleListener, _ own: CertificateFiles, _ authority: String) -> Inbound.Security {
+    if listener.isPlaintext { return .plaintext }
+    return listener.careless.map { .careless(own, validation: $0.replacing("@", with: authority)) } ?? .tls(own, authority: authority)
   }
 
   private static func name(_ account: String) -> String { "spiffe://cluster.local/ns/shop/sa/\(account)-sa" }

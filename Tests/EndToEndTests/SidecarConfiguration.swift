@@ -18,6 +18,8 @@ struct Inbound {
   enum Security {
     /// TLS; a client certificate is verified when there is one (what Istio's PERMISSIVE and STRICT have in common).
     case tls(CertificateFiles, authority: String)
+    /// TLS that demands a certificate, with a context of validation that verifies nothing.
+    case careless(CertificateFiles, validation: String)
     /// No TLS at all.
     case plaintext
   }
@@ -99,18 +101,8 @@ enum SidecarConfiguration {
       switch inbound.security {
       case .plaintext: ""
       case .tls(let certificate, let authority):
-        """
-          transport_socket:
-            name: envoy.transport_sockets.tls
-            typed_config:
-              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
-              require_client_certificate: false
-              common_tls_context:
-                alpn_protocols: [h2, http/1.1]
-                tls_certificates: [{certificate_chain: {filename: "\(certificate.chain)"}, private_key: {filename: "\(certificate.key)"}}]
-                validation_context: {trusted_ca: {filename: "\(authority)"}}
-
-        """
+        transport(certificate, "validation_context: {trusted_ca: {filename: \"\(authority)\"}}", demandsCertificate: false)
+      case .careless(let certificate, let validation): transport(certificate, validation, demandsCertificate: true)
       }
     return """
       - name: \(inbound.name)
@@ -121,6 +113,21 @@ enum SidecarConfiguration {
       \(filters(inbound, accessLog: accessLog).indented(4))
       \(transport.indented(2))
       """
+  }
+
+  private static func transport(_ certificate: CertificateFiles, _ validation: String, demandsCertificate: Bool) -> String {
+    """
+      transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          require_client_certificate: \(demandsCertificate)
+          common_tls_context:
+            alpn_protocols: [h2, http/1.1]
+            tls_certificates: [{certificate_chain: {filename: "\(certificate.chain)"}, private_key: {filename: "\(certificate.key)"}}]
+            \(validation)
+
+    """
   }
 
   private static func filters(_ inbound: Inbound, accessLog: String) -> String {
