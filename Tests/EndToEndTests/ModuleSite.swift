@@ -33,6 +33,8 @@ struct ModuleListener {
   var isPlaintext = false
   /// A context of validation that verifies nothing, `@` for the CA's file; `nil` for the right one.
   var careless: String?
+  /// Configuration of filters on a route of its own, by its path.
+  var perRoute: [String: String] = [:]
   /// Network filters of the module before the connection manager: `peer`, or one that decides, in shadow mode.
   var leading: [String] = []
 }
@@ -81,6 +83,7 @@ final class ModuleSite {
           leading: listener.leading.map {
             EnvoyModule.filter("Network", module, name: $0, settings: $0 == "peer" ? nil : settings + ", \"shadow\": true")
           }.joined(separator: "\n"),
+          perRoute: listener.perRoute,
           metadata: "portcullis"))
     }
     server = try Envoy(

@@ -153,6 +153,37 @@ extension EndToEnd {
       }
     }
 
+    /// Envoy's own way to turn any filter off, of which the filter never learns: docs/envoy-module.md warns of it.
+    @Test func `a route can turn the filter off, and cannot give it another configuration`() throws {
+      try withSandbox { sandbox in
+        let off = #"portcullis-authorize: {"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}"#
+        let site = try ModuleSite(
+          in: sandbox, policies: ModulePolicies.backend(),
+          [ModuleListener(name: "http", settings: ModuleSite.workload, isPlaintext: true, perRoute: ["/off": off])])
+        #expect(try site.status("http", "/off") == 200)
+        #expect(try site.counter("denied") == 0)
+        #expect(try site.status("http", "/off/") == 403)
+        #expect(try site.counter("denied") == 1)
+
+        let module = try EnvoyModule.path(in: sandbox)
+        let other = """
+          portcullis-authorize: {"@type": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilterPerRoute, \
+          dynamic_module_config: {name: portcullis_envoy, do_not_close: true, module: {local: {filename: "\(module)"}}}, filter_name: authorize}
+          """
+        for (configuration, isTaken) in [(other, false), (off, true)] {
+          let inbound = Inbound(
+            name: "http", port: 1, security: .plaintext, applicationPort: 2,
+            filter: EnvoyModule.filter(
+              "HTTP", module, settings: "\"policies\": [\"\(sandbox.path("policies"))\"], \(ModuleSite.workload)"),
+            connectionManager: "normalize_path: true", perRoute: ["/other": configuration])
+          let complaint = try Envoy.complaint(
+            about: SidecarConfiguration.server([inbound], engineClusters: "", accessLog: "/dev/null"), in: sandbox)
+          #expect((complaint == nil) == isTaken, "\(complaint ?? "")")
+          if let complaint { #expect(complaint.contains("per_route_config_new"), "\(complaint)") }
+        }
+      }
+    }
+
     @Test func `an unknown workload is denied`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(

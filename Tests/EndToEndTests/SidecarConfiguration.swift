@@ -35,6 +35,8 @@ struct Inbound {
   var connectionManager: String?
   /// Network filters before the connection manager.
   var leading = ""
+  /// Configuration of filters on a route of its own, by its path.
+  var perRoute: [String: String] = [:]
   /// Whose dynamic metadata is logged; that of Envoy's own filter unless given.
   var metadata: String?
 }
@@ -158,8 +160,18 @@ enum SidecarConfiguration {
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
           route_config:
             virtual_hosts:
-            - {name: app, domains: ["*"], routes: [{match: {prefix: "/"}, route: {cluster: app-\(inbound.name)}}]}
+            - name: app
+              domains: ["*"]
+              routes:
+      \(routes(inbound).indented(8))
       """
+  }
+
+  private static func routes(_ inbound: Inbound) -> String {
+    let own = inbound.perRoute.sorted { $0.key < $1.key }.map { path, configuration in
+      "- {match: {path: \(path)}, route: {cluster: app-\(inbound.name)}, typed_per_filter_config: {\(configuration)}}\n"
+    }
+    return own.joined() + "- {match: {prefix: \"/\"}, route: {cluster: app-\(inbound.name)}}"
   }
 
   /// One line of JSON for each request or connection, with what the engine told about its decision.
