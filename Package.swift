@@ -117,6 +117,11 @@ let package = Package(
       dependencies: ["PolicyModel", "PolicyEngine", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport"],
       // A program that is compiled as a host would be.
       exclude: ["allocations.c"], swiftSettings: settings),
+    // An Envoy whose answers a test chooses, for those that a real one never gives.
+    .target(name: "CFakeEnvoy", dependencies: ["CPortcullis", "CEnvoyModule"], path: "Tests/CFakeEnvoy", cSettings: cSettings),
+    .testTarget(
+      name: "EnvoyModuleTests", dependencies: ["CPortcullis", "CEnvoyModule", "CFakeEnvoy", "EnvoyModule", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
       swiftSettings: settings),

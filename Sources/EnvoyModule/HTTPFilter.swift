@@ -99,7 +99,7 @@ internal import Synchronization
       // Envoy's own filter compares an empty name where there is none, with TLS or without.
       let name = unsafe text(stream, ENVOY_ATTRIBUTE_REQUESTED_SERVER_NAME)
       unsafe facts.sni = !isKnown ? portcullis_bytes() : name.data == nil ? .empty : name
-      if let number, let names = PeerNamesDesk.names(number) { return unsafe names.with(&facts, take) }
+      if let number, let peer = SeenPeers.peer(number) { return unsafe peer.with(&facts, take) }
       unsafe setPeer(&facts, stream, isKnown: isKnown)
       return unsafe take(&facts)
     }

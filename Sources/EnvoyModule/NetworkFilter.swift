@@ -48,23 +48,23 @@ internal import CPortcullis
   ///
   /// - Returns: whether it may go on; if not, it is closed.
   func admit(_ connection: UnsafeMutableRawPointer) -> Bool {
-    let names = unsafe Self.names(connection)
+    let peer = unsafe Self.peer(connection)
     // Also for a filter that decides: an HTTP filter may stand behind it.
-    if let names { PeerNamesDesk.put(names, unsafe envoy_dynamic_module_callback_network_filter_get_connection_id(connection)) }
+    SeenPeers.put(peer, unsafe envoy_dynamic_module_callback_network_filter_get_connection_id(connection))
     guard let authority else { return true }
     var decision = unsafe portcullis_decision_init()
     let index = unsafe envoy_dynamic_module_callback_network_filter_get_worker_index(connection)
     let worker = authority.workers.value(index) { authority.engine.reader(index).map { Worker($0, index) } }
     var isChecked = false
     var handle: OpaquePointer?
-    if let worker { isChecked = unsafe check(authority, connection, names, worker, &handle, &decision) }
+    if let worker { isChecked = unsafe check(authority, connection, peer, worker, &handle, &decision) }
     let passes = unsafe answer(authority, connection, worker?.report, &decision, isChecked: isChecked)
     if let handle = unsafe handle { _ = unsafe portcullis_connection_close(handle) }
     return passes
   }
 
   private func check(
-    _ authority: Authority, _ connection: UnsafeMutableRawPointer, _ names: PeerNames?, _ worker: Worker,
+    _ authority: Authority, _ connection: UnsafeMutableRawPointer, _ peer: SeenPeer, _ worker: Worker,
     _ handle: inout OpaquePointer?, _ decision: inout portcullis_decision
   ) -> Bool {
     let isOpen = unsafe authority.facts.with { facts in
@@ -76,10 +76,7 @@ internal import CPortcullis
       var name = unsafe portcullis_bytes()
       let hasName = unsafe envoy_dynamic_module_callback_network_filter_get_requested_server_name(connection, &name)
       unsafe facts.sni = hasName && name.data != nil ? name : .empty
-      guard let names else {
-        return unsafe portcullis_connection_open(worker.reader.handle, &facts, &handle, nil) == Int32(PORTCULLIS_OK)
-      }
-      return unsafe names.with(&facts) { facts in
+      return unsafe peer.with(&facts) { facts in
         unsafe portcullis_connection_open(worker.reader.handle, &facts, &handle, nil) == Int32(PORTCULLIS_OK)
       }
     }
@@ -118,36 +115,39 @@ internal import CPortcullis
     _ = unsafe envoy_dynamic_module_callback_network_filter_increment_counter(connection, number, 1)
   }
 
-  /// All names of the peer; `nil` when it cannot be said who it is.
-  private static func names(_ connection: UnsafeMutableRawPointer) -> PeerNames? {
-    guard unsafe envoy_dynamic_module_callback_network_filter_is_ssl(connection) else { return PeerNames() }
-    var names = PeerNames()
-    names.uris = unsafe list(
+  /// Who is at the other end, with all names. A getter that says no makes nobody anonymous.
+  private static func peer(_ connection: UnsafeMutableRawPointer) -> SeenPeer {
+    guard unsafe envoy_dynamic_module_callback_network_filter_is_ssl(connection) else { return .anonymous }
+    let uris = unsafe list(
       connection, envoy_dynamic_module_callback_network_filter_get_ssl_uri_sans_size,
       envoy_dynamic_module_callback_network_filter_get_ssl_uri_sans)
-    names.dnsNames = unsafe list(
+    let dnsNames = unsafe list(
       connection, envoy_dynamic_module_callback_network_filter_get_ssl_dns_sans_size,
       envoy_dynamic_module_callback_network_filter_get_ssl_dns_sans)
     var subject = unsafe portcullis_bytes()
-    if unsafe envoy_dynamic_module_callback_network_filter_get_ssl_subject(connection, &subject) { names.subject = unsafe subject.copy }
-    names.hasCertificate = !names.uris.isEmpty || !names.dnsNames.isEmpty || !names.subject.isEmpty
-    if names.hasCertificate { return names }
+    guard let uris, let dnsNames, unsafe envoy_dynamic_module_callback_network_filter_get_ssl_subject(connection, &subject) else {
+      return .unknown
+    }
+    let names = unsafe PeerNames(uris: uris, dnsNames: dnsNames, subject: subject.copy)
+    if !names.isEmpty { return .certificate(names) }
     // No name: nobody, or a certificate that says nothing. Only the former is anonymous.
     var hasCertificate = true
     let isKnown = unsafe envoy_dynamic_module_callback_network_filter_get_attribute_bool(
       connection, Int32(ENVOY_ATTRIBUTE_CONNECTION_MTLS), &hasCertificate)
-    return isKnown && !hasCertificate ? names : nil
+    return isKnown && !hasCertificate ? .anonymous : .unknown
   }
 
+  /// The names of one kind; `nil` when they cannot be had, or are too many.
   private static func list(
     _ connection: UnsafeMutableRawPointer, _ size: (UnsafeMutableRawPointer?) -> Int,
     _ get: (UnsafeMutableRawPointer?, UnsafeMutablePointer<portcullis_bytes>?) -> Bool
-  ) -> [[UInt8]] {
+  ) -> [[UInt8]]? {
     let count = unsafe size(connection)
-    guard count > 0, count <= 65_536 else { return [] }
+    if count == 0 { return [] }
+    guard count > 0, count <= 65_536 else { return nil }
     var names = unsafe [portcullis_bytes](repeating: portcullis_bytes(), count: count)
     let isGiven = unsafe names.withUnsafeMutableBufferPointer { unsafe get(connection, $0.baseAddress) }
-    return unsafe isGiven ? names.map { unsafe $0.copy } : []
+    return unsafe isGiven ? names.map { unsafe $0.copy } : nil
   }
 
   private static func address(

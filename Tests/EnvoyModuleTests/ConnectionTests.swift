@@ -1,0 +1,56 @@
+// What the module makes of answers that a real Envoy never gives.
+
+internal import TestSupport
+internal import Testing
+
+private let policies = """
+  apiVersion: v1
+  kind: Pod
+  metadata: {name: backend, namespace: shop, labels: {app: backend}}
+  ---
+  apiVersion: security.istio.io/v1
+  kind: AuthorizationPolicy
+  metadata: {name: open, namespace: shop}
+  spec:
+    rules:
+    - from: [{source: {principals: ["cluster.local/ns/shop/sa/frontend-sa"]}}]
+      to: [{operation: {paths: ["/frontend"]}}]
+    - from: [{source: {notPrincipals: ["cluster.local/ns/shop/sa/frontend-sa"]}}]
+      to: [{operation: {paths: ["/others"]}}]
+
+  """
+
+@Suite(.serialized) struct `The module's connections` {
+  static func withListener(_ more: String = "", _ body: (FakeListener) throws -> Void) throws {
+    try withSandbox { sandbox in
+      let path = try sandbox.write(policies, to: "policies/policies.yaml")
+      let listener = try FakeListener("\"policies\": [\"\(path)\"], \"workload\": \"shop/backend\"\(more)")
+      defer { listener.end() }
+      try body(listener)
+    }
+  }
+
+  @Test func `are of nobody known when names cannot be had, even where the first one would do`() throws {
+    let refusals = [
+      FakeAnswers(refusesURIs: true), FakeAnswers(dnsName: "a.example", refusesDNSNames: true), FakeAnswers(subject: nil),
+      FakeAnswers(uriCount: 65_537),
+    ]
+    try Self.withListener(#", "peer": "first-uri""#) { listener in
+      for isSeen in [true, false] { #expect(listener.ask(FakeConnection("/frontend"), isSeen: isSeen) == 200) }
+      for refusal in refusals {
+        for path in ["/frontend", "/others"] {
+          let connection = FakeConnection(path, refusal)
+          #expect(listener.ask(connection) == 403, "\(refusal), \(path)")
+          #expect(connection.reason == "unknown-peer", "\(refusal), \(path)")
+        }
+      }
+    }
+  }
+
+  @Test func `are anonymous only when Envoy says that there is no certificate`() throws {
+    try Self.withListener { listener in
+      #expect(listener.ask(FakeConnection("/others", FakeAnswers(hasCertificate: false, uriCount: 0))) == 200)
+      #expect(listener.ask(FakeConnection("/others", FakeAnswers(uriCount: 0))) == 403)
+    }
+  }
+}
