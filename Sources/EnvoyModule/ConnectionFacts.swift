@@ -17,7 +17,6 @@ internal import CPortcullis
       unsafe facts.workload_namespace = texts.hold(Array(namespace.utf8))
       unsafe facts.workload_labels = texts.hold(Array(labels.utf8))
     }
-    if let service = settings.service { unsafe facts.service = texts.hold(Array(service.utf8)) }
     unsafe facts.port = settings.port
     unsafe base = facts
   }

@@ -89,12 +89,9 @@ internal import Synchronization
   ) -> Bool {
     unsafe facts.with { facts in
       unsafe facts.destination = EnvoyAddress.read(text(stream, ENVOY_ATTRIBUTE_DESTINATION_ADDRESS))
-      // At a waypoint HBONE ended at another listener: the connection's peer is not the source that policies mean.
-      if settings.profile != Int32(PORTCULLIS_PROFILE_WAYPOINT) {
-        var address = unsafe portcullis_bytes()
-        if unsafe envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(stream, &address) {
-          unsafe facts.source = EnvoyAddress.read(address)
-        }
+      var address = unsafe portcullis_bytes()
+      if unsafe envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(stream, &address) {
+        unsafe facts.source = EnvoyAddress.read(address)
       }
       // Envoy's own filter compares an empty name where there is none, with TLS or without.
       let name = unsafe text(stream, ENVOY_ATTRIBUTE_REQUESTED_SERVER_NAME)

@@ -69,9 +69,7 @@ internal import CPortcullis
   ) -> Bool {
     let isOpen = unsafe authority.facts.with { facts in
       unsafe facts.destination = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_local_address)
-      if authority.settings.profile != Int32(PORTCULLIS_PROFILE_WAYPOINT) {
-        unsafe facts.source = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_direct_remote_address)
-      }
+      unsafe facts.source = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_direct_remote_address)
       unsafe facts.remote = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_remote_address)
       var name = unsafe portcullis_bytes()
       let hasName = unsafe envoy_dynamic_module_callback_network_filter_get_requested_server_name(connection, &name)

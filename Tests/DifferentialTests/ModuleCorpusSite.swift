@@ -45,7 +45,6 @@ struct ModuleCorpusSite: CorpusPlace {
       "workload: \(EnvoyValue.quoted("\(facts.namespace)/\(workload)"))", "profile: \(facts.profile)",
     ]
     if let meshConfig { members.append("mesh_config: \(EnvoyValue.quoted(meshConfig))") }
-    if facts.profile == "waypoint" { members.append("service: \(EnvoyValue.quoted(facts.service ?? "none"))") }
     if facts.http != nil { members += ["token: \"\(readsTokens ? "header:x-corpus-payload" : "none")\""] }
     settings = members.joined(separator: ", ")
   }

@@ -76,7 +76,8 @@ extension `Portcullis and a real Envoy` {
 
     /// What cannot be asked in this way, by reason.
     private static let left: [String: Int] = [
-      "ztunnel is no Envoy": 130, "the module is not older than itself": 10, "the connection's peer is on loopback here": 40,
+      "ztunnel is no Envoy": 130, "the module is not older than itself": 10, "the connection's peer is on loopback here": 38,
+      "the module serves no waypoint": 34,
       "the module sees no metadata of other filters": 16, "a certificate without any name is unknown to the module": 3,
       "a proxy knows the whole request": 14, "a proxy knows addresses and ports": 9, "a proxy knows its peer": 6,
       "a proxy knows its peer's address": 1, "the proxy derives another client's address": 1,
@@ -142,6 +143,7 @@ extension `Portcullis and a real Envoy` {
     /// Why a request cannot be asked.
     private static func obstacle(_ one: CorpusCase, _ set: PolicySet, _ facts: CorpusFacts, _ check: CorpusCheck) -> String? {
       if facts.profile == "ztunnel" { return "ztunnel is no Envoy" }
+      if facts.profile == "waypoint" { return "the module serves no waypoint" }
       if !one.mesh.olderBehaviors.isEmpty { return "the module is not older than itself" }
       if set.attributes.contains(.sourceIP), facts.sourceAddress != nil, facts.sourceOctet != "127" {
         return "the connection's peer is on loopback here"

@@ -57,6 +57,8 @@ extension EndToEnd {
       (#""policies": ["@"], "workload": "shop/backend", "shadow": "yes""#, "`shadow` is neither true nor false"),
       (#""policies": ["@"], "workload": "shop/backend", "port": 65536"#, "`port` is no number between 1 and 65535"),
       (#""policies": ["@"], "workload": "shop/backend", "profile": "ztunnel""#, "`profile` is one of"),
+      (#""policies": ["@"], "workload": "shop/backend", "profile": "waypoint""#, "`profile` cannot be `waypoint`: HBONE ends at"),
+      (#""policies": ["@"], "workload": "shop/backend", "service": "none""#, "unknown key `service`"),
       (#""policies": ["@"]"#, "no workload"),
       (#""policies": ["@"], "workload": "shop/backend", "peer": "auto""#, "`peer` is no longer `auto`: put the network filter `peer`"),
       (#""policies": ["@"], "workload": "shop/backend", "peer": "none""#, "`peer` is one of `all-names`, `first-uri`"),
