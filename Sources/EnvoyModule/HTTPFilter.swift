@@ -93,10 +93,11 @@ internal import Synchronization
       if unsafe envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(stream, &address) {
         unsafe facts.source = EnvoyAddress.read(address)
       }
-      // Envoy's own filter compares an empty name where there is none, with TLS or without.
+      if let number, let seen = SeenConnections.connection(number) { return unsafe seen.with(&facts, take) }
+      // Envoy's own filter compares an empty name where there is none, with TLS or without. This attribute does not tell "none" from "not to
+      // be had".
       let name = unsafe text(stream, ENVOY_ATTRIBUTE_REQUESTED_SERVER_NAME)
       unsafe facts.sni = !isKnown ? portcullis_bytes() : name.data == nil ? .empty : name
-      if let number, let peer = SeenPeers.peer(number) { return unsafe peer.with(&facts, take) }
       unsafe setPeer(&facts, stream, isKnown: isKnown)
       return unsafe take(&facts)
     }

@@ -48,33 +48,30 @@ internal import CPortcullis
   ///
   /// - Returns: whether it may go on; if not, it is closed.
   func admit(_ connection: UnsafeMutableRawPointer) -> Bool {
-    let peer = unsafe Self.peer(connection)
+    let seen = unsafe SeenConnection(peer: Self.peer(connection), serverName: Self.serverName(connection))
     // Also for a filter that decides: an HTTP filter may stand behind it.
-    SeenPeers.put(peer, unsafe envoy_dynamic_module_callback_network_filter_get_connection_id(connection))
+    SeenConnections.put(seen, unsafe envoy_dynamic_module_callback_network_filter_get_connection_id(connection))
     guard let authority else { return true }
     var decision = unsafe portcullis_decision_init()
     let index = unsafe envoy_dynamic_module_callback_network_filter_get_worker_index(connection)
     let worker = authority.workers.value(index) { authority.engine.reader(index).map { Worker($0, index) } }
     var isChecked = false
     var handle: OpaquePointer?
-    if let worker { isChecked = unsafe check(authority, connection, peer, worker, &handle, &decision) }
+    if let worker { isChecked = unsafe check(authority, connection, seen, worker, &handle, &decision) }
     let passes = unsafe answer(authority, connection, worker?.report, &decision, isChecked: isChecked)
     if let handle = unsafe handle { _ = unsafe portcullis_connection_close(handle) }
     return passes
   }
 
   private func check(
-    _ authority: Authority, _ connection: UnsafeMutableRawPointer, _ peer: SeenPeer, _ worker: Worker,
+    _ authority: Authority, _ connection: UnsafeMutableRawPointer, _ seen: SeenConnection, _ worker: Worker,
     _ handle: inout OpaquePointer?, _ decision: inout portcullis_decision
   ) -> Bool {
     let isOpen = unsafe authority.facts.with { facts in
       unsafe facts.destination = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_local_address)
       unsafe facts.source = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_direct_remote_address)
       unsafe facts.remote = Self.address(connection, envoy_dynamic_module_callback_network_filter_get_remote_address)
-      var name = unsafe portcullis_bytes()
-      let hasName = unsafe envoy_dynamic_module_callback_network_filter_get_requested_server_name(connection, &name)
-      unsafe facts.sni = hasName && name.data != nil ? name : .empty
-      return unsafe peer.with(&facts) { facts in
+      return unsafe seen.with(&facts) { facts in
         unsafe portcullis_connection_open(worker.reader.handle, &facts, &handle, nil) == Int32(PORTCULLIS_OK)
       }
     }
@@ -111,6 +108,13 @@ internal import CPortcullis
   private func count(_ authority: Authority, _ connection: UnsafeMutableRawPointer, _ counter: Counter) {
     guard let number = authority.counters[counter] else { return }
     _ = unsafe envoy_dynamic_module_callback_network_filter_increment_counter(connection, number, 1)
+  }
+
+  /// The server name that was asked for; empty where none was, with TLS or without, as Envoy's own filter compares it.
+  private static func serverName(_ connection: UnsafeMutableRawPointer) -> [UInt8] {
+    var name = unsafe portcullis_bytes()
+    let hasName = unsafe envoy_dynamic_module_callback_network_filter_get_requested_server_name(connection, &name)
+    return unsafe hasName ? name.copy : []
   }
 
   /// Who is at the other end, with all names. A getter that says no makes nobody anonymous.

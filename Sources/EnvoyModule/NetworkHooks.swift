@@ -125,5 +125,5 @@ public func envoy_dynamic_module_on_network_filter_write(
 public func envoy_dynamic_module_on_network_filter_destroy(_ connection: UnsafeRawPointer?) {
   guard let connection = unsafe connection else { return }
   let watched = unsafe Unmanaged<WatchedConnection>.fromOpaque(connection).takeRetainedValue()
-  SeenPeers.remove(watched.number)
+  SeenConnections.remove(watched.number)
 }

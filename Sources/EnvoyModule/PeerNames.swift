@@ -1,4 +1,4 @@
-// Who is at the other end, which only a network filter sees in full, handed to the HTTP filter of the same connection.
+// Who is at the other end and whom it asked for, which only a network filter sees in full, handed to the HTTP filter of the same connection.
 // Enters: what was seen, when the handshake is done. Leaves: the same, by the number of the connection, until it is closed. Never here: a name of
 // another connection: Envoy never gives a number twice.
 
@@ -22,8 +22,8 @@ enum SeenPeer: Sendable {
   case anonymous
   case certificate(PeerNames)
 
-  /// Lends the facts with this peer.
-  func with<Result>(_ facts: inout portcullis_connection_facts, _ body: (inout portcullis_connection_facts) -> Result) -> Result {
+  fileprivate func with<Result>(_ facts: inout portcullis_connection_facts, _ body: (inout portcullis_connection_facts) -> Result) -> Result
+  {
     switch self {
     case .unknown: return unsafe body(&facts)
     case .anonymous:
@@ -57,13 +57,27 @@ extension PeerNames {
   }
 }
 
+/// What a network filter saw of a connection.
+struct SeenConnection: Sendable {
+  var peer: SeenPeer
+  /// The server name of the TLS handshake; empty where there is none.
+  var serverName: [UInt8]
+
+  /// Lends the facts with what was seen.
+  func with<Result>(_ facts: inout portcullis_connection_facts, _ body: (inout portcullis_connection_facts) -> Result) -> Result {
+    let texts = HeldTexts()
+    unsafe facts.sni = texts.hold(serverName)
+    return withExtendedLifetime(texts) { unsafe peer.with(&facts, body) }
+  }
+}
+
 /// The connections that a network filter has seen, of all workers.
-enum SeenPeers {
-  private static let desk = Mutex<[UInt64: SeenPeer]>([:])
+enum SeenConnections {
+  private static let desk = Mutex<[UInt64: SeenConnection]>([:])
 
-  static func put(_ peer: SeenPeer, _ connection: UInt64) { desk.withLock { $0[connection] = peer } }
+  static func put(_ seen: SeenConnection, _ number: UInt64) { desk.withLock { $0[number] = seen } }
 
-  static func remove(_ connection: UInt64) { desk.withLock { $0[connection] = nil } }
+  static func remove(_ number: UInt64) { desk.withLock { $0[number] = nil } }
 
-  static func peer(_ connection: UInt64) -> SeenPeer? { desk.withLock { $0[connection] } }
+  static func connection(_ number: UInt64) -> SeenConnection? { desk.withLock { $0[number] } }
 }

@@ -20,6 +20,8 @@ enum Caller: String, CaseIterable {
   case nameless
   /// TLS without a certificate.
   case anonymous
+  /// The same, asking for `backend.test`.
+  case naming
   /// The frontend's name in a certificate that nobody but its bearer has signed.
   case stranger
 }
@@ -35,6 +37,8 @@ struct ModuleListener {
   var careless: String?
   /// Configuration of filters on a route of its own, by its path.
   var perRoute: [String: String] = [:]
+  /// Whether Envoy reads the server name that TLS clients ask for.
+  var inspectsTLS = false
   /// Network filters of the module before the connection manager: `peer`, or one that decides, in shadow mode.
   var leading: [String] = []
 }
@@ -83,7 +87,7 @@ final class ModuleSite {
           leading: listener.leading.map {
             EnvoyModule.filter("Network", module, name: $0, settings: $0 == "peer" ? nil : settings + ", \"shadow\": true")
           }.joined(separator: "\n"),
-          perRoute: listener.perRoute,
+          perRoute: listener.perRoute, inspectsTLS: listener.inspectsTLS,
           metadata: "portcullis"))
     }
     server = try Envoy(
@@ -100,7 +104,7 @@ final class ModuleSite {
         ports["\(listener.name) \(caller)"] = port
         let certificate =
           switch caller {
-          case .anonymous: nil as CertificateFiles?
+          case .anonymous, .naming: nil as CertificateFiles?
           case .nameless: try files("nameless", CertificateOrder(), signer: root)
           case .twoNames: try files("two-names", .leaf(Self.name("frontend"), Self.name("evil")), signer: root)
           case .stranger: try files("stranger", .leaf(Self.name("frontend")), signer: nil)
@@ -112,7 +116,8 @@ final class ModuleSite {
         outbounds.append(
           Outbound(
             name: "\(listener.name)-\(caller.rawValue)", port: port, peerPort: serverPorts[listener.name, default: 0],
-            isTCP: listener.isTCP, certificate: certificate, authority: authority, peer: Self.name("backend")))
+            isTCP: listener.isTCP, certificate: certificate, authority: authority, peer: Self.name("backend"),
+            serverName: caller == .naming ? "backend.test" : nil))
       }
     }
     client = try Envoy("client", configuration: SidecarConfiguration.client(outbounds), in: sandbox)

@@ -100,6 +100,33 @@ extension EndToEnd {
       }
     }
 
+    @Test func `a connection without a server name has an empty one, as for Envoy's own filter`() throws {
+      try withSandbox { sandbox in
+        let site = try ModuleSite(
+          in: sandbox, policies: ModulePolicies.backend(),
+          [
+            ModuleListener(name: "plain", settings: ModuleSite.workload, isPlaintext: true),
+            ModuleListener(name: "seen", settings: ModuleSite.workload, isPlaintext: true, leading: ["peer"]),
+            ModuleListener(name: "tls", settings: ModuleSite.workload, inspectsTLS: true),
+            ModuleListener(name: "tls-seen", settings: ModuleSite.workload, inspectsTLS: true, leading: ["peer"]),
+            ModuleListener(name: "uninspected", settings: ModuleSite.workload),
+          ], callers: [.anonymous, .naming])
+        for listener in ["plain", "seen"] {
+          #expect(try site.status(listener, "/nameless") == 200, "\(listener)")
+          #expect(try site.status(listener, "/named") == 403, "\(listener)")
+        }
+        for listener in ["tls", "tls-seen"] {
+          #expect(try site.status(listener, .anonymous, "/nameless") == 200, "\(listener)")
+          #expect(try site.status(listener, .anonymous, "/named") == 403, "\(listener)")
+          #expect(try site.status(listener, .naming, "/nameless") == 403, "\(listener)")
+          #expect(try site.status(listener, .naming, "/named") == 200, "\(listener)")
+        }
+        // Who sent one is not seen without `tls_inspector`, by Envoy's own filter neither.
+        #expect(try site.status("uninspected", .naming, "/nameless") == 200)
+        #expect(try site.counter("undecided") == 0)
+      }
+    }
+
     @Test func `claims come from the header of the JWT filter, or are unknown`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(

@@ -37,6 +37,8 @@ struct Inbound {
   var leading = ""
   /// Configuration of filters on a route of its own, by its path.
   var perRoute: [String: String] = [:]
+  /// Whether there is the listener filter that reads the server name of a handshake.
+  var inspectsTLS = false
   /// Whose dynamic metadata is logged; that of Envoy's own filter unless given.
   var metadata: String?
 }
@@ -53,6 +55,8 @@ struct Outbound {
   var authority: String
   /// The SPIFFE ID that the peer must have.
   var peer: String
+  /// The server name to ask for.
+  var serverName: String?
 }
 
 enum SidecarConfiguration {
@@ -110,12 +114,17 @@ enum SidecarConfiguration {
       - name: \(inbound.name)
         address: {socket_address: {address: 127.0.0.1, port_value: \(inbound.port)}}
         traffic_direction: INBOUND
+        \(inbound.inspectsTLS ? inspector : "")
         filter_chains:
         - filters:
       \(filters(inbound, accessLog: accessLog).indented(4))
       \(transport.indented(2))
       """
   }
+
+  private static let inspector =
+    "listener_filters: [{name: inspector, typed_config: {\"@type\": "
+    + "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]"
 
   private static func transport(_ certificate: CertificateFiles, _ validation: String, demandsCertificate: Bool) -> String {
     """
@@ -254,6 +263,7 @@ enum SidecarConfiguration {
           name: envoy.transport_sockets.tls
           typed_config:
             "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+            \(outbound.serverName.map { "sni: \($0)" } ?? "")
             common_tls_context:
               \(own)
               validation_context:

@@ -17,6 +17,10 @@ private let policies = """
       to: [{operation: {paths: ["/frontend"]}}]
     - from: [{source: {notPrincipals: ["cluster.local/ns/shop/sa/frontend-sa"]}}]
       to: [{operation: {paths: ["/others"]}}]
+    - to: [{operation: {paths: ["/named"]}}]
+      when: [{key: connection.sni, values: ["backend.test"]}]
+    - to: [{operation: {paths: ["/other-name"]}}]
+      when: [{key: connection.sni, notValues: ["backend.test"]}]
 
   """
 
@@ -44,6 +48,19 @@ private let policies = """
           #expect(connection.reason == "unknown-peer", "\(refusal), \(path)")
         }
       }
+    }
+  }
+
+  @Test func `have the server name that the network filter saw`() throws {
+    try Self.withListener { listener in
+      let seen = FakeAnswers(serverName: "backend.test")
+      #expect(listener.ask(FakeConnection("/named", seen)) == 200)
+      #expect(listener.ask(FakeConnection("/other-name", seen)) == 403)
+      let differs = FakeAnswers(serverName: "backend.test", serverNameAttribute: "other.test")
+      #expect(listener.ask(FakeConnection("/named", differs)) == 200)
+      let none = FakeConnection("/other-name")
+      #expect(listener.ask(none) == 200)
+      #expect(none.reason == "allowed-by-policy")
     }
   }
 
