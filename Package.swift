@@ -131,7 +131,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .testTarget(
       name: "DifferentialTests",
-      dependencies: ["portcullis", "PolicyModel", "PolicyLoading", "PolicyFiles", "TestSupport", "CTLSClient", "CorpusSupport"],
+      dependencies: [
+        "portcullis", "PolicyModel", "PolicyLoading", "PolicyEngine", "PolicyFiles", "TestSupport", "CTLSClient", "CorpusSupport",
+      ],
       swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
   ]

@@ -26,6 +26,8 @@ struct CorpusVerdict {
 
 /// Where a request goes.
 protocol CorpusPlace {
+  /// The number of the listener.
+  var number: Int { get }
   /// The listener's address.
   var address: String { get }
   /// The attributes that policies test.
@@ -44,6 +46,8 @@ struct CorpusClient {
   let port: UInt16
   // By bytes: two texts that are equal for Swift may be different names.
   private var identities: [[[UInt8]]: ClientIdentity] = [:]
+  /// The client's port in the line of the PROXY protocol: another for each connection, so that it names them in logs.
+  private(set) var clientPort: UInt16 = 1_023
 
   init(sandbox: Sandbox, root: IssuedCertificate, signer: TokenSigner, port: UInt16) {
     (self.sandbox, self.root, self.signer, self.port) = (sandbox, root, signer, port)
@@ -52,9 +56,10 @@ struct CorpusClient {
   /// Asks over HTTP/1.1 or HTTP/2, or by TCP.
   mutating func ask(_ site: any CorpusPlace, _ facts: CorpusFacts, isHTTP2: Bool = false) throws -> CorpusVerdict {
     let lines = try facts.http.map { try headers($0, site) }
+    clientPort = clientPort == .max ? 1_024 : clientPort + 1
     let connection = try ClientConnection(
       identity(facts), source: Self.source(facts, site), destination: site.address, port: port,
-      sni: facts.sni.flatMap { $0.isEmpty ? nil : $0 }, preface: Self.preface(facts, site))
+      sni: facts.sni.flatMap { $0.isEmpty ? nil : $0 }, preface: preface(facts, site))
     guard let http = facts.http, let lines else {
       try connection.send("portcullis asks\n")
       return CorpusVerdict(decision: try connection.receive().isEmpty ? "deny" : "allow")
@@ -113,7 +118,7 @@ struct CorpusClient {
   }
 
   /// The line of the PROXY protocol.
-  private static func preface(_ facts: CorpusFacts, _ site: any CorpusPlace) throws -> String {
+  private func preface(_ facts: CorpusFacts, _ site: any CorpusPlace) throws -> String {
     guard let remote = facts.remoteIP, let port = facts.port, var destination = facts.destinationAddress else {
       throw Inexpressible(reason: "a proxy knows addresses and ports")
     }
@@ -126,7 +131,7 @@ struct CorpusClient {
       if site.attributes.contains(.destinationIP) { throw Inexpressible(reason: "client and destination are of two families") }
       destination = "2001:db8::2"
     }
-    return "PROXY TCP\(family) \(remote) \(destination) 40000 \(port)\r\n"
+    return "PROXY TCP\(family) \(remote) \(destination) \(clientPort) \(port)\r\n"
   }
 
   // MARK: The request

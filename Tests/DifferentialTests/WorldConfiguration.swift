@@ -174,7 +174,8 @@ struct WorldConfiguration {
         - header: {key: x-audit, value: "%DYNAMIC_METADATA(envoy.common:access_log_hint)%"}
     """
 
-  static func tokenFilter(keys: String) -> String {
+  /// - Parameter header: where the payload goes for filters that cannot see metadata; `nil` for nowhere.
+  static func tokenFilter(keys: String, forwarding header: String? = nil) -> String {
     """
     - name: envoy.filters.http.jwt_authn
       typed_config:
@@ -184,6 +185,7 @@ struct WorldConfiguration {
             payload_in_metadata: payload
             normalize_payload_in_metadata: {space_delimited_claims: [scope, permission]}
             forward: true
+            \(header.map { "forward_payload_header: \($0)" } ?? "")
             local_jwks: {inline_string: \(EnvoyValue.quoted(keys))}
         rules: [{match: {prefix: "/"}, requires: {requires_any: {requirements: [{provider_name: all}, {allow_missing: {}}]}}}]
     """
