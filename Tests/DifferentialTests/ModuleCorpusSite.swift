@@ -44,7 +44,6 @@ struct ModuleCorpusSite: CorpusPlace {
     readsTokens = knowledge == .whole && requests.contains { if case .object? = $0.http?.claims { true } else { false } }
     let mesh = one.mesh
     func list(_ texts: [ExactText]) -> String { "[\(texts.map { EnvoyValue.quoted($0.string) }.sorted().joined(separator: ", "))]" }
-    let modes = ["NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]
     var members = [
       "policies: [\(EnvoyValue.quoted(policies))]", "watch: false", "allow_empty: true", "lenient: \(!one.unvalidated.isEmpty)",
       "several_custom_providers: \(mesh.allowsSeveralCustomProviders)", "request_authentication: \(facts.honorsRequestAuthentication)",
@@ -52,7 +51,7 @@ struct ModuleCorpusSite: CorpusPlace {
       "accepted_trust_domains: \(list(Array(mesh.acceptedTrustDomains)))",
       "root_namespace: \(EnvoyValue.quoted(mesh.rootNamespace.string))",
       "delegated_providers: \(list(Array(mesh.delegatedProviders)))",
-      "path_normalization: \(modes[MeshSettings.PathNormalization.allCases.firstIndex(of: mesh.pathNormalization) ?? 0])",
+      "path_normalization: \(mesh.pathNormalization.rawValue)",
       "workload: \(EnvoyValue.quoted("\(facts.namespace)/\(workload)"))", "profile: \(facts.profile)",
     ]
     if let meshConfig { members.append("mesh_config: \(EnvoyValue.quoted(meshConfig))") }
