@@ -81,6 +81,12 @@ struct CorpusClient {
     return verdict
   }
 
+  /// The bytes of a request over HTTP/1.1, to be spoiled.
+  func bytes(_ site: any CorpusPlace, _ facts: CorpusFacts) throws -> [UInt8] {
+    guard let http = facts.http else { throw Inexpressible(reason: "a TCP connection") }
+    return try Array(Self.text(http, headers(http, site)).utf8)
+  }
+
   // MARK: The connection
 
   private mutating func identity(_ facts: CorpusFacts) throws -> ClientIdentity {
@@ -154,16 +160,20 @@ struct CorpusClient {
     return lines
   }
 
-  /// The headers of the answer, and its status as HTTP/2 writes it.
-  private static func overHTTP1(_ connection: ClientConnection, _ http: CorpusFacts.HTTP, _ headers: [[String]]) throws -> [[String]] {
-    guard headers.allSatisfy({ $0[1].first != " " && $0[1].last != " " }) else { return [["x-details", "HTTP/1.1 trims header values"]] }
-    let method = http.method ?? ""
+  private static func text(_ http: CorpusFacts.HTTP, _ headers: [[String]]) -> String {
     // The target of CONNECT is the host.
     var target = http.host ?? ""
     if case .text(let path) = http.path { target = path }
-    let lines = ["\(method) \(target) HTTP/1.1"] + (http.host.map { ["host: \($0)"] } ?? []) + headers.map { "\($0[0]): \($0[1])" }
-    try connection.send(lines.joined(separator: "\r\n") + "\r\n\r\n")
-    let (answer, _) = try connection.response(hasBody: method != "HEAD")
+    let lines =
+      ["\(http.method ?? "") \(target) HTTP/1.1"] + (http.host.map { ["host: \($0)"] } ?? []) + headers.map { "\($0[0]): \($0[1])" }
+    return lines.joined(separator: "\r\n") + "\r\n\r\n"
+  }
+
+  /// The headers of the answer, and its status as HTTP/2 writes it.
+  private static func overHTTP1(_ connection: ClientConnection, _ http: CorpusFacts.HTTP, _ headers: [[String]]) throws -> [[String]] {
+    guard headers.allSatisfy({ $0[1].first != " " && $0[1].last != " " }) else { return [["x-details", "HTTP/1.1 trims header values"]] }
+    try connection.send(text(http, headers))
+    let (answer, _) = try connection.response(hasBody: http.method != "HEAD")
     let status = String(answer.first?.split(separator: " ").dropFirst().first ?? "")
     return [[":status", status]]
       + answer.dropFirst().map { line in

@@ -33,7 +33,7 @@ struct ModuleCorpusSite: CorpusPlace {
   /// - Parameter workload: the name of its manifest.
   init(
     number: Int, _ one: CorpusCase, _ set: PolicySet, requests: [CorpusFacts], workload: String, policies: String, meshConfig: String?,
-    _ knowledge: ModuleKnowledge
+    _ knowledge: ModuleKnowledge, watches: Bool = false
   ) throws {
     guard let facts = requests.first else { throw CorpusError("no request") }
     self.number = number
@@ -45,7 +45,7 @@ struct ModuleCorpusSite: CorpusPlace {
     let mesh = one.mesh
     func list(_ texts: [ExactText]) -> String { "[\(texts.map { EnvoyValue.quoted($0.string) }.sorted().joined(separator: ", "))]" }
     var members = [
-      "policies: [\(EnvoyValue.quoted(policies))]", "watch: false", "allow_empty: true", "lenient: \(!one.unvalidated.isEmpty)",
+      "policies: [\(EnvoyValue.quoted(policies))]", "watch: \(watches)", "allow_empty: true", "lenient: \(!one.unvalidated.isEmpty)",
       "several_custom_providers: \(mesh.allowsSeveralCustomProviders)", "request_authentication: \(facts.honorsRequestAuthentication)",
       "trust_domain: \(EnvoyValue.quoted(mesh.trustDomain.string))", "trust_domain_aliases: \(list(mesh.trustDomainAliases))",
       "accepted_trust_domains: \(list(Array(mesh.acceptedTrustDomains)))",

@@ -216,7 +216,7 @@ extension `Portcullis and a real Envoy` {
 
 extension CorpusFacts {
   /// Whether one listener can be for both.
-  fileprivate func isSameListener(as other: CorpusFacts) -> Bool {
+  func isSameListener(as other: CorpusFacts) -> Bool {
     namespace == other.namespace && labels == other.labels && profile == other.profile && service == other.service
       && (http == nil) == (other.http == nil) && honorsRequestAuthentication == other.honorsRequestAuthentication
   }

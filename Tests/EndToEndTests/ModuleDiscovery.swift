@@ -66,6 +66,11 @@ final class ModuleDiscovery {
   /// The status of one request on a connection of its own.
   func status(_ name: String, _ path: String) throws -> Int { try HTTPClient(port: port(name)).request(path).status }
 
+  /// How many threads the proxy has: its own, and those of engines.
+  func threadCount() throws -> Int {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/\(server.process.pid)/task").count
+  }
+
   /// A counter of the module.
   func counter(_ name: String) throws -> Int { try server.counter("portcullis.\(name)") }
 }

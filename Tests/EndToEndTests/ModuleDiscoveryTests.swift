@@ -35,6 +35,46 @@ extension EndToEnd {
       }
     }
 
+    @Test func `listeners are replaced and drained under load, share one engine throughout, and give it back`() throws {
+      try withSandbox { sandbox in
+        func listeners(_ round: Int) -> [ModuleListener] {
+          let metadata = #", "metadata": "\#(round % 2 == 0 ? "always" : "never")""#
+          return [Self.listener("steady"), Self.listener("changing", metadata)] + (round % 2 == 0 ? [] : [Self.listener("coming")])
+        }
+        let site = try ModuleDiscovery(
+          in: sandbox, policies: ModulePolicies.open("/always"), names: ["steady", "changing", "coming"], listeners(0), workers: 2)
+        let load = Load(
+          ["steady", "changing", "coming"].flatMap { [(site.port($0), "/always"), (site.port($0), "/never")] })
+        for round in 1...6 {
+          try load.waitForMore(100)
+          #expect(try site.replace(listeners(round)))
+          try waitUntil("the old listeners to be drained", seconds: 30) {
+            try site.server.counter("listener_manager.total_listeners_draining") == 0
+          }
+        }
+        let seen = try load.stop()
+        for name in ["steady", "changing", "coming"] {
+          // 0 is a connection that was refused, or closed when its listener was drained.
+          #expect(Set(seen["\(site.port(name)) /always", default: [:]].keys).isSubset(of: [200, 0]), "\(name)")
+          #expect(Set(seen["\(site.port(name)) /never", default: [:]].keys).isSubset(of: [403, 0]), "\(name)")
+          #expect(seen["\(site.port(name)) /always"]?[200] ?? 0 > 10, "\(name)")
+        }
+        #expect(seen["\(site.port("steady")) /always"]?.keys.sorted() == [200])
+        #expect(seen["\(site.port("steady")) /never"]?.keys.sorted() == [403])
+        #expect(try site.counter("failed") == 0)
+        func opened() -> Int { site.server.process.output.components(separatedBy: "portcullis: opened: ").count - 1 }
+        #expect(opened() == 1)
+        // The last filter closes it, with all its threads.
+        let busy = try site.threadCount()
+        #expect(try site.replace([]))
+        try waitUntil("the engine to be closed", seconds: 30) { try site.threadCount() < busy }
+        #expect(try site.replace(listeners(0)))
+        try waitUntil("a new engine") { try site.status("steady", "/always") == 200 }
+        #expect(opened() == 2)
+        #expect(try site.threadCount() == busy)
+      }
+    }
+
     @Test func `no filter joins an engine whose files are broken, and those that are there go on`() throws {
       try withSandbox { sandbox in
         let site = try ModuleDiscovery(

@@ -3,6 +3,8 @@
 internal import TestSupport
 internal import Testing
 
+@testable internal import EnvoyModule
+
 private let policies = """
   apiVersion: v1
   kind: Pod
@@ -61,6 +63,17 @@ private let policies = """
       let none = FakeConnection("/other-name")
       #expect(listener.ask(none) == 200)
       #expect(none.reason == "allowed-by-policy")
+    }
+  }
+
+  @Test func `are forgotten when they end`() throws {
+    try Self.withListener { listener in
+      let connection = FakeConnection("/frontend")
+      var seen: [Bool] = []
+      let status = listener.ask(connection) { seen.append(SeenConnections.connection(connection.number) != nil) }
+      #expect(status == 200)
+      #expect(seen == [true])
+      #expect(SeenConnections.connection(connection.number) == nil)
     }
   }
 

@@ -55,6 +55,7 @@ struct FakeAnswers {
 
   deinit { unsafe pointer.deallocate() }
 
+  var number: UInt64 { unsafe pointer.pointee.number }
   var reason: String {
     unsafe withUnsafeBytes(of: pointer.pointee.reason) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }
@@ -85,9 +86,11 @@ struct FakeAnswers {
 
   /// Lets a connection in, asks its request, and ends it.
   ///
-  /// - Parameter isSeen: whether the network filter stands before.
+  /// - Parameters:
+  ///   - isSeen: whether the network filter stands before.
+  ///   - look: called when the request is decided.
   /// - Returns: 200 when the request went on, else the status of the answer; 0 when it was left without one.
-  func ask(_ connection: FakeConnection, isSeen: Bool = true) -> Int {
+  func ask(_ connection: FakeConnection, isSeen: Bool = true, beforeItEnds look: () -> Void = {}) -> Int {
     let envoy = unsafe UnsafeMutableRawPointer(connection.pointer)
     var watched: UnsafeRawPointer?
     if isSeen {
@@ -97,6 +100,7 @@ struct FakeAnswers {
     }
     let stream = unsafe envoy_dynamic_module_on_http_filter_new(http, envoy)
     let word = unsafe envoy_dynamic_module_on_http_filter_request_headers(envoy, stream, true)
+    look()
     if let watched = unsafe watched { unsafe envoy_dynamic_module_on_network_filter_destroy(watched) }
     return unsafe word == Int32(ENVOY_CONTINUE) ? 200 : Int(connection.pointer.pointee.status)
   }
