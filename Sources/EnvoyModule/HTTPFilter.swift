@@ -37,10 +37,11 @@ internal import Synchronization
   }
 
   /// See `ReloadListener`: Envoy's main thread counts.
-  func reloaded(isCurrent: Bool) {
-    guard let scheduler = unsafe scheduler else { return }
+  func reloaded(isCurrent: Bool) -> Bool {
     let counter = isCurrent ? Counter.reloads : .reloadsStale
+    guard let scheduler = unsafe scheduler, counters[counter] != nil else { return false }
     unsafe envoy_dynamic_module_callback_http_filter_config_scheduler_commit(scheduler, UInt64(counter.rawValue))
+    return true
   }
 
   /// What `reloaded` asked for, on the main thread.

@@ -7,7 +7,7 @@ internal import CEnvoyModule
 internal import CPortcullis
 
 /// A configured network filter. Immutable but for what each worker owns, hence `@unchecked Sendable`.
-@safe final class NetworkFilter: @unchecked Sendable {
+@safe final class NetworkFilter: ReloadListener, @unchecked Sendable {
   private static let metadataNamespace: StaticString = "portcullis"
   /// What one worker owns.
   final class Worker {
@@ -21,11 +21,14 @@ internal import CPortcullis
   }
 
   /// What a filter that decides works with.
-  private struct Authority {
+  @safe private struct Authority {
     let settings: FilterSettings
     let engine: SharedEngine
     let facts: ConnectionFacts
     let counters: CounterNumbers
+    /// Envoy's own configuration, which ends this one before it goes.
+    let config: UnsafeMutableRawPointer
+    let scheduler: UnsafeMutableRawPointer?
     let workers = WorkerSlots<Worker>()
   }
 
@@ -36,12 +39,35 @@ internal import CPortcullis
 
   init(_ settings: FilterSettings, _ engine: SharedEngine, _ config: UnsafeMutableRawPointer) {
     authority = unsafe Authority(
-      settings: settings, engine: engine, facts: ConnectionFacts(settings), counters: CounterNumbers.network(config))
+      settings: settings, engine: engine, facts: ConnectionFacts(settings), counters: CounterNumbers.network(config), config: config,
+      scheduler: envoy_dynamic_module_callback_network_filter_config_scheduler_new(config))
+    engine.add(self)
   }
 
   /// Ends it: no connection is left.
   func end() {
-    if let authority { SharedEngine.release(authority.settings.source) }
+    guard let authority else { return }
+    authority.engine.remove(self)
+    if let scheduler = unsafe authority.scheduler {
+      unsafe envoy_dynamic_module_callback_network_filter_config_scheduler_delete(scheduler)
+    }
+    SharedEngine.release(authority.settings.source)
+  }
+
+  /// See `ReloadListener`: Envoy's main thread counts.
+  func reloaded(isCurrent: Bool) -> Bool {
+    let counter = isCurrent ? Counter.reloads : .reloadsStale
+    guard let authority, let scheduler = unsafe authority.scheduler, authority.counters[counter] != nil else { return false }
+    unsafe envoy_dynamic_module_callback_network_filter_config_scheduler_commit(scheduler, UInt64(counter.rawValue))
+    return true
+  }
+
+  /// What `reloaded` asked for, on the main thread.
+  func count(event: UInt64) {
+    guard let authority, let counter = Counter(rawValue: Int(truncatingIfNeeded: event)), let number = authority.counters[counter] else {
+      return
+    }
+    _ = unsafe envoy_dynamic_module_callback_network_filter_config_increment_counter(authority.config, number, 1)
   }
 
   /// Looks at a connection whose handshake is done.

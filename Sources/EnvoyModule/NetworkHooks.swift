@@ -67,6 +67,13 @@ public func envoy_dynamic_module_on_network_filter_config_destroy(_ config: Unsa
 
 /// See the header.
 @implementation @c
+public func envoy_dynamic_module_on_network_filter_config_scheduled(_ config: UnsafeRawPointer?, _ event: UInt64) {
+  guard let config = unsafe config else { return }
+  unsafe Unmanaged<NetworkFilter>.fromOpaque(config).takeUnretainedValue().count(event: event)
+}
+
+/// See the header.
+@implementation @c
 public func envoy_dynamic_module_on_network_filter_new(
   _ config: UnsafeRawPointer?, _ filter: UnsafeMutableRawPointer?
 ) -> UnsafeRawPointer? {

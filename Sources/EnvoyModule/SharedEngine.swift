@@ -24,8 +24,11 @@ internal import Synchronization
 
 /// Something that counts what became of changed files.
 protocol ReloadListener: AnyObject, Sendable {
-  /// Called on any thread, and never while the listener is being removed; must not wait. `isCurrent` says whether all of the change is in force.
-  func reloaded(isCurrent: Bool)
+  /// Called on any thread, and never while the listener is being removed; must not wait.
+  ///
+  /// - Parameter isCurrent: whether all of the change is in force.
+  /// - Returns: whether it will be counted.
+  func reloaded(isCurrent: Bool) -> Bool
 }
 
 /// An engine that filters share. All that changes is behind `state`; the handle is good until `deinit`, hence `@unchecked Sendable`.
@@ -213,8 +216,8 @@ protocol ReloadListener: AnyObject, Sendable {
       // The first line names the snapshot: nothing that anybody would want to know has changed.
       if isCurrent, lines.first == said { continue }
       said = lines.first ?? ""
-      // Under the lock, so that a listener that goes away is gone.
-      state.withLock { $0.listeners.first?.reloaded(isCurrent: isCurrent) }
+      // Once, for it is one change. Under the lock, so that a listener that goes away is gone.
+      _ = state.withLock { $0.listeners.contains { $0.reloaded(isCurrent: isCurrent) } }
       let text = lines.joined(separator: "\n")
       if isCurrent { EnvoyLog.information(text) } else { EnvoyLog.warning(text) }
     }

@@ -68,6 +68,15 @@ int32_t envoy_dynamic_module_callback_network_filter_config_define_counter(void 
   return ENVOY_METRIC_SUCCESS;
 }
 
+int32_t envoy_dynamic_module_callback_network_filter_config_increment_counter(void *config, size_t id, uint64_t amount) {
+  (void)config, (void)id, (void)amount;
+  return ENVOY_METRIC_SUCCESS;
+}
+
+void *envoy_dynamic_module_callback_network_filter_config_scheduler_new(void *config) { return config; }
+void envoy_dynamic_module_callback_network_filter_config_scheduler_commit(void *scheduler, uint64_t event) { (void)scheduler, (void)event; }
+void envoy_dynamic_module_callback_network_filter_config_scheduler_delete(void *scheduler) { (void)scheduler; }
+
 int32_t envoy_dynamic_module_callback_network_filter_increment_counter(void *filter, size_t id, uint64_t amount) {
   (void)filter, (void)id, (void)amount;
   return ENVOY_METRIC_SUCCESS;

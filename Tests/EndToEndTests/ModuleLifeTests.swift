@@ -37,6 +37,24 @@ extension EndToEnd {
       }
     }
 
+    @Test func `a proxy for TCP alone counts changes of files too`() throws {
+      try withSandbox { sandbox in
+        func policies(_ port: Int) -> String {
+          ModulePolicies.text("backend", [.init(name: "open", action: "ALLOW", rules: ["- to: [{operation: {ports: [\"\(port)\"]}}]"])])
+        }
+        let site = try ModuleSite(
+          in: sandbox, policies: policies(1),
+          ["one", "two"].map { ModuleListener(name: $0, settings: ModuleSite.workload, isTCP: true, isPlaintext: true) })
+        try sandbox.write(policies(2), to: "policies/policies.yaml")
+        try waitUntil("the change in the statistics") { try site.counter("reloads") == 1 }
+        try sandbox.write("kind: [Broken\n", to: "policies/policies.yaml")
+        try waitUntil("the mistake in the statistics") { try site.counter("reloads_stale") == 1 }
+        #expect(try site.counter("reloads") == 1)
+        #expect(try Connection(port: site.port("one")).receiveUntilClosed() == [])
+        #expect(try site.counter("denied") == 1)
+      }
+    }
+
     @Test func `many filters with one source share one engine, and other sources have their own`() throws {
       try withSandbox { sandbox in
         var listeners = (0..<12).map { number in
