@@ -31,10 +31,13 @@ protocol ReloadListener: AnyObject, Sendable {
   func reloaded(isCurrent: Bool) -> Bool
 }
 
-/// An engine that filters share. All that changes is behind `state`; the handle is good until `deinit`, hence `@unchecked Sendable`.
+/// An engine that filters share. All that changes is behind `state`; the handle is good until nobody uses it any more, hence
+/// `@unchecked Sendable`.
 @safe final class SharedEngine: @unchecked Sendable {
   private struct State {
     var listeners: [any ReloadListener] = []
+    /// Whether nobody uses the engine any more. No word goes to Envoy then, which may be about to exit.
+    var hasEnded = false
   }
 
   private let handle: OpaquePointer
@@ -82,7 +85,7 @@ protocol ReloadListener: AnyObject, Sendable {
       engines[source] = nil
       return entry.engine
     }
-    last?.stopListening()
+    last?.end()
   }
 
   private init(_ source: EngineSource) throws(SettingsProblem) {
@@ -141,10 +144,6 @@ protocol ReloadListener: AnyObject, Sendable {
     return SettingsProblem(lines: ["\(what): \(reason)"] + text.split(separator: "\n").map(String.init))
   }
 
-  deinit {
-    _ = unsafe portcullis_engine_close(handle)
-  }
-
   /// The reader of a worker; `nil` when there is none to be had.
   @inline(__always)
   func reader(_ worker: UInt32) -> WorkerReader? {
@@ -174,20 +173,16 @@ protocol ReloadListener: AnyObject, Sendable {
     guard unsafe pipe(&ends) == 0 else { return EnvoyLog.warning("changes of policies are not logged: no descriptor") }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     (sleeping, wakeUp) = (ends[0], ends[1])
-    // Envoy handles its signals on its own threads.
-    var all = sigset_t()
-    var before = sigset_t()
-    unsafe sigfillset(&all)
-    unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
     // The engine is released only after the thread has ended, so that the thread need not keep it.
-    let failure = unsafe pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument = unsafe argument else { return nil }
-        unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeUnretainedValue().watchGeneration()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+    let failure = Self.withoutSignals {
+      unsafe pthread_create(
+        &thread, nil,
+        { argument in
+          guard let argument = unsafe argument else { return nil }
+          unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeUnretainedValue().watchGeneration()
+          return nil
+        }, Unmanaged.passUnretained(self).toOpaque())
+    }
     if failure != 0 {
       close(wakeUp)
       close(sleeping)
@@ -196,12 +191,46 @@ protocol ReloadListener: AnyObject, Sendable {
     }
   }
 
-  private func stopListening() {
-    guard wakeUp >= 0 else { return }
-    close(wakeUp)
-    wakeUp = -1
-    pthread_join(thread, nil)
-    close(sleeping)
+  /// Ends it. A reload that is under way takes seconds with many policies, and the caller is the proxy's main thread: a thread of its own waits.
+  private func end() {
+    state.withLock { $0.hasEnded = true }
+    if wakeUp >= 0 { close(wakeUp) }
+    var attributes = pthread_attr_t()
+    var waiting = pthread_t()
+    unsafe pthread_attr_init(&attributes)
+    unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    let failure = Self.withoutSignals {
+      unsafe pthread_create(
+        &waiting, &attributes,
+        { argument in
+          if let argument = unsafe argument { unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeRetainedValue().finish() }
+          return nil
+        }, Unmanaged.passRetained(self).toOpaque())
+    }
+    unsafe pthread_attr_destroy(&attributes)
+    if failure != 0 {
+      unsafe Unmanaged.passUnretained(self).release()
+      finish()
+    }
+  }
+
+  /// The slow part of the end. Any thread, once.
+  private func finish() {
+    if wakeUp >= 0 {
+      pthread_join(thread, nil)
+      close(sleeping)
+    }
+    _ = unsafe portcullis_engine_close(handle)
+  }
+
+  /// Envoy handles its signals on its own threads: one that is made here takes none.
+  private static func withoutSignals(_ make: () -> Int32) -> Int32 {
+    var all = sigset_t()
+    var before = sigset_t()
+    unsafe sigfillset(&all)
+    unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+    return make()
   }
 
   private func watchGeneration() {
@@ -216,10 +245,14 @@ protocol ReloadListener: AnyObject, Sendable {
       // The first line names the snapshot: nothing that anybody would want to know has changed.
       if isCurrent, lines.first == said { continue }
       said = lines.first ?? ""
-      // Once, for it is one change. Under the lock, so that a listener that goes away is gone.
-      _ = state.withLock { $0.listeners.contains { $0.reloaded(isCurrent: isCurrent) } }
       let text = lines.joined(separator: "\n")
-      if isCurrent { EnvoyLog.information(text) } else { EnvoyLog.warning(text) }
+      // Under the lock, so that a listener that goes away is gone, and Envoy's log is still there.
+      state.withLock { state in
+        if state.hasEnded { return }
+        // Once, for it is one change.
+        _ = state.listeners.contains { $0.reloaded(isCurrent: isCurrent) }
+        if isCurrent { EnvoyLog.information(text) } else { EnvoyLog.warning(text) }
+      }
     }
   }
 }

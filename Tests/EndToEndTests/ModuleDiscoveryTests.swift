@@ -75,6 +75,35 @@ extension EndToEnd {
       }
     }
 
+    @Test func `the proxy ends well while an engine that nobody uses any more still loads`() throws {
+      try withSandbox { sandbox in
+        func policies(_ path: String) -> String {
+          ModulePolicies.open(path)
+            + (0..<2_000).map { number in
+              """
+              ---
+              apiVersion: security.istio.io/v1
+              kind: AuthorizationPolicy
+              metadata: {name: many-\(number), namespace: other}
+              spec: {action: DENY, rules: [{to: [{operation: {paths: ["\(path)/\(number)"]}}]}]}
+
+              """
+            }.joined()
+        }
+        let site = try ModuleDiscovery(in: sandbox, policies: policies("/one"), names: ["a", "b"], [Self.listener("a")])
+        for round in 0..<4 {
+          try sandbox.write(policies("/round-\(round)"), to: "policies/policies.yaml")
+          // With either the engine is given back at once, before, while or after it has read the files.
+          #expect(try site.replace(round % 2 == 0 ? [] : [Self.listener("a")]))
+          #expect(site.server.process.isRunning)
+        }
+        try waitUntil("the listener", seconds: 60) { try site.status("a", "/round-3") == 200 }
+        try sandbox.write(policies("/last"), to: "policies/policies.yaml")
+        site.server.process.send(signal: SIGTERM)
+        #expect(try site.server.process.waitForEnd(seconds: 60) == .exited(0))
+      }
+    }
+
     @Test func `no filter joins an engine whose files are broken, and those that are there go on`() throws {
       try withSandbox { sandbox in
         let site = try ModuleDiscovery(
