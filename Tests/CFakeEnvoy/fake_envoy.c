@@ -93,8 +93,8 @@ bool envoy_dynamic_module_callback_http_filter_get_attribute_string(void *filter
   const fake_connection *connection = filter;
   switch (attribute) {
     case ENVOY_ATTRIBUTE_REQUEST_PROTOCOL: return give("HTTP/1.1", value);
-    case ENVOY_ATTRIBUTE_SOURCE_ADDRESS: return give("10.0.0.1:1000", value);
-    case ENVOY_ATTRIBUTE_DESTINATION_ADDRESS: return give("10.0.0.2:8080", value);
+    case ENVOY_ATTRIBUTE_SOURCE_ADDRESS: return give(connection->address, value);
+    case ENVOY_ATTRIBUTE_DESTINATION_ADDRESS: return give(connection->address, value);
     case ENVOY_ATTRIBUTE_REQUESTED_SERVER_NAME: return give(connection->server_name_attribute, value);
     case ENVOY_ATTRIBUTE_TLS_VERSION: return give(connection->is_tls ? "TLSv1.3" : NULL, value);
     case ENVOY_ATTRIBUTE_URI_SAN_PEER: return give(connection->uri, value);
@@ -117,8 +117,7 @@ bool envoy_dynamic_module_callback_http_filter_get_attribute_bool(void *filter, 
 }
 
 bool envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(void *filter, portcullis_bytes *address) {
-  (void)filter;
-  return give("10.0.0.1:1000", address);
+  return give(((fake_connection *)filter)->address, address);
 }
 
 size_t envoy_dynamic_module_callback_http_get_headers_size(void *filter, int32_t kind) {
@@ -130,7 +129,7 @@ bool envoy_dynamic_module_callback_http_get_headers(void *filter, int32_t kind, 
   const fake_connection *connection = filter;
   (void)kind;
   return give(":method", &headers[0].name) && give("GET", &headers[0].value) && give(":path", &headers[1].name) &&
-         give(connection->path, &headers[1].value) && give(":authority", &headers[2].name) && give("test", &headers[2].value);
+         give(connection->path, &headers[1].value) && give(":authority", &headers[2].name) && give(connection->host, &headers[2].value);
 }
 
 static void keep_reason(fake_connection *connection, portcullis_bytes key, portcullis_bytes value) {

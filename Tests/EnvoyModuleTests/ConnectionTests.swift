@@ -23,6 +23,9 @@ private let policies = """
       when: [{key: connection.sni, values: ["backend.test"]}]
     - to: [{operation: {paths: ["/other-name"]}}]
       when: [{key: connection.sni, notValues: ["backend.test"]}]
+    - to: [{operation: {paths: ["/other-host"], notHosts: ["test"]}}]
+    - from: [{source: {notIpBlocks: ["10.0.0.0/8"]}}]
+      to: [{operation: {paths: ["/far"]}}]
 
   """
 
@@ -63,6 +66,20 @@ private let policies = """
       let none = FakeConnection("/other-name")
       #expect(listener.ask(none) == 200)
       #expect(none.reason == "allowed-by-policy")
+    }
+  }
+
+  @Test func `may have an empty host, and an address that no block contains`() throws {
+    try Self.withListener { listener in
+      #expect(listener.ask(FakeConnection("/other-host")) == 403)
+      #expect(listener.ask(FakeConnection("/other-host", FakeAnswers(host: ""))) == 200)
+      #expect(listener.ask(FakeConnection("/far")) == 403)
+      for address in ["/run/app.sock", "@app", "envoy://inner/1"] {
+        #expect(listener.ask(FakeConnection("/far", FakeAnswers(address: address))) == 200, "\(address)")
+      }
+      let unknown = FakeConnection("/far", FakeAnswers(address: ""))
+      #expect(listener.ask(unknown) == 403)
+      #expect(unknown.reason == "unknown-source-ip")
     }
   }
 

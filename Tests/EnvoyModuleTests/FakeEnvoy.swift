@@ -28,6 +28,9 @@ struct FakeAnswers {
   /// As the network filter sees it, and as the HTTP filter does.
   var serverName: String?
   var serverNameAttribute: String?
+  var host = "test"
+  /// Of both ends, as the HTTP filter sees it.
+  var address = "10.0.0.1:1000"
 }
 
 /// A connection that Envoy has accepted.
@@ -49,6 +52,8 @@ struct FakeAnswers {
     unsafe connection.server_name = answers.serverName.map { unsafe lasting($0) }
     unsafe connection.server_name_attribute = answers.serverNameAttribute.map { unsafe lasting($0) }
     unsafe connection.path = lasting(path)
+    unsafe connection.host = lasting(answers.host)
+    unsafe connection.address = lasting(answers.address)
     unsafe pointer = .allocate(capacity: 1)
     unsafe pointer.initialize(to: connection)
   }

@@ -28,6 +28,9 @@ typedef struct fake_connection {
   const char *server_name;
   const char *server_name_attribute;
   const char *path;
+  const char *host;
+  /* The addresses of both ends, as an HTTP filter sees them. */
+  const char *address;
 
   /* What became of it: the status of an answer, whether it was closed, the reason in the metadata. */
   uint32_t status;
