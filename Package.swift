@@ -122,6 +122,11 @@ let package = Package(
       ],
       // Programs that are compiled as a host would be.
       exclude: ["allocations.c", "guest.c", "threads.c"], swiftSettings: settings),
+    // An Envoy whose answers a test chooses, for those that a real one never gives.
+    .target(name: "CFakeEnvoy", dependencies: ["CPortcullis", "CEnvoyModule"], path: "Tests/CFakeEnvoy", cSettings: cSettings),
+    .testTarget(
+      name: "EnvoyModuleTests", dependencies: ["CPortcullis", "CEnvoyModule", "CFakeEnvoy", "EnvoyModule", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
       swiftSettings: settings),
@@ -131,7 +136,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .testTarget(
       name: "DifferentialTests",
-      dependencies: ["portcullis", "PolicyModel", "PolicyLoading", "PolicyFiles", "TestSupport", "CTLSClient", "CorpusSupport"],
+      dependencies: [
+        "portcullis", "PolicyModel", "PolicyLoading", "PolicyEngine", "PolicyFiles", "TestSupport", "CTLSClient", "CorpusSupport",
+      ],
       swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
   ]
