@@ -136,12 +136,12 @@ struct ConnectionDesk {
 
   // MARK: Deciding
 
-  /// Decides one request by the reader's snapshot.
+  /// Decides one request by the reader's snapshot, which is handed over once, because counting who uses it costs.
   /// - Parameter residual: the connection's own, changed with its facts.
   mutating func decide(
-    _ wire: UnsafePointer<portcullis_request>, _ shared: inout ReaderCore.Desk, remembering residual: inout ResidualTable
+    _ wire: UnsafePointer<portcullis_request>, _ snapshot: Snapshot, _ shared: inout ReaderCore.Desk,
+    remembering residual: inout ResidualTable
   ) throws(Refusal) -> Decision {
-    let snapshot = shared.snapshot
     locate(&shared, snapshot)
     request.forgetRequest()
     try unsafe shared.facts.fill(wire, tcpRemote: tcpRemote, snapshot, into: &request)

@@ -112,8 +112,9 @@ final class ConnectionCore: @unchecked Sendable {
     try reader.exclusively { shared throws(Refusal) in
       try expectFacts()
       shared.refresh()
-      let decision = try unsafe desk.decide(wire, &shared, remembering: &residual)
-      out.answer(decision, shared.snapshot, &shared.names)
+      let snapshot = shared.snapshot
+      let decision = try unsafe desk.decide(wire, snapshot, &shared, remembering: &residual)
+      out.answer(decision, snapshot, &shared.names)
     }
   }
 
@@ -136,7 +137,7 @@ final class ConnectionCore: @unchecked Sendable {
       var own = ReaderCore.Desk(Latest(published.snapshot))
       desk.forgetPlace()
       var nothing = ResidualTable.ofOneConnection()
-      let decision = try unsafe desk.decide(wire, &own, remembering: &nothing)
+      let decision = try unsafe desk.decide(wire, published.snapshot, &own, remembering: &nothing)
       return ExplanationPage.text(decision, desk, published)
     }
   }
