@@ -85,7 +85,10 @@ final class EnvoySite {
     var random = SplitMix(seed: 1)
     let set = DecisionKind.anonymous.set(size: count, count: 1_000, random: &random)
     paths = set.cases.count
-    let policies = directory.appendingPathComponent("policies.yaml")
+    // In a directory of their own: whoever watches them would wake for each line of the load's log.
+    let watched = directory.appendingPathComponent("policies")
+    try FileManager.default.createDirectory(at: watched, withIntermediateDirectories: false)
+    let policies = watched.appendingPathComponent("policies.yaml")
     try set.text.write(to: policies, atomically: false, encoding: .utf8)
     // Every policy has its turn; nobody allows what begins otherwise.
     (allowed, denied) = (directory.appendingPathComponent("allowed"), directory.appendingPathComponent("denied"))
@@ -94,10 +97,11 @@ final class EnvoySite {
     server = try ServerProcess(name: "portcullis", decidesNothing: false, cores: [0], log: directory.appendingPathComponent("serve.log")) {
       [portcullis, "serve", "--policies", policies.path, "--listen", $0, "--workers", "1"]
     }
+    try Self.gatherModules(modules, in: directory)
     let configuration = EnvoyConfiguration(policies: policies, rbac: rbac, server: server.address)
     for (place, contender) in EnvoyContender.allCases.enumerated() {
       let file = directory.appendingPathComponent("\(place).yaml")
-      _ = unsafe setenv("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", modules, 1)
+      _ = unsafe setenv("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", directory.path, 1)
       var failure: (any Error)?
       envoys[contender] = try ServerProcess(
         name: contender.rawValue, decidesNothing: false, cores: [0], log: directory.appendingPathComponent("\(place).log")
@@ -135,7 +139,7 @@ final class EnvoySite {
     }
     let allows = try load(envoy, allowed).run(["-n", "\(paths)", "-c", "4"])
     guard allows.statuses == [200: paths] else { throw BenchError("\(contender.rawValue) answers \(allows.statuses) to what is allowed") }
-    guard contender != .nothing else { return }
+    guard contender != .nothing, contender != .idle else { return }
     let denies = try load(envoy, denied).run(["-n", "\(paths)", "-c", "4"])
     guard denies.statuses == [403: paths] else { throw BenchError("\(contender.rawValue) answers \(denies.statuses) to what is denied") }
   }
@@ -162,6 +166,16 @@ final class EnvoySite {
 
   private func load(_ envoy: ServerProcess, _ paths: URL) -> EnvoyLoad {
     EnvoyLoad(address: envoy.address, paths: paths, log: directory.appendingPathComponent("requests.log"))
+  }
+
+  /// Puts both modules into one directory: Envoy looks into one.
+  private static func gatherModules(_ modules: String, in directory: URL) throws {
+    let name = "libportcullis_envoy.so"
+    try FileManager.default.createSymbolicLink(
+      at: directory.appendingPathComponent(name), withDestinationURL: URL(fileURLWithPath: modules).appendingPathComponent(name))
+    _ = try output([
+      "/usr/bin/cc", "-O2", "-shared", "-fPIC", "-o", directory.appendingPathComponent("libidle.so").path, "bench/idle_module.c",
+    ])
   }
 
   private static func output(_ words: [String]) throws -> String {

@@ -8,6 +8,8 @@ enum EnvoyContender: String, CaseIterable {
   case nothing = "no filter"
   /// What `portcullis export envoy-rbac` writes.
   case rbac = "native RBAC"
+  /// A dynamic module that does nothing (`idle_module.c`): Envoy's own part.
+  case idle = "idle module"
   case module = "Portcullis module"
   /// The module without dynamic metadata, which native RBAC does not write when it allows.
   case bareModule = "Portcullis module, no metadata"
@@ -66,6 +68,14 @@ struct EnvoyConfiguration {
     switch contender {
     case .nothing: return ""
     case .rbac: return try nativeFilters()
+    case .idle:
+      return """
+                  - name: idle
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter
+                      dynamic_module_config: {name: idle, do_not_close: true}
+                      filter_name: idle
+        """
     case .module, .bareModule:
       return """
                   - name: portcullis
