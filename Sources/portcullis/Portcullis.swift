@@ -19,6 +19,7 @@ struct Portcullis: AsyncParsableCommand {
       CertificateCommand.self,
       ExportCommand.self,
       TestCommand.self,
+      ReplayCommand.self,
     ])
 
   /// Bad usage is exit code 2, not the parser's 64.

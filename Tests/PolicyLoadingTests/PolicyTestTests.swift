@@ -32,7 +32,8 @@ private func one(_ cases: String) -> String {
     let test = try #require(found.tests.first)
     #expect(test.name == "a" && test.cases.count == 2 && test.location.span.line == 3)
     let first = test.cases[0]
-    #expect(first.name?.value == "first" && first.from?.value == "shop/web" && first.to?.value == "shop/api" && first.by?.value == "shop/only")
+    #expect(
+      first.name?.value == "first" && first.from?.value == "shop/web" && first.to?.value == "shop/api" && first.by?.value == "shop/only")
     #expect(first.expectation.value == .allow && first.expectation.span.line == 10 && first.span.line == 6)
     guard case .mapping(let request)? = first.request?.value, case .mapping(let http) = request[1].value.value else {
       Issue.record("no request")

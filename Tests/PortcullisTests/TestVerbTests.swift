@@ -7,7 +7,10 @@ internal import Testing
 
 extension Sandbox {
   /// Runs `portcullis test` on cases for the shop.
-  func test(_ cases: String, _ arguments: String...) throws -> Run {
+  func test(_ cases: String, _ arguments: String...) throws -> Run { try test(cases, arguments) }
+
+  /// The same with a list.
+  func test(_ cases: String, _ arguments: [String]) throws -> Run {
     let text = "apiVersion: portcullis.dev/v1\nkind: PolicyTest\nmetadata: {name: mine}\nspec:\n  cases:\n\(cases)\n"
     let file = try write(text, to: "tests.yaml")
     return try portcullis(["test", "--policies", Self.shop, file] + arguments)
@@ -109,7 +112,10 @@ extension Sandbox {
           ":11:67: error: `source.address` is not an address such as `10.0.0.1` or `fd00::1` [test-case-invalid]",
         ], "\(run.errors)")
       #expect(run.errors.hasSuffix("\n6 errors in the tests; nothing is tested\n"))
-      #expect(run.errors.contains("\n    - {from: shop/frontend-sa, to: shop/backnd, expect: allow}\n                                     ^^^^^^^^^^^\n"), "\(run.errors)")
+      #expect(
+        run.errors.contains(
+          "\n    - {from: shop/frontend-sa, to: shop/backnd, expect: allow}\n                                     ^^^^^^^^^^^\n"),
+        "\(run.errors)")
     }
   }
 

@@ -56,15 +56,13 @@ struct LogFieldNames {
   /// The number of the field; `nil` for a name that means nothing here. O(length of the name), without allocation.
   func find(_ name: Span<UInt8>) -> Int? {
     guard name.count < 64 else { return nil }
-    let list = byLength[name.count].span
-    for place in list.indices where isEqual(names[list[place]].span, name) { return list[place] }
+    for candidate in byLength[name.count] where isEqual(names[candidate], name) { return candidate }
     return nil
   }
 
   /// Two names of one length.
-  private func isEqual(_ one: Span<UInt8>, _ two: Span<UInt8>) -> Bool {
-    // Many names begin alike and end differently.
-    for index in one.indices.reversed() where one[index] != two[index] { return false }
+  private func isEqual(_ known: [UInt8], _ name: Span<UInt8>) -> Bool {
+    for index in known.indices where known[index] != name[index] { return false }
     return true
   }
 }

@@ -23,23 +23,6 @@ struct LogValue: BitwiseCopyable {
   var count: UInt32 = 0
 }
 
-/// Why a line is not a record.
-public enum LogLineProblem: UInt8, Sendable, CaseIterable {
-  case notJSON, notObject, fieldTwice, wrongType, tooLong, noProtocol
-
-  /// What is wrong, as one sentence.
-  public var text: String {
-    switch self {
-    case .notJSON: "not JSON"
-    case .notObject: "not a JSON object"
-    case .fieldTwice: "a field is written twice"
-    case .wrongType: "a field holds neither text nor `null`"
-    case .tooLong: "longer than \(Replayer.longestLine) bytes"
-    case .noProtocol: "neither `method` nor `protocol`: HTTP or TCP, nobody knows"
-    }
-  }
-}
-
 /// Looks through lines, one after the other.
 struct LogScanner {
   /// The deepest nesting of lists and objects.
@@ -57,7 +40,7 @@ struct LogScanner {
   subscript(_ field: LogField) -> LogValue { values[field.rawValue] }
 
   /// Looks through a line. `nil` when it is an object.
-  mutating func scan(_ line: Span<UInt8>) -> LogLineProblem? {
+  mutating func scan(_ line: Span<UInt8>) -> SkippedLine? {
     for index in values.indices { values[index] = LogValue() }
     copies.removeAll(keepingCapacity: true)
     position = 0
@@ -66,7 +49,7 @@ struct LogScanner {
     return problem
   }
 
-  private mutating func record(_ line: Span<UInt8>) -> LogLineProblem? {
+  private mutating func record(_ line: Span<UInt8>) -> SkippedLine? {
     skipSpace(line)
     guard peek(line) == UInt8(ascii: "{") else {
       let isValue = value(line, depth: 0)
@@ -91,7 +74,7 @@ struct LogScanner {
   }
 
   /// A name, a colon and a value.
-  private mutating func member(_ line: Span<UInt8>) -> LogLineProblem? {
+  private mutating func member(_ line: Span<UInt8>) -> SkippedLine? {
     let start = position
     guard let name = string(line) else { return .notJSON }
     skipSpace(line)
@@ -117,7 +100,7 @@ struct LogScanner {
   }
 
   /// The value of a known field: text or null.
-  private mutating func known(_ line: Span<UInt8>, _ field: Int) -> LogLineProblem? {
+  private mutating func known(_ line: Span<UInt8>, _ field: Int) -> SkippedLine? {
     let start = position
     guard peek(line) == UInt8(ascii: "\"") else {
       guard value(line, depth: 1) else { return .notJSON }
@@ -129,7 +112,8 @@ struct LogScanner {
       return .wrongType
     }
     guard let text = string(line) else { return .notJSON }
-    var found = LogValue(state: .text, start: UInt32(truncatingIfNeeded: text.range.lowerBound), count: UInt32(truncatingIfNeeded: text.range.count))
+    var found = LogValue(
+      state: .text, start: UInt32(truncatingIfNeeded: text.range.lowerBound), count: UInt32(truncatingIfNeeded: text.range.count))
     if text.hasEscapes {
       let first = copies.count
       unescape(line.extracting(text.range), to: &copies)

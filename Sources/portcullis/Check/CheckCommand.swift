@@ -15,6 +15,12 @@ struct CheckCommand: ParsableCommand {
     discussion: """
       What is not given is unknown: if the answer depends on it, the check is undecided (exit code 3) and says which option is missing. \
       Exit code 0 is allowed, 1 denied.
+
+      EXAMPLES:
+        portcullis check --policies examples/shop --from shop/web --to shop/db
+        portcullis check --policies policies/ --from shop/web --to shop/api \
+          --method GET --path /items --port 8080 --no-headers --no-token
+        portcullis check --policies policies/ --requests requests.jsonl --output json
       """)
 
   @OptionGroup var policies: PolicyOptions

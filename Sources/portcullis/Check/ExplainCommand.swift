@@ -17,6 +17,11 @@ struct ExplainCommand: ParsableCommand {
     discussion: """
       Takes the same requests as `check`, with the same exit codes. Policies and rules stand in the order in which the proxy evaluates them; \
       of each rule that does not match, the first constraint that failed is shown, with what it saw and what it wanted.
+
+      EXAMPLES:
+        portcullis explain --policies examples/shop --from shop/web --to shop/db
+        portcullis explain --policies policies/ --from peer.pem --to shop/api
+        portcullis explain --policies policies/ --requests requests.jsonl
       """)
 
   @OptionGroup var policies: PolicyOptions

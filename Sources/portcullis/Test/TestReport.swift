@@ -126,8 +126,8 @@ struct TestReport {
 
 /// Text in XML 1.0.
 enum XMLText {
-  /// The text as content or as an attribute in double quotes; what XML cannot hold at all becomes U+FFFD. O(n).
-  static func escaped(_ text: String) -> String {
+  /// The text as an attribute in double quotes, or, keeping its lines, as content; what XML cannot hold at all becomes U+FFFD. O(n).
+  static func escaped(_ text: String, keepsLines: Bool = false) -> String {
     var written = ""
     for scalar in text.unicodeScalars {
       switch scalar.value {
@@ -135,6 +135,7 @@ enum XMLText {
       case 0x3c: written += "&lt;"
       case 0x3e: written += "&gt;"
       case 0x22: written += "&quot;"
+      case 0x0a where keepsLines: written += "\n"
       // As such they would be read as blanks in an attribute, and a carriage return as a line break anywhere.
       case 0x09, 0x0a, 0x0d: written += "&#\(scalar.value);"
       case 0..<0x20, 0xfffe, 0xffff: written += "\u{fffd}"
