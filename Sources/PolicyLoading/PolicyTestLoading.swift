@@ -121,7 +121,8 @@ private struct PolicyTestLoader {
     var reader = DocumentReader(source, limits: limits)
     reader.read { document, found in
       for problem in found { add(problem) }
-      guard document.root.exists, document.type(document.root) != .null else { return }
+      let isBroken = found.contains { $0.message.severity == .error }
+      guard !isBroken, document.root.exists, document.type(document.root) != .null else { return }
       documents.append(copy document)
     }
     var isAnyMeant = false

@@ -16,8 +16,7 @@ internal import Testing
     let help = try sandbox.portcullis(verb + ["--help"]).output
     guard let start = help.range(of: "\n  EXAMPLES:\n")?.upperBound ?? help.range(of: "\nEXAMPLES:\n")?.upperBound else { return [] }
     let lines = help[start...].split(separator: "\n", omittingEmptySubsequences: false).prefix { !$0.isEmpty }
-    let text = lines.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "\n").replacing("\\\n", with: "")
-    return text.split(separator: "\n").map(String.init)
+    return lines.map { $0.trimmingCharacters(in: .whitespaces) }
   }
 
   @Test(arguments: withExamples)

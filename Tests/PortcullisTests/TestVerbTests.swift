@@ -63,7 +63,7 @@ extension Sandbox {
 
           2 cases: 1 passed, 1 failed
           2 rules: 1 decided a case, 1 never
-            never  \(Sandbox.shop)/policies.yaml:43:5  ns[shop]-policy[db-from-backend]-rule[0] (ALLOW)
+            never  \(Sandbox.shop)/policies.yaml:45:5  ns[shop]-policy[db-from-backend]-rule[0] (ALLOW)
 
           """), "\(run.output)")
     }
@@ -104,7 +104,7 @@ extension Sandbox {
       let firsts = run.errors.split(separator: "\n").filter { $0.hasPrefix(file) }.map { String($0.dropFirst(file.utf8.count)) }
       #expect(
         firsts == [
-          ":6:36: error: no workload `shop/backnd` in the given files [test-case-invalid]",
+          ":6:34: error: no workload `shop/backnd` in the given files [test-case-invalid]",
           ":7:12: error: `from` `frontend-sa` names no peer [test-case-invalid]",
           ":8:43: error: `by` `backend` names neither a policy nor a rule [test-case-invalid]",
           ":9:62: error: `http.path` is neither a string nor `{\"base64\": \"…\"}` [test-case-invalid]",
@@ -114,7 +114,7 @@ extension Sandbox {
       #expect(run.errors.hasSuffix("\n6 errors in the tests; nothing is tested\n"))
       #expect(
         run.errors.contains(
-          "\n    - {from: shop/frontend-sa, to: shop/backnd, expect: allow}\n                                     ^^^^^^^^^^^\n"),
+          "\n    - {from: shop/frontend-sa, to: shop/backnd, expect: allow}\n                                   ^^^^^^^^^^^\n"),
         "\(run.errors)")
     }
   }

@@ -35,6 +35,8 @@ struct LogScanner {
   /// The column in bytes, from 1, at which the last line is wrong.
   private(set) var column = 0
   private var position = 0
+  /// The names of the line before, in order: proxies write the same ones in the same order.
+  private var order = NameOrder()
 
   /// What the last line says of a field.
   subscript(_ field: LogField) -> LogValue { values[field.rawValue] }
@@ -59,8 +61,10 @@ struct LogScanner {
     position += 1
     skipSpace(line)
     if peek(line) != UInt8(ascii: "}") {
+      var number = 0
       while true {
-        if let problem = member(line) { return problem }
+        if let problem = member(line, number) { return problem }
+        number += 1
         skipSpace(line)
         guard peek(line) == UInt8(ascii: ",") else { break }
         position += 1
@@ -74,23 +78,29 @@ struct LogScanner {
   }
 
   /// A name, a colon and a value.
-  private mutating func member(_ line: Span<UInt8>) -> SkippedLine? {
+  private mutating func member(_ line: Span<UInt8>, _ number: Int) -> SkippedLine? {
     let start = position
-    guard let name = string(line) else { return .notJSON }
+    var field: Int?
+    if let end = order.end(of: number, in: line, at: position) {
+      position = end
+      field = order.field(number)
+    } else {
+      guard let name = string(line) else { return .notJSON }
+      if name.hasEscapes {
+        // A name that is written with escapes means what it stands for.
+        let first = copies.count
+        unescape(line.extracting(name.range), to: &copies)
+        field = names.find(copies.span.extracting(first..<copies.count))
+        copies.removeLast(copies.count - first)
+      } else {
+        field = names.find(line.extracting(name.range))
+        order.set(number, line.extracting(start..<position), field)
+      }
+    }
     skipSpace(line)
     guard peek(line) == UInt8(ascii: ":") else { return .notJSON }
     position += 1
     skipSpace(line)
-    var field: Int?
-    if name.hasEscapes {
-      // A name that is written with escapes means what it stands for.
-      let first = copies.count
-      unescape(line.extracting(name.range), to: &copies)
-      field = names.find(copies.span.extracting(first..<copies.count))
-      copies.removeLast(copies.count - first)
-    } else {
-      field = names.find(line.extracting(name.range))
-    }
     guard let field else { return value(line, depth: 1) ? nil : .notJSON }
     guard values[field].state == .missing else {
       position = start
@@ -317,5 +327,50 @@ struct LogScanner {
     while position < line.count, line[position] <= 0x20, line[position] == 0x20 || line[position] == 0x09 || line[position] == 0x0d {
       position += 1
     }
+  }
+}
+
+/// The names of a record in their order, each with its quotes.
+private struct NameOrder {
+  /// The names, end to end.
+  private var bytes: [UInt8] = []
+  private var entries: [(start: Int, count: Int, field: Int?)] = []
+  /// Longer records are looked through without help.
+  private static let limit = 256
+
+  /// The field of a name that was found.
+  func field(_ number: Int) -> Int? { entries[number].field }
+
+  /// Where a name ends that is expected at `position`; `nil` when another stands there.
+  @inline(__always)
+  func end(of number: Int, in line: Span<UInt8>, at position: Int) -> Int? {
+    guard number < entries.count else { return nil }
+    let (start, count) = (entries[number].start, entries[number].count)
+    guard line.count - position >= count else { return nil }
+    let (known, found) = unsafe (bytes.span.bytes, line.bytes)
+    var offset = 0
+    while offset + 8 <= count {
+      let same =
+        unsafe known.unsafeLoadUnaligned(fromByteOffset: start + offset, as: UInt64.self)
+        == found.unsafeLoadUnaligned(fromByteOffset: position + offset, as: UInt64.self)
+      guard same else { return nil }
+      offset += 8
+    }
+    while offset < count {
+      guard bytes[start + offset] == line[position + offset] else { return nil }
+      offset += 1
+    }
+    return position + count
+  }
+
+  /// Expects a name in this place of the next record; those behind it are forgotten.
+  mutating func set(_ number: Int, _ name: Span<UInt8>, _ field: Int?) {
+    guard number <= entries.count, number < Self.limit, name.count <= 256 else { return }
+    if number < entries.count {
+      bytes.removeLast(bytes.count - entries[number].start)
+      entries.removeLast(entries.count - number)
+    }
+    entries.append((bytes.count, name.count, field))
+    for index in name.indices { bytes.append(name[index]) }
   }
 }

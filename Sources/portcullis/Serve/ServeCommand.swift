@@ -25,8 +25,7 @@ struct ServeCommand: AsyncParsableCommand {
       EXAMPLES:
         portcullis serve --policies examples/shop --listen 127.0.0.1:9191
         portcullis serve --policies policies/ --listen unix:/run/portcullis.sock
-        portcullis serve --policies policies/ --mesh-config mesh.yaml --listen \
-          0.0.0.0:9191 --tls-cert own.pem --tls-key own.key --client-ca ca.pem
+        portcullis serve --policies policies/ --mesh-config mesh.yaml --workers 2
       """)
 
   @OptionGroup var policies: PolicyOptions
