@@ -21,6 +21,11 @@ struct ServeCommand: AsyncParsableCommand {
     discussion: """
       Prints `ready` when it answers. SIGTERM and SIGINT stop it: health becomes NOT_SERVING, connections are told to go elsewhere, answers \
       under way are given, exit code 0.
+
+      EXAMPLES:
+        portcullis serve --policies examples/shop --listen 127.0.0.1:9191
+        portcullis serve --policies policies/ --listen unix:/run/portcullis.sock
+        portcullis serve --policies policies/ --mesh-config mesh.yaml --workers 2
       """)
 
   @OptionGroup var policies: PolicyOptions
