@@ -26,13 +26,20 @@ extension NodeReader {
       workload.serviceAccount = text(template, "serviceAccount") ?? "default"
     default: template(spec, into: &workload)
     }
+    workload.runtime = runtime(object, kind: kind, addresses: workload.addresses)
     return hasErrors ? nil : workload
   }
 
-  /// Reads an object of which only the metadata counts; nil when it has an error.
+  /// Reads an object of which only the metadata counts, and of services who answers; nil when it has an error.
   mutating func inventoryObject(_ object: NodeIndex, header: ObjectHeader) -> InventoryObject? {
     guard let metadata = metadata(object, header: header, isStrict: false)?.metadata, !hasErrors else { return nil }
-    return InventoryObject(metadata: metadata)
+    let service: ServiceDetail? =
+      switch (header.group, header.kind) {
+      case ("", "Service"): self.service(object)
+      case (ObjectKind.networkingGroup, "ServiceEntry"): serviceEntry(object)
+      default: nil
+      }
+    return InventoryObject(metadata: metadata, service: service)
   }
 
   /// A controller's workload is what its pod template makes.

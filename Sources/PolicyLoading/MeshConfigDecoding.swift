@@ -9,7 +9,8 @@ extension Schema {
     (
       "pathNormalization",
       .object(Schema([("normalization", .choice(["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]))]))
-    ), ("extensionProviders", .other), ("caCertificates", .other),
+    ), ("extensionProviders", .other), ("caCertificates", .other), ("enableAutoMtls", .boolean),
+    ("defaultDestinationRuleExportTo", .texts(filled: true)),
   ])
   fileprivate static let caCertificate = Schema([("trustDomains", .texts(filled: true))])
 }
@@ -20,9 +21,9 @@ private let otherCertificateFields: [StaticString] = ["pem", "spiffeBundleUrl", 
 /// The other fields of a MeshConfig (istio/api mesh/v1alpha1), of Istio 1.31 and some that it had before.
 private let otherMeshFields: [StaticString] = [
   "accessLogEncoding", "accessLogFile", "accessLogFormat", "ca", "certificates", "configSources", "connectTimeout",
-  "defaultConfig", "defaultDestinationRuleExportTo", "defaultHttpRetryPolicy", "defaultProviders", "defaultServiceExportTo",
+  "defaultConfig", "defaultHttpRetryPolicy", "defaultProviders", "defaultServiceExportTo",
   "defaultTrafficPolicy", "defaultVirtualServiceExportTo", "disableEnvoyListenerLog", "discoverySelectors", "dnsRefreshRate",
-  "enableAutoMtls", "enableEnvoyAccessLogService", "enablePrometheusMerge", "enableTracing", "h2UpgradePolicy", "hboneIdleTimeout",
+  "enableEnvoyAccessLogService", "enablePrometheusMerge", "enableTracing", "h2UpgradePolicy", "hboneIdleTimeout",
   "inboundClusterStatName", "inboundTrafficPolicy", "ingressClass", "ingressControllerMode", "ingressSelector", "ingressService",
   "localityLbSetting", "meshMTLS", "outboundClusterStatName", "outboundTrafficPolicy", "protocolDetectionTimeout", "proxyHttpPort",
   "proxyInboundListenPort", "proxyListenPort", "serviceEntryVisibility", "serviceScopeConfigs", "serviceSettings", "tcpKeepalive",
@@ -67,6 +68,10 @@ extension NodeReader {
       settings.pathNormalization = word.value == "DEFAULT" ? .base : MeshSettings.PathNormalization(rawValue: word.value.string)
     }
     if let entry = entry(root, "caCertificates") { settings.acceptedTrustDomains = acceptedTrustDomains(entry) }
+    if let entry = entry(root, "enableAutoMtls"), case .bool(let value) = document.type(entry.value) { settings.enablesAutoMTLS = value }
+    if entry(root, "defaultDestinationRuleExportTo") != nil {
+      settings.destinationRuleExport = textList(root, "defaultDestinationRuleExportTo").map(\.value)
+    }
     if let entry = entry(root, "extensionProviders") { settings.extensionProviders = extensionProviders(entry) }
     return settings
   }

@@ -17,6 +17,10 @@ public struct LoadedMeshConfig: Sendable, Hashable {
   public var pathNormalization: MeshSettings.PathNormalization?
   /// `extensionProviders` by name; what is not here does not exist in the mesh.
   public var extensionProviders: [ExactText: ExtensionProvider] = [:]
+  /// `enableAutoMtls`.
+  public var enablesAutoMTLS: Bool?
+  /// `defaultDestinationRuleExportTo`.
+  public var destinationRuleExport: [ExactText]?
 
   /// Settings that say nothing.
   public init() {}

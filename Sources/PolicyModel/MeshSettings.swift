@@ -23,6 +23,10 @@ public struct MeshSettings: Sendable, Hashable {
   public var allowsSeveralCustomProviders: Bool
   /// What the mesh's proxies do as older releases of Istio and Envoy did.
   public var olderBehaviors: Set<OlderBehavior>
+  /// `enableAutoMtls`: clients without a `tls` of their own use mutual TLS where the server takes it. No decision depends on it.
+  public var enablesAutoMTLS = true
+  /// `defaultDestinationRuleExportTo`: who sees a DestinationRule without `exportTo`; empty means everybody. No decision depends on it.
+  public var destinationRuleExport: [ExactText] = []
 
   /// Something that older releases did otherwise.
   public enum OlderBehavior: String, Sendable, CaseIterable {

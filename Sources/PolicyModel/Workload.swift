@@ -10,25 +10,68 @@ public struct Workload: Sendable {
   public var serviceAccount: ExactText
   /// Pod IPs or the entry's address, where the manifest has them.
   public var addresses: [IPAddress]
+  /// What tells whether a proxy runs beside it. No decision depends on it.
+  public var runtime: WorkloadRuntime
 
   /// Makes a workload.
   public init(
-    metadata: ObjectMetadata, labels: [ExactText: ExactText], serviceAccount: ExactText = "default", addresses: [IPAddress] = []
+    metadata: ObjectMetadata, labels: [ExactText: ExactText], serviceAccount: ExactText = "default", addresses: [IPAddress] = [],
+    runtime: WorkloadRuntime = WorkloadRuntime()
   ) {
     self.metadata = metadata
     self.labels = labels
     self.serviceAccount = serviceAccount
     self.addresses = addresses
+    self.runtime = runtime
   }
+}
+
+/// How a workload runs, as far as a manifest says it: what decides whether it has a sidecar or is in ambient mode, and its named ports.
+public struct WorkloadRuntime: Sendable, Hashable {
+  /// The annotation `sidecar.istio.io/inject`.
+  public var injectAnnotation: ExactText?
+  /// The annotation `ambient.istio.io/redirection`, which the node agent writes.
+  public var redirectionAnnotation: ExactText?
+  /// Whether a container, or a container that starts first, is called `istio-proxy`.
+  public var hasProxyContainer = false
+  /// Whether the manifest is one that the injector has already seen (`sidecar.istio.io/status`), or that came from a running pod (it has
+  /// an address): then a missing proxy container means that there is none.
+  public var isObserved = false
+  /// `hostNetwork`: such pods get no proxy.
+  public var usesHostNetwork = false
+  /// Whether the manifest names a service account (Istio: an entry with one is taken to have a proxy).
+  public var namesServiceAccount = false
+  /// The ports of the containers that have a name.
+  public var namedPorts: [NamedPort] = []
+
+  /// A container port with a name, which a Service may use as its target.
+  public struct NamedPort: Sendable, Hashable {
+    /// The name.
+    public var name: ExactText
+    /// The container port.
+    public var number: UInt16
+
+    /// Makes a port.
+    public init(name: ExactText, number: UInt16) {
+      self.name = name
+      self.number = number
+    }
+  }
+
+  /// Knows nothing.
+  public init() {}
 }
 
 /// An object of the inventory that nothing is attached to by selectors: ServiceAccount, Service, Namespace, ServiceEntry, Gateway.
 public struct InventoryObject: Sendable {
   /// Kind, namespace and name, labels, and where it is written.
   public var metadata: ObjectMetadata
+  /// What a Service or a ServiceEntry says about who answers; `nil` for other kinds.
+  public var service: ServiceDetail?
 
   /// Makes an object.
-  public init(metadata: ObjectMetadata) {
+  public init(metadata: ObjectMetadata, service: ServiceDetail? = nil) {
     self.metadata = metadata
+    self.service = service
   }
 }

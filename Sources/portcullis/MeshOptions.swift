@@ -103,6 +103,8 @@ struct PolicyOptions: ParsableArguments {
     settings.pathNormalization = pathNormalization?.setting ?? file?.pathNormalization ?? settings.pathNormalization
     settings.delegatedProviders = Set((customDelegated + [providerName].compactMap { $0 }).map { ExactText($0) })
     settings.extensionProviders = file?.extensionProviders
+    settings.enablesAutoMTLS = file?.enablesAutoMTLS ?? settings.enablesAutoMTLS
+    settings.destinationRuleExport = file?.destinationRuleExport ?? settings.destinationRuleExport
     settings.allowsSeveralCustomProviders = allowsSeveralCustomProviders
     settings.olderBehaviors = Set(olderBehaviors)
     return settings
@@ -118,10 +120,11 @@ struct PolicyOptions: ParsableArguments {
     return settings
   }
 
-  /// Reads all files once; prints what is wrong with them, and ends with exit code 2 when something is.
-  func load(options: PolicySourceOptions = PolicySourceOptions()) throws -> LoadedPolicies {
+  /// Reads all files once; prints what is wrong with them, and ends with exit code 2 when something is. `needsPolicies`: whether a set
+  /// without any AuthorizationPolicy is something wrong, unless an option says otherwise.
+  func load(options: PolicySourceOptions = PolicySourceOptions(), needsPolicies: Bool = true) throws -> LoadedPolicies {
     var options = options
-    options.allowEmpty = allowEmpty
+    options.allowEmpty = allowEmpty || !needsPolicies
     options.isLenient = lenient
     let loaded = PolicySources(paths: policies, options: options).load()
     let diagnostics = loaded.diagnostics + undecidable(in: loaded.policies).map { $0.diagnostic(readsFile: true) }

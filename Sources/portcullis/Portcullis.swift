@@ -11,16 +11,21 @@ struct Portcullis: AsyncParsableCommand {
     commandName: "portcullis",
     abstract: "Decides who may call whom in a service mesh, as Istio with Envoy would decide it.",
     discussion: "Exit codes: 0 yes (allowed, clean), 1 no (denied, errors found), 2 bad usage or unreadable input, 3 undecided.",
-    version: "portcullis 0.1.0",
+    version: "portcullis \(version)",
     subcommands: [
       ServeCommand.self,
       CheckCommand.self,
       ExplainCommand.self,
-      CertificateCommand.self,
-      ExportCommand.self,
+      LintCommand.self,
+      TLSCheckCommand.self,
       TestCommand.self,
       ReplayCommand.self,
+      CertificateCommand.self,
+      ExportCommand.self,
     ])
+
+  /// The version of this program.
+  static let version = "0.1.0"
 
   /// Bad usage is exit code 2, not the parser's 64.
   static func main() async {

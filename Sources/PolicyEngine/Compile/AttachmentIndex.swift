@@ -29,9 +29,7 @@ struct NamespaceAttachments: Sendable {
     tokenRules = tokens.map { $0.jwtRules.map { TokenRule($0) } }
     providers = groups.providers
     self.dataPlane = dataPlane
-    peerAuthentications = source.peerAuthentications.sorted {
-      ($0.metadata.creationTime, $0.metadata.key.name) < ($1.metadata.creationTime, $1.metadata.key.name)
-    }
+    peerAuthentications = ServerModes.oldestFirst(source.peerAuthentications)
     for (number, key) in keys.enumerated() {
       switch key.attachment {
       case .selector(let selector):
@@ -71,25 +69,5 @@ struct NamespaceAttachments: Sendable {
       }
     }
     return (groups, named, tokens)
-  }
-}
-
-/// The server modes of one mesh.
-struct ServerModes {
-  let root: ExactText
-  /// Those of a namespace, oldest first.
-  let peerAuthentications: (ExactText) -> [PeerAuthentication]?
-
-  /// The effective server mode (Istio: mesh, namespace, workload, port; the oldest object of each scope; UNSET inherits).
-  func serverMode(namespace: ExactText, labels: [ExactText: ExactText]) -> (isStrict: Bool, exceptions: [UInt16]) {
-    var mode = PeerAuthentication.Mode.permissive
-    if let meshWide = peerAuthentications(root)?.first(where: \.selector.isEmpty)?.mode { mode = meshWide }
-    guard namespace != root, let objects = peerAuthentications(namespace) else { return (mode == .strict, []) }
-    if let namespaceWide = objects.first(where: \.selector.isEmpty)?.mode { mode = namespaceWide }
-    guard let workload = objects.first(where: { !$0.selector.isEmpty && $0.selector.selects(labels) }) else { return (mode == .strict, []) }
-    if let own = workload.mode { mode = own }
-    let isStrict = mode == .strict
-    let exceptions = workload.portModes.filter { (($0.value ?? mode) == .strict) != isStrict }.keys.sorted()
-    return (isStrict, exceptions)
   }
 }

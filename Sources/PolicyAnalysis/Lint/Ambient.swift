@@ -1,0 +1,49 @@
+// Policies that a sidecar would enforce and ztunnel does not. Enters: the loaded mesh. Leaves: findings at the rule or the policy.
+// Never here: workloads whose mode nothing loaded tells.
+
+internal import PolicyModel
+
+let checkAmbient: LintCheck = { world, report in
+  for policy in world.policies {
+    guard case .selector(let selector) = policy.policy.attachment, !policy.policy.isDryRun else { continue }
+    let ambient = policy.workloads.filter { $0.proxy == .ambient }
+    guard !ambient.isEmpty else { continue }
+    let object = policy.policy.metadata
+    switch policy.policy.action {
+    case .audit, .custom:
+      report.add(
+        .ambientActionIgnored, at: object.location,
+        "ztunnel ignores \(policy.policy.action.rawValue) policies, so \(object.key.description) does nothing at \(LintWorld.list(ambient))")
+      continue
+    case .allow, .deny: break
+    }
+    if selector.form == .empty {
+      report.add(
+        .ambientEmptySelector, at: object.location,
+        "\(object.key.description) has an empty selector, which ztunnel attaches to nothing, not to \(LintWorld.list(ambient))")
+      continue
+    }
+    for case let rule? in policy.policy.rules { check(rule, policy, ambient, &report) }
+  }
+}
+
+private func check(_ rule: AuthorizationPolicy.Rule, _ policy: AttachedPolicy, _ ambient: [LintWorkload], _ report: inout LintReport) {
+  let unseen = (rule.sources + rule.operations).flatMap(\.constraints).filter { $0.attribute.isHTTP || $0.attribute == .remoteIP }
+    + rule.conditions.filter { !$0.attribute.isKnownToZtunnel }
+  guard let first = unseen.first(where: { !$0.demandsNothing }) else { return }
+  let field = first.values.isEmpty ? first.attribute.negatedFieldName : first.attribute.fieldName
+  let effect =
+    policy.policy.action == .allow ? "leaves this ALLOW rule out, which then allows nothing" : "drops it from this DENY rule, which then denies nothing or more"
+  report.add(
+    .ambientNeedsWaypoint, at: policy.location(first.span), "ztunnel at \(LintWorld.list(ambient)) does not see `\(field)` and \(effect)")
+}
+
+extension Attribute {
+  /// The `when` keys that ztunnel has (Istio, ambient/authorization.go).
+  fileprivate var isKnownToZtunnel: Bool {
+    switch self {
+    case .sourceIP, .sourceNamespace, .sourcePrincipal, .destinationIP, .destinationPort: true
+    default: false
+    }
+  }
+}
