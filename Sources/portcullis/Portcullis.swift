@@ -15,6 +15,7 @@ struct Portcullis: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, CheckCommand.self, ExplainCommand.self, CertificateCommand.self, ExportCommand.self,
       TLSCheckCommand.self,
+      GraphCommand.self,
     ])
 
   /// Bad usage is exit code 2, not the parser's 64.
