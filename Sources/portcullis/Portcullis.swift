@@ -18,6 +18,7 @@ struct Portcullis: AsyncParsableCommand {
       ExplainCommand.self,
       LintCommand.self,
       TLSCheckCommand.self,
+      GraphCommand.self,
       TestCommand.self,
       ReplayCommand.self,
       CertificateCommand.self,
