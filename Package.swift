@@ -26,6 +26,7 @@ let package = Package(
     .library(name: "PolicyModel", targets: ["PolicyModel"]),
     .library(name: "PolicyLoading", targets: ["PolicyLoading"]),
     .library(name: "PolicyEngine", targets: ["PolicyEngine"]),
+    .library(name: "PolicyAnalysis", targets: ["PolicyAnalysis"]),
     .library(name: "PeerIdentity", targets: ["PeerIdentity"]),
     .library(name: "ExtAuthzServer", targets: ["ExtAuthzServer"]),
     // What libportcullis.so is linked from (scripts/link-library.sh): SwiftPM's own dynamic libraries cannot say what they export.

@@ -40,13 +40,14 @@ struct InputFile: ~Copyable {
     }
   }
 
-  /// Reads the next bytes into a buffer behind its first `start` bytes.
+  /// Reads the next bytes into a buffer behind its first `start` bytes: at most so many that they are still in the processor's cache when they
+  /// are looked at.
   ///
   /// - Returns: how many; 0 at the end of the file.
   func fill(_ buffer: inout [UInt8], from start: Int) throws(CommandProblem) -> Int {
     while true {
       let count = unsafe buffer.withUnsafeMutableBytes { room in
-        unsafe Glibc.read(descriptor, room.baseAddress.map { unsafe $0 + start }, max(room.count - start, 0))
+        unsafe Glibc.read(descriptor, room.baseAddress.map { unsafe $0 + start }, min(max(room.count - start, 0), 1 << 18))
       }
       if count >= 0 { return count }
       if errno != EINTR { throw Self.problem(path, errno) }

@@ -44,12 +44,23 @@ struct CallerTable {
 
   /// Keyed, because names come from strangers.
   private func hash(_ name: Span<UInt8>) -> UInt64 {
-    var state = seed
-    for index in name.indices {
-      state = (state ^ UInt64(name[index])) &* 0x9e37_79b9_7f4a_7c15
-      state ^= state >> 29
+    let bytes = unsafe name.bytes
+    var state = seed ^ UInt64(truncatingIfNeeded: name.count)
+    var offset = 0
+    while name.count - offset >= 8 {
+      state = Self.mixed(state ^ (unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+      offset += 8
+    }
+    while offset < name.count {
+      state = Self.mixed(state ^ UInt64(name[offset]))
+      offset += 1
     }
     return state ^ state >> 32
+  }
+
+  private static func mixed(_ word: UInt64) -> UInt64 {
+    let product = word &* 0x9e37_79b9_7f4a_7c15
+    return product ^ product >> 29
   }
 
   private func isEqual(_ range: Range<Int>, _ name: Span<UInt8>) -> Bool {

@@ -173,9 +173,9 @@ public struct Replayer: ~Copyable {
   }
 
   private mutating func caller(_ line: Span<UInt8>) -> UInt32 {
-    for field in [LogField.peerURI, .peerDNS, .peerSubject] {
-      if let number = Self.number(field, scanner, line, &callers) { return number }
-    }
+    if let number = Self.number(.peerURI, scanner, line, &callers) { return number }
+    if let number = Self.number(.peerDNS, scanner, line, &callers) { return number }
+    if let number = Self.number(.peerSubject, scanner, line, &callers) { return number }
     let isNone = scanner[.peerURI].state == .none && scanner[.peerDNS].state == .none && scanner[.peerSubject].state == .none
     return isNone || scanner[.tlsVersion].state == .none ? CallerTable.anonymous : CallerTable.unknown
   }

@@ -19,7 +19,7 @@ struct CheckCommand: ParsableCommand {
       EXAMPLES:
         portcullis check --policies examples/shop --from shop/web --to shop/db
         portcullis check --policies examples/shop --from anonymous --to shop/db --tcp
-        portcullis check --policies policies/ --to shop/api --method GET --path /items
+        portcullis check --policies policies/ --to shop/api --method GET --path /
         portcullis check --policies policies/ --requests requests.jsonl --output json
       """)
 

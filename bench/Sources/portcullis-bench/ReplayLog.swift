@@ -43,7 +43,7 @@ struct ReplayLog {
   ///
   /// - Returns: how many records the policies deny: a tenth has a path that none allows, and another tenth a caller.
   func write(to file: URL) throws -> Int {
-    FileManager.default.createFile(atPath: file.path, contents: nil)
+    guard FileManager.default.createFile(atPath: file.path, contents: nil) else { throw BenchError("\(file.path) cannot be written") }
     let handle = try FileHandle(forWritingTo: file)
     var random = SplitMix(seed: 7)
     var denied = 0
