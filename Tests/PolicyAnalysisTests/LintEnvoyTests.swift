@@ -59,7 +59,8 @@ struct EnvoyPitfall: CustomTestStringConvertible, Sendable {
   }
 }
 
-private let upstream = #"transport_socket: {typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"#
+private let upstream =
+  #"transport_socket: {typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"#
 
 let envoyPitfalls: [EnvoyPitfall] = [
   EnvoyPitfall(.envoyFailsOpen, "failure_mode_allow: false", "failure_mode_allow: true", fine: "failure_mode_allow_header_add: true"),
@@ -70,7 +71,7 @@ let envoyPitfalls: [EnvoyPitfall] = [
   EnvoyPitfall(.envoyFailsOpen, "failure_mode_allow: false", "filter_enabled_metadata: {filter: x}", fine: "status_on_error: {code: 503}"),
   EnvoyPitfall(
     .envoyCertificateNotSent, "include_peer_certificate: true", "include_peer_certificate: false", fine: "includePeerCertificate: true"),
-  EnvoyPitfall(.envoyHeadersJoined, "encode_raw_headers: true", "{}: {}", fine: "encodeRawHeaders: true"),
+  EnvoyPitfall(.envoyHeadersJoined, "encode_raw_headers: true", "stat_prefix: x", fine: "encodeRawHeaders: true"),
   EnvoyPitfall(
     .envoyHeaderFiltered, "failure_mode_allow: false", "allowed_headers: {patterns: [{exact: x-other}]}",
     fine: "allowed_headers: {patterns: [{prefix: X-}]}"),
@@ -88,17 +89,19 @@ let envoyPitfalls: [EnvoyPitfall] = [
     "    - name: envoy.filters.http.jwt_authn\n", fine: "    - name: envoy.filters.http.cors\n"),
   EnvoyPitfall(
     .envoyClearsRouteCache, "    - name: envoy.filters.http.router\n",
-    "    - name: late\n            typed_config: {clear_route_cache: true}\n".replacingIndent(), fine: "    - name: late\n"),
+    "    - name: late\n            typed_config: {clear_route_cache: true}\n", fine: "    - name: late\n"),
   EnvoyPitfall(.envoyClearsRouteCache, "failure_mode_allow: false", "clear_route_cache: true", fine: "clear_route_cache: false"),
   EnvoyPitfall(.envoyPathNotNormalized, "normalize_path: true", "normalize_path: false", fine: "normalizePath: true"),
   EnvoyPitfall(
-    .envoyAcceptsUntrusted, "{trusted_ca: {filename: ca.pem}}", "{trusted_ca: {filename: ca.pem}, trust_chain_verification: ACCEPT_UNTRUSTED}",
+    .envoyAcceptsUntrusted, "{trusted_ca: {filename: ca.pem}}",
+    "{trusted_ca: {filename: ca.pem}, trust_chain_verification: ACCEPT_UNTRUSTED}",
     fine: "{trusted_ca: {filename: ca.pem}, trust_chain_verification: VERIFY_TRUST_CHAIN}"),
   EnvoyPitfall(
     .envoyWithoutAuthority, "{validation_context: {trusted_ca: {filename: ca.pem}}}", "{validation_context: {}}",
     fine: "{combined_validation_context: {validation_context_sds_secret_config: {name: ROOTCA}}}"),
   EnvoyPitfall(
-    .envoyWithoutAuthority, "type: STATIC", "type: STATIC\n    \(upstream)}}", fine: "type: STATIC\n    \(upstream), common_tls_context: {validation_context: {trusted_ca: {filename: a}}}}}"),
+    .envoyWithoutAuthority, "type: STATIC", "type: STATIC\n    \(upstream)}}",
+    fine: "type: STATIC\n    \(upstream), common_tls_context: {validation_context: {trusted_ca: {filename: a}}}}}"),
   EnvoyPitfall(
     .envoyRouteDisabled, "envoy.filters.http.cors: {", "envoy.filters.http.ext_authz: {", fine: "envoy.filters.http.fault: {"),
   EnvoyPitfall(
@@ -106,8 +109,8 @@ let envoyPitfalls: [EnvoyPitfall] = [
     #"envoy.filters.http.ext_authz: {"@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"#,
     fine: #"envoy.filters.http.cors: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy"#),
   EnvoyPitfall(
-    .envoyRouteDisabled, "- name: envoy.filters.http.ext_authz\n", "- name: envoy.filters.http.ext_authz\n            disabled: true\n".replacingIndent(),
-    fine: "- name: envoy.filters.http.ext_authz\n            disabled: false\n".replacingIndent()),
+    .envoyRouteDisabled, "- name: envoy.filters.http.ext_authz\n", "- name: envoy.filters.http.ext_authz\n            disabled: true\n",
+    fine: "- name: envoy.filters.http.ext_authz\n            disabled: false\n"),
   EnvoyPitfall(.envoyEnginePlaintext, "127.0.0.1", "10.0.0.1", fine: "127.9.9.9"),
   EnvoyPitfall(.envoyEnginePlaintext, "127.0.0.1", "engine.example", fine: #""::1""#),
   EnvoyPitfall(
@@ -115,23 +118,26 @@ let envoyPitfalls: [EnvoyPitfall] = [
     fine: #"google_grpc: {target_uri: "engine.example:9191", channel_credentials: {ssl_credentials: {}}}"#),
   EnvoyPitfall(.envoyHintFromClient, "value: shop/backend", #"value: "%REQ(x-workload)%""#, fine: #"value: "%DOWNSTREAM_PEER_URI_SAN%""#),
   EnvoyPitfall(
-    .envoyNotChecked, "name: envoy.filters.http.ext_authz\n              typed_config:\n                \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
-    "name: other\n              typed_config:\n                \"@type\": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
-    fine: "name: own\n              typed_config:\n                \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"),
+    .envoyNotChecked,
+    "name: envoy.filters.http.ext_authz\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+    "name: other\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+    fine:
+      "name: own\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"
+  ),
 ]
 
 extension String {
-  /// Two columns more before a second line, as the list of filters in the sound configuration has it.
-  fileprivate func replacingIndent() -> String { replacing("\n            ", with: "\n              ") }
-
-  fileprivate func replacing(_ text: String, with other: String) -> String { split(separator: text, omittingEmptySubsequences: false).joined(separator: other) }
+  fileprivate func replacing(_ text: String, with other: String) -> String {
+    split(separator: text, omittingEmptySubsequences: false).joined(separator: other)
+  }
 }
 
 @Suite struct `the pitfalls of an Envoy's configuration` {
   private static func findings(_ text: String, isWithPolicies: Bool = true, mesh: MeshSettings = MeshSettings()) -> [LintFinding] {
     let (trees, diagnostics) = readTextTrees(text: Array(text.utf8), file: "envoy.yaml")
     #expect(diagnostics.isEmpty, "\(diagnostics.map(\.description)) in\n\(text)")
-    let policy = LintMesh.policy("DENY", "[{when: [{key: 'request.headers[X-Role]', values: [a]}, {key: 'request.auth.claims[x]', values: [a]}]}]")
+    let policy = LintMesh.policy(
+      "DENY", "[{when: [{key: 'request.headers[X-Role]', values: [a]}, {key: 'request.auth.claims[x]', values: [a]}]}]")
     var set = PolicySet()
     for case .policy(let policy) in loadPolicies(text: Array(policy.utf8), file: "p.yaml").objects { set.policies.append(policy) }
     return lintEnvoy(trees, file: "envoy.yaml", mesh: mesh, interest: isWithPolicies ? EnvoyLintInterest(set) : nil)
@@ -146,7 +152,8 @@ extension String {
   @Test(arguments: envoyPitfalls) func `are found, and near misses are left alone`(_ pitfall: EnvoyPitfall) {
     #expect(sound.contains(pitfall.replaced), "nothing to replace: \(pitfall.replaced)")
     let found = Self.findings(sound.replacing(pitfall.replaced, with: pitfall.bad))
-    #expect(found.contains { $0.code == pitfall.code && $0.location.span.line > 0 }, "\(found.map { "\($0.code.rawValue): \($0.message)" })")
+    #expect(
+      found.contains { $0.code == pitfall.code && $0.location.span.line > 0 }, "\(found.map { "\($0.code.rawValue): \($0.message)" })")
     let near = Self.findings(sound.replacing(pitfall.replaced, with: pitfall.fine))
     #expect(!near.contains { $0.code == pitfall.code }, "\(near.map { "\($0.code.rawValue): \($0.message)" })")
   }
@@ -161,7 +168,8 @@ extension String {
     let found = Self.findings(sound, mesh: decode)
     #expect(found.map(\.help) == ["set `merge_slashes: true` and `path_with_escaped_slashes_action: UNESCAPE_AND_FORWARD`"])
     let both = sound.replacing(
-      "normalize_path: true", with: "normalize_path: true\n          merge_slashes: true\n          path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT")
+      "normalize_path: true",
+      with: "normalize_path: true\n          merge_slashes: true\n          path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT")
     #expect(Self.findings(both, mesh: decode).isEmpty)
     let off = sound.replacing("normalize_path: true", with: "normalize_path: false")
     #expect(Self.findings(off, mesh: MeshSettings(pathNormalization: .none)).isEmpty)

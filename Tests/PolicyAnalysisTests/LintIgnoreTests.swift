@@ -28,7 +28,8 @@ internal import Testing
       b: 2
       c: 3
       """
-    let result = Self.run(text, [("rule-shadowed", 2), ("rule-redundant", 6), ("rule-shadowed", 6), ("rule-shadowed", 7), ("rule-redundant", 2)])
+    let result = Self.run(
+      text, [("rule-shadowed", 2), ("rule-redundant", 6), ("rule-shadowed", 6), ("rule-shadowed", 7), ("rule-redundant", 2)])
     #expect(Self.left(result) == ["2 rule-redundant", "7 rule-shadowed"])
     #expect(result.ignored.map(\.reason) == ["because of x", "kept for the audit", "and this"])
   }
@@ -37,7 +38,8 @@ internal import Testing
     let text = "# about this file\n# portcullis:ignore rule-shadowed old\nkind: A\na: 1\n---\nkind: B\na: 1\n"
     let result = Self.run(text, [("rule-shadowed", 3), ("rule-shadowed", 4), ("rule-shadowed", 7)])
     #expect(Self.left(result) == ["7 rule-shadowed"] && result.ignored.count == 2)
-    let second = Self.run("kind: A\n---\n\n#portcullis:ignore rule-shadowed why\nkind: B\na: 1", [("rule-shadowed", 1), ("rule-shadowed", 6)])
+    let second = Self.run(
+      "kind: A\n---\n\n#portcullis:ignore rule-shadowed why\nkind: B\na: 1", [("rule-shadowed", 1), ("rule-shadowed", 6)])
     #expect(Self.left(second) == ["1 rule-shadowed"] && second.ignored.count == 1)
   }
 
@@ -53,7 +55,8 @@ internal import Testing
       """
     let result = Self.run(text, [("rule-shadowed", 2)])
     #expect(
-      Self.left(result) == ["2 ignore-without-reason", "2 rule-shadowed", "3 ignore-unused", "4 ignore-invalid", "5 ignore-invalid"].sorted()
+      Self.left(result)
+        == ["2 ignore-without-reason", "2 rule-shadowed", "3 ignore-unused", "4 ignore-invalid", "5 ignore-invalid"].sorted()
         || Self.left(result) == ["2 rule-shadowed", "2 ignore-without-reason", "3 ignore-unused", "4 ignore-invalid", "5 ignore-invalid"])
     #expect(result.findings.contains { $0.help == "did you mean `rule-shadowed`?" } && result.ignored.isEmpty)
     let unused = result.findings.first { $0.code == "ignore-unused" }

@@ -41,24 +41,27 @@ enum LintMesh {
 
   /// The workloads and services.
   static let manifests =
-    namespace("shop", "istio-injection: enabled") + namespace("legacy", "team: old") + namespace("field", "istio.io/dataplane-mode: ambient")
+    namespace("shop", "istio-injection: enabled") + namespace("legacy", "team: old")
+    + namespace("field", "istio.io/dataplane-mode: ambient")
     + namespace("open", "istio-injection: enabled")
-    + deployment("frontend", "shop") + deployment("backend", "shop", labels: "app: backend, version: v1") + deployment("db", "shop", port: 5432)
+    + deployment("frontend", "shop") + deployment("backend", "shop", labels: "app: backend, version: v1")
+    + deployment("db", "shop", port: 5432)
     + deployment("batch", "legacy") + deployment("orders", "field") + deployment("files", "open")
     + deployment(
       "waypoint", "field",
       labels:
         "app: waypoint, gateway.networking.k8s.io/gateway-name: waypoint, gateway.networking.k8s.io/gateway-class-name: istio-waypoint")
     + service("backend", "shop", "{name: http, port: 80, targetPort: 8080}") + service("db", "shop", "{name: tcp, port: 5432}")
-    + service("orders", "field", "{name: http, port: 80, targetPort: 8080}") + service("files", "open", "{name: http, port: 80, targetPort: 8080}")
-    + """
-    apiVersion: security.istio.io/v1
-    kind: PeerAuthentication
-    metadata: {name: default, namespace: open}
-    spec: {mtls: {mode: DISABLE}}
-    ---
+    + service("orders", "field", "{name: http, port: 80, targetPort: 8080}")
+    + service("files", "open", "{name: http, port: 80, targetPort: 8080}")
+      + """
+      apiVersion: security.istio.io/v1
+      kind: PeerAuthentication
+      metadata: {name: default, namespace: open}
+      spec: {mtls: {mode: DISABLE}}
+      ---
 
-    """
+      """
 
   /// What lint finds.
   static func findings(_ policies: String, mesh: MeshSettings = MeshSettings(), isAlone: Bool = false) -> [LintFinding] {

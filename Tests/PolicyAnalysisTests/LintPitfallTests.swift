@@ -67,7 +67,8 @@ let pitfalls: [Pitfall] = [
   Pitfall(.methodNeverMatches, M.policy(to("methods", "get")), says: "write `GET`", near: M.policy(to("methods", "GET"))),
   Pitfall(.methodNeverMatches, M.policy(to("methods", "/shop.Cart/Add")), says: "is a POST", near: M.policy(to("methods", "*"))),
   Pitfall(
-    .hostNeverMatches, M.policy(to("hosts", "https://shop.example")), says: "write `shop.example`", near: M.policy(to("hosts", "Shop.example:*"))),
+    .hostNeverMatches, M.policy(to("hosts", "https://shop.example")), says: "write `shop.example`",
+    near: M.policy(to("hosts", "Shop.example:*"))),
   Pitfall(
     .hostPortEvades, M.policy("DENY", to("hosts", "admin.example")), says: #"add "admin.example:*" beside it"#,
     near: M.policy("DENY", #"[{to: [{operation: {hosts: ["admin.example", "admin.example:*"]}}]}]"#)),
@@ -85,9 +86,11 @@ let pitfalls: [Pitfall] = [
     near: M.policy(when("request.headers[x-role]", "admin of shop"))),
   Pitfall(
     .requestPrincipalNeverMatches, M.policy(#"[{from: [{source: {requestPrincipals: ["https://issuer.example*"]}}]}]"#) + M.tokens,
-    says: "write `https://issuer.example/*`", near: M.policy(#"[{from: [{source: {requestPrincipals: ["https://issuer.example//*"]}}]}]"#) + M.tokens),
+    says: "write `https://issuer.example/*`",
+    near: M.policy(#"[{from: [{source: {requestPrincipals: ["https://issuer.example//*"]}}]}]"#) + M.tokens),
   Pitfall(
-    .requestPrincipalNeverMatches, M.policy(#"[{from: [{source: {requestPrincipals: ["*/*"]}}]}]"#) + M.tokens, says: "write `*` for any token",
+    .requestPrincipalNeverMatches, M.policy(#"[{from: [{source: {requestPrincipals: ["*/*"]}}]}]"#) + M.tokens,
+    says: "write `*` for any token",
     near: M.policy(#"[{from: [{source: {requestPrincipals: ["*"]}}]}]"#) + M.tokens),
   Pitfall(
     .claimNeverMatches, M.policy(when("request.auth.claims[scope]", "read write")) + M.tokens, says: "is split at spaces",
@@ -113,13 +116,16 @@ let pitfalls: [Pitfall] = [
       + "---\napiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop, labels: {istio.io/use-waypoint: w}}\n"),
   // Peers without identity.
   Pitfall(
-    .allowAdmitsAnonymous, M.policy("[{from: [{source: {notNamespaces: [legacy]}}]}]"), says: "`notNamespaces` admits callers without any identity",
+    .allowAdmitsAnonymous, M.policy("[{from: [{source: {notNamespaces: [legacy]}}]}]"),
+    says: "`notNamespaces` admits callers without any identity",
     near: M.policy("[{from: [{source: {notNamespaces: [legacy]}}]}]") + M.strict()),
   Pitfall(
-    .allowAdmitsAnonymous, M.policy(#"[{from: [{source: {notPrincipals: ["\#(good)"]}}]}]"#), says: "at `shop/backend`, which accepts plaintext",
+    .allowAdmitsAnonymous, M.policy(#"[{from: [{source: {notPrincipals: ["\#(good)"]}}]}]"#),
+    says: "at `shop/backend`, which accepts plaintext",
     near: M.policy(#"[{from: [{source: {principals: ["*"], notPrincipals: ["\#(good)"]}}]}]"#)),
   Pitfall(
-    .denyEvadedByPlaintext, M.policy("DENY", "[{from: [{source: {namespaces: [legacy]}}]}]"), says: "does not stop a caller without mutual TLS",
+    .denyEvadedByPlaintext, M.policy("DENY", "[{from: [{source: {namespaces: [legacy]}}]}]"),
+    says: "does not stop a caller without mutual TLS",
     near: M.policy("DENY", "[{from: [{source: {notNamespaces: [shop]}}]}]")),
   Pitfall(
     .denyEvadedByPlaintext,
@@ -133,22 +139,29 @@ let pitfalls: [Pitfall] = [
     says: "where selectors are ignored", near: M.strict("istio-system")),
   // Two sides of TLS.
   Pitfall(
-    .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(), says: "is STRICT (PeerAuthentication shop/strict)",
+    .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
+    says: "is STRICT (PeerAuthentication shop/strict)",
     near: M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}") + M.strict()),
   Pitfall(
-    .tlsConflict, M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"), says: "takes plaintext only",
+    .tlsConflict, M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
+    says: "takes plaintext only",
     near: M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: DISABLE}}")),
   Pitfall(
     .tlsConflict,
-    M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}") + M.strict(),
+    M.destination(
+      "host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}")
+      + M.strict(),
     says: "TLS without the mesh's certificate",
-    near: M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 81}, tls: {mode: SIMPLE}}]}")
+    near: M.destination(
+      "host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 81}, tls: {mode: SIMPLE}}]}")
       + M.strict()),
   Pitfall(
-    .tlsPlaintextDenied, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.policy(principal(good)), says: "allows by identity",
+    .tlsPlaintextDenied, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.policy(principal(good)),
+    says: "allows by identity",
     near: M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.policy(to("methods", "GET"))),
   Pitfall(
-    .strictWithoutClientProxy, M.policy(principal("cluster.local/ns/legacy/sa/batch-sa")) + M.strict(), says: "`legacy/batch` is allowed here",
+    .strictWithoutClientProxy, M.policy(principal("cluster.local/ns/legacy/sa/batch-sa")) + M.strict(),
+    says: "`legacy/batch` is allowed here",
     near: M.policy(principal("cluster.local/ns/legacy/sa/batch-sa"))),
   // DestinationRules.
   Pitfall(
@@ -172,10 +185,12 @@ let pitfalls: [Pitfall] = [
     near: M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]")),
   // Ports.
   Pitfall(
-    .tcpDenyWidens, M.policy("DENY", to("methods", "POST"), app: "db"), says: "on TCP port 5432 (shop/db, `tcp`) this DENY rule loses `methods`",
+    .tcpDenyWidens, M.policy("DENY", to("methods", "POST"), app: "db"),
+    says: "on TCP port 5432 (shop/db, `tcp`) this DENY rule loses `methods`",
     near: M.policy("DENY", to("methods", "POST"))),
   Pitfall(
-    .tcpAllowVanishes, M.policy(#"[{to: [{operation: {methods: ["GET"], ports: ["5432"]}}]}]"#, app: "db"), says: "this ALLOW rule does not exist",
+    .tcpAllowVanishes, M.policy(#"[{to: [{operation: {methods: ["GET"], ports: ["5432"]}}]}]"#, app: "db"),
+    says: "this ALLOW rule does not exist",
     near: M.policy(#"[{to: [{operation: {methods: ["GET"], ports: ["8080"]}}]}]"#, app: "db")),
   Pitfall(.portIsServicePort, M.policy(to("ports", "80")), says: #"write "8080""#, near: M.policy(to("ports", "8080"))),
   // Tokens.
@@ -183,25 +198,31 @@ let pitfalls: [Pitfall] = [
     .tokenWithoutAuthentication, M.policy("DENY", when("request.auth.claims[role]", "guest")), says: "the rule denies nothing",
     near: M.policy("DENY", when("request.auth.claims[role]", "guest")) + M.tokens),
   Pitfall(
-    .issuerUnknown, M.policy(#"[{from: [{source: {requestPrincipals: ["https://issuer.example/*"]}}]}]"#) + M.tokens, says: "did you mean `https://issuer.example//…`?",
+    .issuerUnknown, M.policy(#"[{from: [{source: {requestPrincipals: ["https://issuer.example/*"]}}]}]"#) + M.tokens,
+    says: "did you mean `https://issuer.example//…`?",
     near: M.policy(#"[{from: [{source: {requestPrincipals: ["https://issuer.example//*"]}}]}]"#) + M.tokens),
   Pitfall(
     .tokenNotRequired, M.tokens, says: "a request without any token passes",
     near: M.policy(#"[{from: [{source: {requestPrincipals: ["*"]}}]}]"#) + M.tokens),
   // Rules.
   Pitfall(
-    .ruleRedundant, M.policy(#"[{from: [{source: {principals: ["*"]}}]}, {from: [{source: {principals: ["\#(good)"]}}], to: [{operation: {methods: [GET]}}]}]"#),
+    .ruleRedundant,
+    M.policy(
+      #"[{from: [{source: {principals: ["*"]}}]}, {from: [{source: {principals: ["\#(good)"]}}], to: [{operation: {methods: [GET]}}]}]"#),
     says: "rule 0 of AuthorizationPolicy shop/one",
-    near: M.policy(#"[{from: [{source: {principals: ["*"]}}], to: [{operation: {methods: [POST]}}]}, {from: [{source: {principals: ["\#(good)"]}}]}]"#)),
+    near: M.policy(
+      #"[{from: [{source: {principals: ["*"]}}], to: [{operation: {methods: [POST]}}]}, {from: [{source: {principals: ["\#(good)"]}}]}]"#)),
   Pitfall(
-    .ruleShadowed, M.policy(paths("/admin/x")) + "---\n" + M.policy("DENY", paths("/admin/*"), name: "two"), says: "denies whatever it matches",
+    .ruleShadowed, M.policy(paths("/admin/x")) + "---\n" + M.policy("DENY", paths("/admin/*"), name: "two"),
+    says: "denies whatever it matches",
     near: M.policy(paths("/admin")) + "---\n" + M.policy("DENY", paths("/admin/*"), name: "two")),
   Pitfall(
     .allowDeniesEverything, M.policy(paths("admin")), says: "no rule of the ALLOW policies of `shop/backend` can match",
     near: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: nothing, namespace: shop}\nspec: {}\n"),
   // Ambient mode.
   Pitfall(
-    .ambientNeedsWaypoint, M.policy("DENY", to("methods", "POST"), app: "orders", namespace: "field"), says: "ztunnel at `field/orders` does not see `methods`",
+    .ambientNeedsWaypoint, M.policy("DENY", to("methods", "POST"), app: "orders", namespace: "field"),
+    says: "ztunnel at `field/orders` does not see `methods`",
     near: M.policy("DENY", to("ports", "8080"), app: "orders", namespace: "field")),
   Pitfall(
     .ambientActionIgnored, M.policy("AUDIT", "[{}]", app: "orders", namespace: "field"), says: "ztunnel ignores AUDIT policies",
@@ -210,7 +231,9 @@ let pitfalls: [Pitfall] = [
     .ambientEmptySelector,
     "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: all, namespace: field}\nspec: {selector: {}, action: DENY, rules: [{}]}\n",
     says: "which ztunnel attaches to nothing",
-    near: "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: all, namespace: field}\nspec: {action: DENY, rules: [{}]}\n"),
+    near:
+      "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: all, namespace: field}\nspec: {action: DENY, rules: [{}]}\n"
+  ),
 ]
 
 private func targeted(_ kind: String, _ name: String, _ namespace: String) -> String {
@@ -234,7 +257,9 @@ private func port(_ number: String, _ mode: String) -> String {
 }
 
 extension String {
-  fileprivate func replacing(_ text: String, with other: String) -> String { split(separator: text, omittingEmptySubsequences: false).joined(separator: other) }
+  fileprivate func replacing(_ text: String, with other: String) -> String {
+    split(separator: text, omittingEmptySubsequences: false).joined(separator: other)
+  }
 }
 
 @Suite struct `the pitfalls of policies` {
@@ -268,6 +293,7 @@ extension String {
     // Nothing says who is there, so that no name can be called wrong.
     let codes = LintMesh.findings(M.policy(principal("cluster.local/ns/a/sa/b"), app: "x", namespace: "nowhere"), isAlone: true).map(\.code)
     #expect(codes.isEmpty, "\(codes)")
-    #expect(LintMesh.findings(M.policy("DENY", principal("cluster.local/ns/a/sa/b")), isAlone: true).map(\.code) == [.denyEvadedByPlaintext])
+    #expect(
+      LintMesh.findings(M.policy("DENY", principal("cluster.local/ns/a/sa/b")), isAlone: true).map(\.code) == [.denyEvadedByPlaintext])
   }
 }

@@ -13,7 +13,8 @@ let checkAmbient: LintCheck = { world, report in
     case .audit, .custom:
       report.add(
         .ambientActionIgnored, at: object.location,
-        "ztunnel ignores \(policy.policy.action.rawValue) policies, so \(object.key.description) does nothing at \(LintWorld.list(ambient))")
+        "ztunnel ignores \(policy.policy.action.rawValue) policies, so \(object.key.description) does nothing at \(LintWorld.list(ambient))"
+      )
       continue
     case .allow, .deny: break
     }
@@ -28,14 +29,30 @@ let checkAmbient: LintCheck = { world, report in
 }
 
 private func check(_ rule: AuthorizationPolicy.Rule, _ policy: AttachedPolicy, _ ambient: [LintWorkload], _ report: inout LintReport) {
-  let unseen = (rule.sources + rule.operations).flatMap(\.constraints).filter { $0.attribute.isHTTP || $0.attribute == .remoteIP }
+  let unseen =
+    (rule.sources + rule.operations).flatMap(\.constraints).filter { $0.attribute.isHTTP || $0.attribute == .remoteIP }
     + rule.conditions.filter { !$0.attribute.isKnownToZtunnel }
   guard let first = unseen.first(where: { !$0.demandsNothing }) else { return }
   let field = first.values.isEmpty ? first.attribute.negatedFieldName : first.attribute.fieldName
   let effect =
-    policy.policy.action == .allow ? "leaves this ALLOW rule out, which then allows nothing" : "drops it from this DENY rule, which then denies nothing or more"
+    switch (policy.policy.action, isLost(rule)) {
+    case (.allow, _): "leaves this ALLOW rule out, which then allows nothing"
+    case (_, true): "drops it, so that this DENY rule denies nothing"
+    case (_, false): "drops it, so that this DENY rule denies more"
+    }
   report.add(
     .ambientNeedsWaypoint, at: policy.location(first.span), "ztunnel at \(LintWorld.list(ambient)) does not see `\(field)` and \(effect)")
+}
+
+/// Whether ztunnel makes a DENY rule match nothing: a part of it of which nothing is left does not match.
+private func isLost(_ rule: AuthorizationPolicy.Rule) -> Bool {
+  func isEmpty(_ clause: AuthorizationPolicy.Clause) -> Bool {
+    clause.constraints.allSatisfy {
+      $0.attribute.isHTTP || $0.attribute == .remoteIP || $0.attribute == .sourceTrustDomain || $0.demandsNothing
+    }
+  }
+  func areEmpty(_ clauses: [AuthorizationPolicy.Clause]) -> Bool { !clauses.isEmpty && clauses.allSatisfy(isEmpty) }
+  return areEmpty(rule.sources) || areEmpty(rule.operations) || rule.conditions.contains { !$0.attribute.isKnownToZtunnel }
 }
 
 extension Attribute {

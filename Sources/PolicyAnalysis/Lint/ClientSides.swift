@@ -50,11 +50,15 @@ private func compare(
           help: "remove `tls`, so that it is automatic, or give the workload a proxy")
       case (.disable, .strict), (.simple, .strict):
         report.add(
-          .tlsConflict, at: place, "clients send \(tls.mode == .disable ? "plaintext" : "TLS without the mesh's certificate") to \(at), which is STRICT\(by) and refuses it")
+          .tlsConflict, at: place,
+          "clients send \(tls.mode == .disable ? "plaintext" : "TLS without the mesh's certificate") to \(at), which is STRICT\(by) and refuses it"
+        )
       case (.istioMutual, .disable):
         report.add(.tlsConflict, at: place, "clients send mutual TLS to \(at), which is DISABLE\(by) and takes plaintext only")
       case (.disable, .permissive) where world.allowsByIdentity(workload):
-        report.add(.tlsPlaintextDenied, at: place, "clients send plaintext to \(at), and `\(workload.name ?? "")` allows by identity, which plaintext has not")
+        report.add(
+          .tlsPlaintextDenied, at: place,
+          "clients send plaintext to \(at), and `\(workload.name ?? "")` allows by identity, which plaintext has not")
       default: break
       }
     }
@@ -80,7 +84,9 @@ private func checkClients(_ world: LintWorld, _ report: inout LintReport) {
   guard !outside.isEmpty else { return }
   world.eachRule { policy, rule in
     guard policy.policy.action == .allow, !policy.isStandIn else { return }
-    let strict = policy.workloads.filter { $0.proxy != .outside && !world.acceptsPlaintext($0) && $0.proxy != .gateway && $0.proxy != .waypoint }
+    let strict = policy.workloads.filter {
+      $0.proxy != .outside && !world.acceptsPlaintext($0) && $0.proxy != .gateway && $0.proxy != .waypoint
+    }
     guard !strict.isEmpty else { return }
     for constraint in rule.allConstraints where constraint.attribute.isPeerIdentity {
       for value in constraint.values where value.value != "*" {

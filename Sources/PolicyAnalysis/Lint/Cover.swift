@@ -59,7 +59,8 @@ struct RuleCover {
     case .sourceServiceAccount, .sourceTrustDomain, .sourceNamespace, .requestPrincipal: return false
     case .sourcePrincipal:
       // Values of five parts stand for other names as well.
-      return wide == "*" || (isLiteral(narrow) && isPattern(wide) && wide.bytes.count { $0 == UInt8(ascii: "/") } != 4 && pattern(wide, narrow))
+      return wide == "*"
+        || (isLiteral(narrow) && isPattern(wide) && wide.bytes.count { $0 == UInt8(ascii: "/") } != 4 && pattern(wide, narrow))
     case .host: return pattern(ExactText(wide.string.lowercased()), ExactText(narrow.string.lowercased()))
     case .path:
       let braces = UInt8(ascii: "{")
@@ -83,7 +84,8 @@ struct RuleCover {
     if outer == [star] { return !inner.isEmpty }
     if inner == [star] { return false }
     if outer.first == star {
-      return inner.last != star || inner.first == star ? inner.suffix(outer.count - 1).elementsEqual(outer.dropFirst()) && inner.count >= outer.count - 1 : false
+      return inner.last != star || inner.first == star
+        ? inner.suffix(outer.count - 1).elementsEqual(outer.dropFirst()) && inner.count >= outer.count - 1 : false
     }
     if outer.last == star { return inner.first != star && inner.starts(with: outer.dropLast()) }
     return false

@@ -12,7 +12,8 @@ let checkDestinations: LintCheck = { world, report in
   }
   for rule in rules {
     let host = ServiceHost(rule)
-    let place = SourceLocation(file: rule.metadata.location.file, span: rule.host.span.line == 0 ? rule.metadata.location.span : rule.host.span)
+    let place = SourceLocation(
+      file: rule.metadata.location.file, span: rule.host.span.line == 0 ? rule.metadata.location.span : rule.host.span)
     let behind = services.filter { host.covers($0) }
     if behind.isEmpty { checkHost(host, services, at: place, world, &report) }
     for subset in rule.subsets { checkSubset(subset, behind, rule, &report) }
@@ -34,7 +35,9 @@ private struct HostKey: Hashable {
   let selector: LabelSelector?
 }
 
-private func checkHost(_ host: ServiceHost, _ services: [LintService], at place: SourceLocation, _ world: LintWorld, _ report: inout LintReport) {
+private func checkHost(
+  _ host: ServiceHost, _ services: [LintService], at place: SourceLocation, _ world: LintWorld, _ report: inout LintReport
+) {
   let bytes = host.full.bytes
   let dot = UInt8(ascii: ".")
   guard !services.isEmpty, bytes.first != UInt8(ascii: "*") else { return }
@@ -43,7 +46,8 @@ private func checkHost(_ host: ServiceHost, _ services: [LintService], at place:
   let isShort = labels.count == 2 || (labels.count == 3 && labels[2] == "svc")
   if isShort, let meant = services.first(where: { $0.metadata.key.name == labels[0] && $0.metadata.key.namespace == labels[1] }) {
     return report.add(
-      .destinationHostShort, at: place, "host \(Message.quoted(host.written.string)) matches no service: only a name without any dot is completed",
+      .destinationHostShort, at: place,
+      "host \(Message.quoted(host.written.string)) matches no service: only a name without any dot is completed",
       help: "write `\(meant.host)`")
   }
   guard host.full.string.hasSuffix(".svc.cluster.local"), labels.count == 5 else { return }
@@ -69,5 +73,6 @@ private func checkSubset(
   }.first
   report.add(
     .subsetSelectsNothing, at: place,
-    "subset `\(subset.name)` selects `\(wanted.map { "\($0.key)=\($0.value)" }.joined(separator: ","))`, which no workload of the service has", help: near)
+    "subset `\(subset.name)` selects `\(wanted.map { "\($0.key)=\($0.value)" }.joined(separator: ","))`, which no workload of the service has",
+    help: near)
 }

@@ -33,7 +33,9 @@ func principalRefusal(_ value: ExactText, _ mesh: MeshSettings) -> (why: String,
     if let place = parts.firstIndex(of: "ns"), place + 1 < parts.count, !parts[place + 1].bytes.contains(star) {
       let account = parts.firstIndex(of: "sa").flatMap { $0 + 1 < parts.count ? parts[$0 + 1] : nil }
       if account == nil || account == "*" || account == "" {
-        return ("has two stars, of which only the first is one and the other a letter", "write `namespaces: [\"\(parts[place + 1])\"]` instead")
+        return (
+          "has two stars, of which only the first is one and the other a letter", "write `namespaces: [\"\(parts[place + 1])\"]` instead"
+        )
       }
     }
     return ("has a star that is neither at its start nor its only one, and so a letter", form)
@@ -47,7 +49,8 @@ func principalRefusal(_ value: ExactText, _ mesh: MeshSettings) -> (why: String,
   if parts.first == "cluster.local", parts.count != 5, parts.count > 1, !isKnown {
     return (
       "begins with `cluster.local`, which stands for the mesh's trust domain only in a name of five parts",
-      "write `\(([mesh.trustDomain] + parts.dropFirst()).map(\.string).joined(separator: "/"))\(isPrefix ? "*" : "")`")
+      "write `\(([mesh.trustDomain] + parts.dropFirst()).map(\.string).joined(separator: "/"))\(isPrefix ? "*" : "")`"
+    )
   }
   return nil
 }
@@ -77,7 +80,8 @@ private struct KnownNames {
       if world.mesh.acceptedTrustDomains.contains(domain) { return }
       let near = nearName(domain, among: world.mesh.allTrustDomains)
       return report.add(
-        .trustDomainUnknown, at: place, "trust domain \(Message.quoted(domain.string)) is none of the mesh's, which is `\(world.mesh.trustDomain)`",
+        .trustDomainUnknown, at: place,
+        "trust domain \(Message.quoted(domain.string)) is none of the mesh's, which is `\(world.mesh.trustDomain)`",
         help: near.map { "did you mean `\($0)`?" })
     }
     guard !world.workloads.isEmpty else { return }
@@ -91,7 +95,8 @@ private struct KnownNames {
     }
     guard let account else { return }
     report.add(
-      .serviceAccountUnknown, at: place, "no loaded workload\(namespace.map { " of namespace `\($0)`" } ?? "") uses the service account \(Message.quoted(account.string))",
+      .serviceAccountUnknown, at: place,
+      "no loaded workload\(namespace.map { " of namespace `\($0)`" } ?? "") uses the service account \(Message.quoted(account.string))",
       help: accountHelp(account, namespace))
   }
 
@@ -124,7 +129,9 @@ private struct KnownNames {
     }
   }
 
-  private func isTrusted(_ domain: ExactText) -> Bool { world.mesh.allTrustDomains.contains(domain) || world.mesh.allTrustDomains.contains("*") }
+  private func isTrusted(_ domain: ExactText) -> Bool {
+    world.mesh.allTrustDomains.contains(domain) || world.mesh.allTrustDomains.contains("*")
+  }
 
   /// The namespace and account that a value names literally; nil where it names neither.
   private func parts(of value: ExactText, _ attribute: Attribute, _ own: ExactText) -> (namespace: ExactText?, account: ExactText?)? {

@@ -117,7 +117,9 @@ private struct IgnoreComment {
         .ignoreInvalid, at: place, code.isEmpty ? "this comment names no code" : "\(Message.quoted(code)) is no code",
         help: near.map { "did you mean `\($0)`?" } ?? "write `# \(Self.mark) CODE reason`")
     }
-    if reason == nil { return report.add(.ignoreWithoutReason, at: place, "this comment does not say why `\(code)` is accepted, so it accepts nothing") }
+    if reason == nil {
+      return report.add(.ignoreWithoutReason, at: place, "this comment does not say why `\(code)` is accepted, so it accepts nothing")
+    }
     if isUsed { return }
     let isError = DiagnosticCode(rawValue: code)?.severity == .error
     report.add(
@@ -140,7 +142,9 @@ private struct IgnoreComment {
       if let place = commentStart(line) {
         let number = UInt32(index + 1)
         let lines: ClosedRange<UInt32> =
-          if !isComment { number...number } else if isInHead { number...documentEnd(text, from: index) } else { nextLine(text, from: index) }
+          if !isComment { number...number } else if isInHead { number...documentEnd(text, from: index) } else {
+            nextLine(text, from: index)
+          }
         found.append(comment(line, at: place, number: number, lines: lines))
       }
       if !isComment { isInHead = false }

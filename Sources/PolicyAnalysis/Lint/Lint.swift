@@ -18,5 +18,6 @@ public func lint(_ set: PolicySet, mesh: MeshSettings) -> [LintFinding] {
 typealias LintCheck = @Sendable (LintWorld, inout LintReport) -> Void
 
 private let checks: [LintCheck] = [
-  checkIdentities, checkValues, checkSelection, checkPlaintext, checkTLS, checkDestinations, checkPorts, checkTokens, checkRules, checkAmbient,
+  checkIdentities, checkValues, checkSelection, checkPlaintext, checkTLS, checkDestinations, checkPorts, checkTokens, checkRules,
+  checkAmbient,
 ]

@@ -87,7 +87,8 @@ extension LintCode {
         source: "istioctl IST0101, Kiali KIA0101")
     case .pathNeverMatches:
       LintEntry(
-        .error, "A path is one that no request has once it is normalized.", fix: "Write the path as it is after normalization, without query.",
+        .error, "A path is one that no request has once it is normalized.",
+        fix: "Write the path as it is after normalization, without query.",
         source: "Istio: path normalization; the query is not compared")
     case .peerAuthenticationIgnored:
       LintEntry(
@@ -103,7 +104,8 @@ extension LintCode {
         source: "Istio: `ports` is compared with the port that the proxy was reached on")
     case .principalNeverMatches:
       LintEntry(
-        .error, "A principal has a form that no identity has.", fix: "Write `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, with a star at one end at most.",
+        .error, "A principal has a form that no identity has.",
+        fix: "Write `TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, with a star at one end at most.",
         source: "Istio: `spiffe://` is put before the value; a star elsewhere is a letter (authz/matcher)")
     case .requestPrincipalNeverMatches:
       LintEntry(
@@ -174,11 +176,13 @@ extension LintCode {
     case .tokenNotRequired:
       LintEntry(
         .warning, "Tokens are verified, and requests without any token are let in.",
-        fix: "Add an ALLOW policy with `requestPrincipals: [\"*\"]`.", source: "Istio: RequestAuthentication refuses bad tokens, not missing ones")
+        fix: "Add an ALLOW policy with `requestPrincipals: [\"*\"]`.",
+        source: "Istio: RequestAuthentication refuses bad tokens, not missing ones")
     case .tokenWithoutAuthentication:
       LintEntry(
         .error, "A rule tests a token at a workload where no RequestAuthentication reads one.",
-        fix: "Add a RequestAuthentication for the workload.", source: "Istio: claims come from the filter that RequestAuthentication configures")
+        fix: "Add a RequestAuthentication for the workload.",
+        source: "Istio: claims come from the filter that RequestAuthentication configures")
     case .trustDomainUnknown:
       LintEntry(
         .warning, "A rule names a trust domain that is not one of the mesh's.", fix: "Correct it, or name it with `--trust-domain-alias`.",

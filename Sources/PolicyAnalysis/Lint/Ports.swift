@@ -44,7 +44,8 @@ private func checkTCP(
   let touched = ports.filter { $0.1.isTCP && $0.1.target.map { reaches(rule, $0) } == true }
   guard let (service, port) = touched.first, let target = port.target else { return }
   // For an ALLOW rule that names HTTP ports and other ones, too, nothing is lost where HTTP is spoken.
-  let place = "port \(target) (\(service.metadata.key.namespace)/\(service.metadata.key.name)\(port.name.isEmpty ? "" : ", `\(port.name)`"))"
+  let place =
+    "port \(target) (\(service.metadata.key.namespace)/\(service.metadata.key.name)\(port.name.isEmpty ? "" : ", `\(port.name)`"))"
   let fields = Set(http.map { $0.values.isEmpty ? $0.attribute.negatedFieldName : $0.attribute.fieldName }).sorted()
   let named = fields.map { "`\($0)`" }.joined(separator: ", ")
   switch policy.policy.action {

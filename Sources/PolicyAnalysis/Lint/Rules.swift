@@ -50,12 +50,15 @@ private func compareRules(_ world: LintWorld, _ report: inout LintReport) {
       if let first = own.first {
         report.add(
           .comparisonLimit, at: first.policy.policy.metadata.location,
-          "\(own.count + around.count) rules stand for the workloads of \(first.policy.policy.metadata.key.description); they were not compared")
+          "\(own.count + around.count) rules stand for the workloads of \(first.policy.policy.metadata.key.description); they were not compared"
+        )
       }
       continue
     }
     for (place, narrow) in own.enumerated() {
-      compare(narrow, with: around + own[..<place] + own[(place + 1)...], isEarlier: { wide in !own[(place + 1)...].contains { isSame($0, wide) } }, world, &report)
+      compare(
+        narrow, with: around + own[..<place] + own[(place + 1)...],
+        isEarlier: { wide in !own[(place + 1)...].contains { isSame($0, wide) } }, world, &report)
     }
   }
 }
@@ -90,7 +93,9 @@ private func compare(
     if !isShadow, action == .allow, wide.isHTTP, !narrow.isHTTP { continue }
     guard cover.covers(wide.rule, in: wide.policy.namespace, narrow.rule, in: narrow.policy.namespace) else { continue }
     // Of two that cover each other the later one is redundant.
-    if !isShadow, !isEarlier(wide), cover.covers(narrow.rule, in: narrow.policy.namespace, wide.rule, in: wide.policy.namespace) { continue }
+    if !isShadow, !isEarlier(wide), cover.covers(narrow.rule, in: narrow.policy.namespace, wide.rule, in: wide.policy.namespace) {
+      continue
+    }
     let name = "rule \(wide.index) of \(wide.policy.policy.metadata.key.description) (\(wide.policy.location(wide.rule.span).description))"
     let place = narrow.policy.location(narrow.rule.span)
     if isShadow {
@@ -126,7 +131,9 @@ private func isDefaultDeny(_ policy: AuthorizationPolicy) -> Bool {
   return selector.isEmpty
 }
 
-private func isDead(_ policy: AuthorizationPolicy, _ mesh: MeshSettings) -> Bool { policy.rules.allSatisfy { $0.map { isDead($0, mesh) } ?? true } }
+private func isDead(_ policy: AuthorizationPolicy, _ mesh: MeshSettings) -> Bool {
+  policy.rules.allSatisfy { $0.map { isDead($0, mesh) } ?? true }
+}
 
 /// Whether a rule matches nothing: a condition, or all sources, or all operations, have a list of which no value ever matches.
 private func isDead(_ rule: AuthorizationPolicy.Rule, _ mesh: MeshSettings) -> Bool {

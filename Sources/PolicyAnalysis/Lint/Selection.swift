@@ -53,7 +53,9 @@ private func checkSelector(
 private func selectorHelp(_ selector: LabelSelector, _ candidates: [LintWorkload], _ world: LintWorld) -> String? {
   for pair in selector.matchLabels {
     if candidates.contains(where: { $0.labels[pair.key] == pair.value }) { continue }
-    if let near = nearName(pair.value, among: candidates.compactMap { $0.labels[pair.key] }) { return "did you mean `\(pair.key): \(near)`?" }
+    if let near = nearName(pair.value, among: candidates.compactMap { $0.labels[pair.key] }) {
+      return "did you mean `\(pair.key): \(near)`?"
+    }
     if let near = nearName(pair.key, among: candidates.filter { $0.labels.values.contains(pair.value) }.flatMap(\.labels.keys)) {
       return "did you mean `\(near): \(pair.value)`?"
     }
@@ -70,7 +72,8 @@ private func checkWaypoints(_ selector: LabelSelector, _ object: ObjectMetadata,
   }
   guard let first = selected.first, let gateway = first.labels[gatewayNameLabel] else { return }
   report.add(
-    .selectorIgnoredByWaypoint, at: object.location, "\(object.key.description) selects the waypoint \(LintWorld.list(selected)), which ignores selectors",
+    .selectorIgnoredByWaypoint, at: object.location,
+    "\(object.key.description) selects the waypoint \(LintWorld.list(selected)), which ignores selectors",
     help: "write `targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: \(gateway)}]`")
 }
 
@@ -91,7 +94,8 @@ private func checkTargets(
       if kind != "Gateway.gateway.networking.k8s.io" { checkWaypoint(of: own, object, world, &report) }
       continue
     }
-    let isPod = kind == "Gateway.gateway.networking.k8s.io"
+    let isPod =
+      kind == "Gateway.gateway.networking.k8s.io"
       && world.workloads.contains { $0.namespace == object.key.namespace && $0.labels[gatewayNameLabel] == target.name }
     if isPod || world.workloads.isEmpty && known.isEmpty { continue }
     let names = known.filter { $0.metadata.key.namespace == object.key.namespace }.map(\.metadata.key.name)
@@ -107,7 +111,9 @@ private func checkTargets(
 /// A Service's policies are its waypoint's. Only where the loaded objects tell which services have one.
 private func checkWaypoint(of service: InventoryObject, _ object: ObjectMetadata, _ world: LintWorld, _ report: inout LintReport) {
   let label: ExactText = "istio.io/use-waypoint"
-  let namespace = world.set.inventory.first { $0.metadata.key.kind == "Namespace" && $0.metadata.key.name == service.metadata.key.namespace }
+  let namespace = world.set.inventory.first {
+    $0.metadata.key.kind == "Namespace" && $0.metadata.key.name == service.metadata.key.namespace
+  }
   guard let namespace else { return }
   let named = service.metadata.labels[label] ?? namespace.metadata.labels[label]
   if let named, named != "none" { return }

@@ -64,7 +64,8 @@ private func check(_ constraint: Constraint, _ policy: AttachedPolicy, _ tokens:
     let place = without?.name.map { " at `\($0)`" } ?? ""
     let field = constraint.values.isEmpty ? constraint.attribute.negatedFieldName : constraint.attribute.fieldName
     return report.add(
-      .tokenWithoutAuthentication, at: policy.location(constraint.span), "no RequestAuthentication reads tokens\(place), so `\(field)` sees none: \(effect)")
+      .tokenWithoutAuthentication, at: policy.location(constraint.span),
+      "no RequestAuthentication reads tokens\(place), so `\(field)` sees none: \(effect)")
   }
   guard constraint.attribute == .requestPrincipal else { return }
   let issuers = Set(readers.flatMap { $0.jwtRules.compactMap(\.issuer) })
@@ -76,7 +77,8 @@ private func check(_ constraint: Constraint, _ policy: AttachedPolicy, _ tokens:
     let slash = issuers.first { $0 == ExactText("\(issuer)/") || ExactText("\($0)/") == issuer }
     let near = slash ?? nearName(issuer, among: issuers)
     report.add(
-      .issuerUnknown, at: policy.location(value.span), "no RequestAuthentication accepts the issuer \(Message.quoted(issuer.string)); accepted is \(list)",
+      .issuerUnknown, at: policy.location(value.span),
+      "no RequestAuthentication accepts the issuer \(Message.quoted(issuer.string)); accepted is \(list)",
       help: near.map { "did you mean `\($0)/…`?" })
   }
 }

@@ -9,7 +9,8 @@ let checkValues: LintCheck = { world, report in
   world.eachRule { policy, rule in
     for constraint in rule.allConstraints {
       if case .requestHeader(let name) = constraint.attribute, let (why, help) = headerNameRefusal(name) {
-        report.add(.headerNeverMatches, at: policy.location(constraint.span), "header name \(Message.quoted(name.string)) \(why)", help: help)
+        report.add(
+          .headerNeverMatches, at: policy.location(constraint.span), "header name \(Message.quoted(name.string)) \(why)", help: help)
         continue
       }
       for value in constraint.values + constraint.notValues {
@@ -70,7 +71,8 @@ private func pathRefusal(_ value: ExactText, _ mesh: MeshSettings) -> Refusal? {
   let rest = bytes[checked.endIndex...]
   return (
     "is not how a path looks once the proxies have normalized it",
-    normalized.map { "write `\(text($0 + rest))\(isPrefix ? "*" : "")`, which is what it becomes" })
+    normalized.map { "write `\(text($0 + rest))\(isPrefix ? "*" : "")`, which is what it becomes" }
+  )
 }
 
 private func methodRefusal(_ value: ExactText) -> Refusal? {
@@ -89,10 +91,14 @@ private func hostRefusal(_ value: ExactText) -> Refusal? {
     return ("has a scheme, which a Host header has not", "write `\(name)`")
   }
   if bytes.contains(UInt8(ascii: "/")) {
-    return ("has a path, which a Host header has not", "write `\(text(bytes.prefix { $0 != UInt8(ascii: "/") }))`, and the rest below `paths`")
+    return (
+      "has a path, which a Host header has not", "write `\(text(bytes.prefix { $0 != UInt8(ascii: "/") }))`, and the rest below `paths`"
+    )
   }
   if bytes.contains(where: { $0 <= 0x20 }) { return ("has white space, which a Host header has not", nil) }
-  if bytes.contains(star) { return ("has a star that is neither at its start nor its only one, and so a letter", "write one star, at its start or its end") }
+  if bytes.contains(star) {
+    return ("has a star that is neither at its start nor its only one, and so a letter", "write one star, at its start or its end")
+  }
   return nil
 }
 
@@ -110,7 +116,10 @@ private func sniRefusal(_ value: ExactText) -> Refusal? {
 private func headerNameRefusal(_ name: ExactText) -> (why: String, help: String)? {
   let bytes = name.bytes
   if let first = bytes.first, first == UInt8(ascii: "\"") || first == UInt8(ascii: "'"), bytes.last == first, bytes.count > 2 {
-    return ("has quotes, which no header's name has; the condition never sees the header", "write `request.headers[\(text(bytes.dropFirst().dropLast()))]`")
+    return (
+      "has quotes, which no header's name has; the condition never sees the header",
+      "write `request.headers[\(text(bytes.dropFirst().dropLast()))]`"
+    )
   }
   let isToken = (bytes.first == UInt8(ascii: ":") ? bytes.dropFirst() : bytes[...]).allSatisfy { byte in
     switch byte {
@@ -118,7 +127,12 @@ private func headerNameRefusal(_ name: ExactText) -> (why: String, help: String)
     default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
   }
-  return isToken ? nil : ("has characters that no header's name has; the condition never sees a header", "write the name alone, such as `request.headers[x-role]`")
+  return isToken
+    ? nil
+    : (
+      "has characters that no header's name has; the condition never sees a header",
+      "write the name alone, such as `request.headers[x-role]`"
+    )
 }
 
 private func headerValueRefusal(_ value: ExactText) -> Refusal? {
@@ -127,7 +141,9 @@ private func headerValueRefusal(_ value: ExactText) -> Refusal? {
   let isBlank = (!isSuffix && bytes.first.map(blanks.contains) == true) || (!isPrefix && bytes.last.map(blanks.contains) == true)
   guard isBlank else { return nil }
   let trimmed = bytes.drop(while: blanks.contains).reversed().drop(while: blanks.contains).reversed()
-  return ("begins or ends with white space, which proxies trim", "write `\(isSuffix ? "*" : "")\(text(Array(trimmed)))\(isPrefix ? "*" : "")`")
+  return (
+    "begins or ends with white space, which proxies trim", "write `\(isSuffix ? "*" : "")\(text(Array(trimmed)))\(isPrefix ? "*" : "")`"
+  )
 }
 
 private func requestPrincipalRefusal(_ value: ExactText) -> Refusal? {
@@ -136,7 +152,8 @@ private func requestPrincipalRefusal(_ value: ExactText) -> Refusal? {
   if value == "*/*" { return ("asks for a subject that is a star", "write `*` for any token") }
   let bytes = value.bytes
   guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else {
-    return bytes.first == star || bytes.last == star ? nil : ("has no subject, and tokens with an empty one are not made", "write `\(value)/*`")
+    return bytes.first == star || bytes.last == star
+      ? nil : ("has no subject, and tokens with an empty one are not made", "write `\(value)/*`")
   }
   let issuer = bytes[..<slash]
   if issuer.elementsEqual("https:/".utf8) || issuer.elementsEqual("http:/".utf8) {
@@ -151,7 +168,10 @@ private func requestPrincipalRefusal(_ value: ExactText) -> Refusal? {
 private func claimRefusal(_ value: ExactText, _ path: [ExactText]) -> Refusal? {
   guard path == ["scope"] || path == ["permission"], value.bytes.contains(0x20) else { return nil }
   let words = value.string.split(separator: " ").map { "\"\($0)\"" }
-  return ("has a space, and `\(path[0])` is split at spaces before it is compared", "write one condition for each of \(words.joined(separator: " and "))")
+  return (
+    "has a space, and `\(path[0])` is split at spaces before it is compared",
+    "write one condition for each of \(words.joined(separator: " and "))"
+  )
 }
 
 // MARK: Hosts
@@ -173,11 +193,15 @@ private func checkHosts(_ constraint: Constraint, _ policy: AttachedPolicy, _ se
   let suffix = Array(".svc.cluster.local".utf8)
   for value in constraint.values + constraint.notValues {
     let host = value.value.bytes.prefix { $0 != UInt8(ascii: ":") }
-    guard !services.names.isEmpty, host.count > suffix.count, host.suffix(suffix.count).elementsEqual(suffix), !host.contains(star) else { continue }
+    guard !services.names.isEmpty, host.count > suffix.count, host.suffix(suffix.count).elementsEqual(suffix), !host.contains(star) else {
+      continue
+    }
     let parts = host.dropLast(suffix.count).split(separator: UInt8(ascii: ".")).map { ExactText(text($0)) }
     guard parts.count == 2, services.names[parts[1]]?.contains(parts[0]) != true else { continue }
     let near = nearName(parts[0], among: services.names[parts[1]] ?? []).map { "did you mean `\($0).\(parts[1]).svc.cluster.local`?" }
-    let elsewhere = services.names.filter { $0.value.contains(parts[0]) }.keys.min().map { "did you mean `\(parts[0]).\($0).svc.cluster.local`?" }
+    let elsewhere = services.names.filter { $0.value.contains(parts[0]) }.keys.min().map {
+      "did you mean `\(parts[0]).\($0).svc.cluster.local`?"
+    }
     report.add(.hostUnknown, at: policy.location(value.span), "no loaded Service is \(Message.quoted(text(host)))", help: near ?? elsewhere)
   }
   guard policy.policy.action == .deny, policy.isEnforced else { return }

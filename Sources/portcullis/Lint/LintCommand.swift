@@ -103,7 +103,8 @@ extension PolicySet {
   /// The files that the objects are in, each once.
   fileprivate var files: [ExactText] {
     var places: [ObjectMetadata] = policies.map(\.metadata) + peerAuthentications.map(\.metadata)
-    places += requestAuthentications.map(\.metadata) + destinationRules.map(\.metadata) + workloads.map(\.metadata) + inventory.map(\.metadata)
+    places +=
+      requestAuthentications.map(\.metadata) + destinationRules.map(\.metadata) + workloads.map(\.metadata) + inventory.map(\.metadata)
     return Set(places.map(\.location.file)).sorted()
   }
 

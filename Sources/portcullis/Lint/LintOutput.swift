@@ -43,7 +43,9 @@ struct LintOutput {
   var summary: String {
     func count(_ number: Int, _ what: String) -> String { "\(number) \(what)\(number == 1 ? "" : "s")" }
     let found =
-      result.findings.isEmpty ? "no findings in \(count(objects, "object"))" : "\(count(errors, "error")), \(count(warnings, "warning")) in \(count(objects, "object"))"
+      result.findings.isEmpty
+      ? "no findings in \(count(objects, "object"))"
+      : "\(count(errors, "error")), \(count(warnings, "warning")) in \(count(objects, "object"))"
     let ignored = result.ignored.isEmpty ? "" : "; \(result.ignored.count) ignored"
     return found + ignored + (isWhole ? "" : "; pitfalls are looked for when nothing is refused any more")
   }

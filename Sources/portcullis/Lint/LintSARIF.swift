@@ -7,7 +7,8 @@ internal import PolicyModel
 extension LintOutput {
   /// The log.
   var sarif: JSONValue {
-    let all = result.findings.map { (finding: $0, reason: String?.none) } + result.ignored.map { (finding: $0.diagnostic, reason: $0.reason) }
+    let all =
+      result.findings.map { (finding: $0, reason: String?.none) } + result.ignored.map { (finding: $0.diagnostic, reason: $0.reason) }
     let codes = Set(all.map { ExactText($0.finding.code) }).sorted()
     let places = Dictionary(codes.enumerated().map { ($0.element, $0.offset) }) { first, _ in first }
     let results = all.map { one in

@@ -11,7 +11,8 @@ extension EnvoyWalk {
     if node.field("include_peer_certificate")?.value.bool != true {
       add(
         .envoyCertificateNotSent, at: node.field("include_peer_certificate")?.span ?? type,
-        "`include_peer_certificate` is not set: rules about a further name of the peer's certificate do not see it, and nobody can verify it again")
+        "`include_peer_certificate` is not set: rules about a further name of the peer's certificate do not see it, and nobody can verify it again"
+      )
     }
     if isHTTP {
       if node.field("encode_raw_headers")?.value.bool != true {
@@ -69,7 +70,10 @@ extension EnvoyWalk {
       guard let list = node.field(name) else { continue }
       let patterns = list.value.field("patterns")?.value.items ?? []
       guard let interest else {
-        add(.envoyHeaderFiltered, at: list.span, "`\(name)` keeps headers from the engine, and a header that is kept back looks absent; give `--policies` to see whether a rule tests one")
+        add(
+          .envoyHeaderFiltered, at: list.span,
+          "`\(name)` keeps headers from the engine, and a header that is kept back looks absent; give `--policies` to see whether a rule tests one"
+        )
         continue
       }
       // Pseudo headers are fields of their own, and always sent.
@@ -79,7 +83,9 @@ extension EnvoyWalk {
         return name == "allowed_headers" ? !isNamed : isNamed
       }
       guard !withheld.isEmpty else { continue }
-      add(.envoyHeaderFiltered, at: list.span, "`\(name)` keeps \(withheld.map { "`\($0)`" }.joined(separator: ", ")) from the engine; a DENY rule about it does not deny")
+      add(
+        .envoyHeaderFiltered, at: list.span,
+        "`\(name)` keeps \(withheld.map { "`\($0)`" }.joined(separator: ", ")) from the engine; a DENY rule about it does not deny")
     }
   }
 
@@ -108,7 +114,9 @@ extension EnvoyWalk {
     if let google = service.field("google_grpc"), let target = google.value.field("target_uri"), let uri = target.value.text {
       let isSecured = google.value.field("channel_credentials").map { $0.value.field("ssl_credentials") != nil } ?? false
       if !isSecured, !Self.isLocal(uri.string) {
-        add(.envoyEnginePlaintext, at: target.span, "the engine at `\(uri)` is asked in plaintext: whoever is on the way can answer \"allow\"")
+        add(
+          .envoyEnginePlaintext, at: target.span, "the engine at `\(uri)` is asked in plaintext: whoever is on the way can answer \"allow\""
+        )
       }
     }
     guard let name = service.field("envoy_grpc")?.value.field("cluster_name")?.value.text, let cluster = clusters[name] else { return }
@@ -116,12 +124,16 @@ extension EnvoyWalk {
     let type = socket?.value.field("typed_config")?.value.typeName
     let isTLS = type == "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
     if isTLS, let socket, !Self.verifies(socket.value.field("typed_config")?.value) {
-      add(.envoyWithoutAuthority, at: socket.span, "the engine's certificate is not verified: whoever is on the way can answer \"allow\"", help: "set `trusted_ca` and the engine's name in the `validation_context`")
+      add(
+        .envoyWithoutAuthority, at: socket.span, "the engine's certificate is not verified: whoever is on the way can answer \"allow\"",
+        help: "set `trusted_ca` and the engine's name in the `validation_context`")
     }
     let isPlain = socket == nil || type == "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
     guard isPlain else { return }
     for address in Self.addresses(of: cluster) where !Self.isLocal(address.text?.string ?? "") {
-      add(.envoyEnginePlaintext, at: address.span, "the engine at `\(address.text?.string ?? "")` is asked in plaintext: whoever is on the way can answer \"allow\"")
+      add(
+        .envoyEnginePlaintext, at: address.span,
+        "the engine at `\(address.text?.string ?? "")` is asked in plaintext: whoever is on the way can answer \"allow\"")
     }
   }
 
@@ -148,7 +160,9 @@ extension EnvoyWalk {
   /// `DownstreamTlsContext`.
   mutating func checkDownstream(_ node: TextNode) {
     guard let demand = node.field("require_client_certificate"), demand.value.bool == true, !Self.verifies(node) else { return }
-    add(.envoyWithoutAuthority, at: demand.span, "a client certificate is demanded and not verified: a client can make itself one with any name")
+    add(
+      .envoyWithoutAuthority, at: demand.span,
+      "a client certificate is demanded and not verified: a client can make itself one with any name")
   }
 
   /// Whether a TLS context verifies the other side: it has an authority, or a source that delivers one.
@@ -158,10 +172,12 @@ extension EnvoyWalk {
     if common.field("validation_context_certificate_provider_instance") != nil { return true }
     let combined = common.field("combined_validation_context")?.value
     if combined?.field("validation_context_sds_secret_config") != nil { return true }
-    return [common.field("validation_context")?.value, combined?.field("default_validation_context")?.value].compactMap { $0 }.contains { validation in
-      ["trusted_ca", "ca_certificate_provider_instance", "custom_validator_config", "verify_certificate_hash", "verify_certificate_spki"].contains {
-        validation.field($0) != nil
-      }
+    return [common.field("validation_context")?.value, combined?.field("default_validation_context")?.value].compactMap { $0 }.contains {
+      validation in
+      ["trusted_ca", "ca_certificate_provider_instance", "custom_validator_config", "verify_certificate_hash", "verify_certificate_spki"]
+        .contains {
+          validation.field($0) != nil
+        }
     }
   }
 }

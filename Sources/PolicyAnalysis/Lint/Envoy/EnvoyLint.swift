@@ -72,7 +72,9 @@ struct EnvoyWalk {
       case "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz":
         filterNames.insert(name)
         hasDecider = true
-      case let type? where type.string.hasSuffix(".ext_authz.v3.ExtAuthz") || type.string.contains(".rbac.v3.") || type.string.contains(".dynamic_modules.v3."):
+      case let type?
+      where type.string.hasSuffix(".ext_authz.v3.ExtAuthz") || type.string.contains(".rbac.v3.")
+        || type.string.contains(".dynamic_modules.v3."):
         hasDecider = true
       default: break
       }
@@ -142,14 +144,18 @@ struct EnvoyWalk {
       guard let own else { continue }
       let isTokens = name == "envoy.filters.http.jwt_authn" || type == "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
       if isTokens {
-        add(.envoyFilterOrder, at: own.node.span.start, "`\(own.node["name"]?.text ?? "")` comes before `\(name)`, so tokens are not verified when the engine is asked")
+        add(
+          .envoyFilterOrder, at: own.node.span.start,
+          "`\(own.node["name"]?.text ?? "")` comes before `\(name)`, so tokens are not verified when the engine is asked")
       }
       if let clear = filter.deepField("clear_route_cache"), clear.value.bool == true {
         add(.envoyClearsRouteCache, at: clear.span, "`\(name)` chooses the route anew after the engine has allowed the request")
       }
     }
     if let own, let claims = tokenNamespaces(own.node), !claims.isSent, interest?.testsTokens ?? claims.isNeeded(list) {
-      add(.envoyClaimsNotSent, at: claims.span, "`metadata_context_namespaces` has no `envoy.filters.http.jwt_authn`: a DENY rule about claims does not deny")
+      add(
+        .envoyClaimsNotSent, at: claims.span,
+        "`metadata_context_namespaces` has no `envoy.filters.http.jwt_authn`: a DENY rule about claims does not deny")
     }
   }
 
@@ -192,7 +198,8 @@ struct EnvoyWalk {
     guard !missing.isEmpty else { return }
     let place = normalizes?.span ?? merges?.span ?? node.entry("@type")?.span ?? node.span.start
     add(
-      .envoyPathNotNormalized, at: place, "the mesh's normalization is \(mesh.pathNormalization.rawValue), and this connection manager lacks \(missing.map { "`\($0)`" }.joined(separator: ", "))",
+      .envoyPathNotNormalized, at: place,
+      "the mesh's normalization is \(mesh.pathNormalization.rawValue), and this connection manager lacks \(missing.map { "`\($0)`" }.joined(separator: ", "))",
       help: "set \(missing.map { "`\($0)`" }.joined(separator: " and "))")
   }
 }

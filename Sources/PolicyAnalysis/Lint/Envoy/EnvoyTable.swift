@@ -36,7 +36,8 @@ extension LintCode {
     case .envoyFilterOrder:
       LintEntry(
         .error, "The check comes before the filter that verifies tokens, so no claim is known to it.",
-        fix: "Put `envoy.filters.http.jwt_authn` before `envoy.filters.http.ext_authz`.", source: "Envoy: filters run in the order of the list")
+        fix: "Put `envoy.filters.http.jwt_authn` before `envoy.filters.http.ext_authz`.",
+        source: "Envoy: filters run in the order of the list")
     case .envoyHeaderFiltered:
       LintEntry(
         .error, "Headers are kept from the engine, to which they look absent.", fix: "Remove `allowed_headers` and `disallowed_headers`.",
@@ -56,7 +57,8 @@ extension LintCode {
     case .envoyPathNotNormalized:
       LintEntry(
         .error, "Paths are not normalized as the mesh's policies mean them.",
-        fix: "Set what `portcullis export envoy-ext-authz --only hcm` prints.", source: "Envoy: HttpConnectionManager.normalize_path; Istio: path normalization")
+        fix: "Set what `portcullis export envoy-ext-authz --only hcm` prints.",
+        source: "Envoy: HttpConnectionManager.normalize_path; Istio: path normalization")
     case .envoyRouteDisabled:
       LintEntry(
         .error, "The check is switched off for a route, a virtual host or a filter chain.", fix: "Remove `disabled`.",
