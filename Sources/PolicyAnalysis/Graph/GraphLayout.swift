@@ -18,6 +18,8 @@ package struct GraphLayout: Sendable {
   package private(set) var widths: [Double]
   /// The box of each namespace, in the order of the graph's groups.
   package private(set) var boxes: [(x: Double, y: Double, width: Double, height: Double)] = []
+  /// The control points of the curves that Graphviz drew, by the pair that they lead from and to; none where it drew nothing.
+  package private(set) var curves: [Pair: [GraphPoint]] = [:]
   /// The width of all.
   package private(set) var width = 0.0
   /// The height of all.
@@ -25,7 +27,13 @@ package struct GraphLayout: Sendable {
   /// The height of every node.
   package static let nodeHeight = 30.0
   /// More pairs than this are drawn as one arrow for each pair of namespaces.
-  package static let mostEdges = 1_200
+  package static let mostEdges = 400
+
+  /// Two nodes, by their places.
+  package struct Pair: Hashable, Sendable {
+    var from: Int
+    var to: Int
+  }
 
   /// A layout without Graphviz: namespaces as boxes in rows, workloads in a grid in each.
   package init(simple graph: AccessGraph) {
@@ -38,7 +46,8 @@ package struct GraphLayout: Sendable {
       y += Self.nodeHeight + 40
     }
     let total = Double(graph.nodes.count)
-    let rowWidth = max(900, 230 * total.squareRoot() * 1.25)
+    // About 190 by 64 points each, with the room around boxes.
+    let rowWidth = max(900, (total * 190 * 64 * 1.7).squareRoot() * 1.35)
     for group in graph.groups {
       let columns = max(1, Int((Double(group.nodes.count)).squareRoot().rounded(.up)))
       let cell = (group.nodes.map { widths[$0] }.max() ?? 100) + 46
@@ -76,7 +85,9 @@ package struct GraphLayout: Sendable {
     let margin = 60.0
     let (left, top) = (nodes.map(\.x).min() ?? 0, nodes.map(\.y).min() ?? 0)
     let widest = widths.max() ?? 0
-    nodes = nodes.map { GraphPoint(x: $0.x - left + margin + widest / 2, y: $0.y - top + margin + 20) }
+    func moved(_ point: GraphPoint) -> GraphPoint { GraphPoint(x: point.x - left + margin + widest / 2, y: point.y - top + margin + 20) }
+    nodes = nodes.map(moved)
+    curves = Self.curves(in: text).mapValues { $0.map(moved) }
     for group in graph.groups {
       let sides = group.nodes.map { (nodes[$0].x - widths[$0] / 2, nodes[$0].x + widths[$0] / 2, nodes[$0].y) }
       let (minX, maxX) = (sides.map(\.0).min() ?? 0, sides.map(\.1).max() ?? 0)
@@ -86,17 +97,35 @@ package struct GraphLayout: Sendable {
     measure(margin: 28)
   }
 
+  /// The lines `edge nFROM nTO count x y …` of Graphviz's text.
+  private static func curves(in text: String) -> [Pair: [GraphPoint]] {
+    var found: [Pair: [GraphPoint]] = [:]
+    for line in text.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count > 4, words[0].utf8.elementsEqual("edge".utf8), let from = Int(words[1].dropFirst()),
+        let to = Int(words[2].dropFirst()),
+        let count = Int(words[3]), count >= 4, count % 3 == 1, count < 1000, words.count >= 4 + 2 * count
+      else { continue }
+      let numbers = words[4..<4 + 2 * count].compactMap { Double($0) }
+      guard numbers.count == 2 * count, numbers.allSatisfy({ $0.magnitude < 1e6 }) else { continue }
+      found[Pair(from: from, to: to)] = (0..<count).map { GraphPoint(x: numbers[2 * $0] * 72, y: -numbers[2 * $0 + 1] * 72) }
+    }
+    return found
+  }
+
   private mutating func measure(margin: Double) {
-    let right = zip(nodes, widths).map { $0.x + $1 / 2 } + boxes.map { $0.x + $0.width }
+    let points = curves.values.joined()
+    let right = zip(nodes, widths).map { $0.x + $1 / 2 } + boxes.map { $0.x + $0.width } + points.map(\.x)
     width = (right.max() ?? 0) + margin
-    height = (nodes.map { $0.y + Self.nodeHeight } + boxes.map { $0.y + $0.height }).max().map { $0 + margin } ?? margin
+    let low = nodes.map { $0.y + Self.nodeHeight } + boxes.map { $0.y + $0.height } + points.map(\.y)
+    height = (low.max() ?? 0) + margin
   }
 
   /// What Graphviz is asked to lay out: numbers and sizes only, no text of a manifest.
   package static func question(_ graph: AccessGraph) -> String {
-    var lines = ["digraph g {", "  graph [rankdir=LR, nodesep=0.35, ranksep=1.1];", "  node [shape=box, fixedsize=true, label=\"\"];"]
+    var lines = ["digraph g {", "  graph [rankdir=LR, nodesep=0.5, ranksep=1.1];", "  node [shape=box, fixedsize=true, label=\"\"];"]
     func node(_ place: Int) -> String {
-      "n\(place) [width=\(rounded((Self.width(of: graph.nodes[place]) + 20) / 72)), height=\(rounded((nodeHeight + 12) / 72))];"
+      "n\(place) [width=\(rounded((Self.width(of: graph.nodes[place]) + 4) / 72)), height=\(rounded((nodeHeight + 4) / 72))];"
     }
     for place in graph.nodes.indices where graph.nodes[place].workload == nil { lines.append("  " + node(place)) }
     for (index, group) in graph.groups.enumerated() {

@@ -49,8 +49,10 @@ extension AccessGraph {
 
   private func drawing(of place: Int, _ layout: GraphLayout) -> String {
     let edge = edges[place]
-    let (path, middle) = Self.curve(
-      layout.nodes[edge.from], layout.widths[edge.from], layout.nodes[edge.to], layout.widths[edge.to])
+    let drawn = layout.curves[GraphLayout.Pair(from: edge.from, to: edge.to)].map { Self.spline($0) }
+    let (path, middle) =
+      drawn
+      ?? Self.curve(layout.nodes[edge.from], layout.widths[edge.from], layout.nodes[edge.to], layout.widths[edge.to])
     let name = edge.access == .none ? "denied" : edge.protection.rawValue
     return "<g class=\"e \(name) \(edge.access.rawValue)\" data-e=\"\(place)\"><title>\(Self.xmlText(summary(edge)))</title>"
       + "<path class=\"hit\" d=\"\(path)\"/><path class=\"line\" d=\"\(path)\" marker-end=\"url(#to-\(name))\"/>"
@@ -70,6 +72,18 @@ extension AccessGraph {
     let middle = GraphPoint(
       x: 0.16 * start.x + 0.48 * control.x + 0.36 * end.x, y: 0.16 * start.y + 0.48 * control.y + 0.36 * end.y)
     return ("M\(r(start.x)) \(r(start.y))Q\(r(control.x)) \(r(control.y)) \(r(end.x)) \(r(end.y))", middle)
+  }
+
+  /// A curve of Graphviz's, and where it is about half way.
+  private static func spline(_ points: [GraphPoint]) -> (path: String, middle: GraphPoint) {
+    let r = GraphLayout.rounded
+    let rest = points.dropFirst().map { "\(r($0.x)) \(r($0.y))" }.joined(separator: " ")
+    // The middle piece, at its own middle.
+    let first = (points.count - 1) / 3 / 2 * 3
+    let (one, two, three, four) = (points[first], points[first + 1], points[first + 2], points[first + 3])
+    let middle = GraphPoint(
+      x: (one.x + 3 * two.x + 3 * three.x + four.x) / 8, y: (one.y + 3 * two.y + 3 * three.y + four.y) / 8)
+    return ("M\(r(points[0].x)) \(r(points[0].y))C\(rest)", middle)
   }
 
   private static func border(_ middle: GraphPoint, _ width: Double, towards point: GraphPoint) -> GraphPoint {
@@ -151,6 +165,6 @@ extension AccessGraph {
     .e path{fill:none}.e .line{stroke-width:1.5}.e .hit{stroke:transparent;stroke-width:11}
     .e.mTLS .line{stroke:#1a7f4b}.e.open .line{stroke:#b45309}.e.failure .line{stroke:#c0262d}.e.denied .line{stroke:#9aa3b2;stroke-dasharray:2 4}
     .e.some .line{stroke-dasharray:7 4}
-    .bundle .line{fill:none;stroke:#7b8799;stroke-width:1.2;opacity:.55}.bundle text{fill:#3d4859;font-size:11px;text-anchor:middle}
+    .bundle .line{fill:none;stroke:#7b8799;stroke-width:1.2;opacity:.4}.bundle text{fill:#3d4859;font-size:11px;text-anchor:middle}
     """
 }

@@ -37,8 +37,8 @@ struct GraphPage {
       <div id="drawing">\(graph.svg(layout, isEmbedded: true))</div>
       <aside id="panel" aria-live="polite"></aside>
       </main>
-      <footer><span class="key mTLS">🔒 mutual TLS</span><span class="key open">🔓 plaintext possible, or TLS that the mesh does not know</span>\
-      <span class="key failure">⚠ allowed, but the connection fails</span><span class="key">dashed: some requests</span>\
+      <footer><span>\(Self.key("mTLS")) mutual TLS</span><span>\(Self.key("open")) plaintext possible, or TLS that the mesh does not know</span>\
+      <span>\(Self.key("failure")) allowed, but the connection fails</span><span>dashed: some requests</span>\
       <span class="from">from \(AccessGraph.xmlText(sources.joined(separator: ", ")))</span></footer>
       <script type="application/json" id="data">\(data)</script>
       <script>\(Self.script)</script>
@@ -46,6 +46,11 @@ struct GraphPage {
       </html>
 
       """
+  }
+
+  /// A sign of the drawing, beside text.
+  private static func key(_ name: String) -> String {
+    "<svg width=\"14\" height=\"16\" aria-hidden=\"true\"><use href=\"#is-\(name)\"/></svg>"
   }
 
   /// What the script reads: lists instead of objects, because there may be a quarter of a million pairs.

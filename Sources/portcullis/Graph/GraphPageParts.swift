@@ -18,7 +18,7 @@ extension GraphPage {
     aside button:hover,aside button:focus{background:#eef2f7}aside button.mTLS{border-color:#1a7f4b}aside button.open{border-color:#b45309}
     aside button.failure{border-color:#c0262d}aside .port{border-top:1px solid #e3e7ed;margin-top:8px;padding-top:6px}
     aside code{font-size:12px;overflow-wrap:anywhere}.weak{color:#5b6778}
-    footer{display:flex;gap:18px;flex-wrap:wrap;padding:6px 14px;border-top:1px solid #d8dde5;color:#3d4859;font-size:13px}.from{margin-left:auto}
+    footer svg{vertical-align:-3px}footer{display:flex;gap:18px;flex-wrap:wrap;padding:6px 14px;border-top:1px solid #d8dde5;color:#3d4859;font-size:13px}.from{margin-left:auto}
     .dim{opacity:.12}.e.dim,.bundle.dim{display:none}.n{cursor:pointer}.e{cursor:pointer}
     .n.chosen rect{stroke:#0b57d0;stroke-width:3}.n.found rect{fill:#fff6bf}.n:focus{outline:none}.n:focus rect{stroke:#0b57d0;stroke-width:2.4}
     .e.chosen .line{stroke-width:3.4}

@@ -7,15 +7,13 @@ internal import Foundation
 internal import PolicyAnalysis
 
 enum Graphviz {
-  /// More than this takes it minutes, and nobody can follow so many lines.
-  private static let mostEdges = 600
   private static let seconds = 10
 
   /// The layout of a graph.
   static func layout(of graph: AccessGraph) -> GraphLayout {
     let simple = GraphLayout(simple: graph)
     let drawn = graph.edges.count { $0.access != .none }
-    guard drawn <= mostEdges, let program, let text = run(program, GraphLayout.question(graph)) else {
+    guard drawn <= GraphLayout.mostEdges, let program, let text = run(program, GraphLayout.question(graph)) else {
       return simple
     }
     return GraphLayout(plain: text, of: graph) ?? simple
