@@ -60,6 +60,8 @@ let package = Package(
     // Floor 3: where policies come from.
     .target(
       name: "PolicyFiles", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"], swiftSettings: settings),
+    // What-if: what a change changes, who can reach whom, what a connection becomes, what is wrong. It asks the engine, so that it cannot drift from it.
+    .target(name: "PolicyAnalysis", dependencies: ["PolicyModel", "PolicyEngine"], swiftSettings: settings),
     // The words about a decision that the command and the library share; it knows no command line and no JSON.
     .target(name: "DecisionText", dependencies: ["PolicyModel", "PolicyEngine"], swiftSettings: settings),
     // Floor 4: where answers are given.
@@ -75,7 +77,7 @@ let package = Package(
     .executableTarget(
       name: "portcullis",
       dependencies: [
-        "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "DecisionText", "ExtAuthzServer",
+        "PolicyModel", "PolicyLoading", "PolicyEngine", "PeerIdentity", "PolicyFiles", "PolicyAnalysis", "DecisionText", "ExtAuthzServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -103,6 +105,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "PolicyFilesTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine", "PolicyFiles"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "PolicyAnalysisTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine", "PolicyAnalysis"],
       swiftSettings: settings),
     .testTarget(
       name: "ExtAuthzServerTests",
