@@ -188,14 +188,11 @@ struct LanguageMaker: Sendable {
     return Language([steps(scheme) + behind])
   }
 
-  /// Identities that a mesh issues: its trust domain, names of Kubernetes.
+  /// Identities as a mesh issues them: its trust domain, and in both names letters, digits, hyphens and, in the account's, dots.
   static func issued(by domain: [UInt8]) -> Language {
-    let head = steps(scheme) + steps(domain) + steps(bytes("/ns/"))
-    func name(_ inner: ByteSet) -> [[Step]] { [[.one(.lowerAlphanumeric)], [.one(.lowerAlphanumeric), .run(inner), .one(.lowerAlphanumeric)]] }
-    return Language(
-      name(.kubernetesLabel).flatMap { namespace in
-        name(.kubernetesName).map { head + namespace + steps(bytes("/sa/")) + $0 }
-      })
+    ztunnelIdentity(
+      domain: steps(domain), namespace: [.one(.kubernetesLabel), .run(.kubernetesLabel)],
+      account: [.one(.kubernetesName), .run(.kubernetesName)])
   }
 
   /// Any text, the same with this query appended: a language of paths as one of paths with their queries.

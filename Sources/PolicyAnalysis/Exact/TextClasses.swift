@@ -48,7 +48,7 @@ struct TextClasses {
         wide.append((Int32(number), language))
       }
     }
-    automaton = TextAutomaton(wide)
+    automaton = TextAutomaton(wide, others: universe.sets)
     extents = Array(repeating: [], count: languages.count)
     let found = try Self.walk(&automaton, wide, universe, avoiding: Set(literals.keys))
     for (signature, witness) in found { add(Atom(witness: witness, languages: signature, isSingle: false)) }
@@ -72,59 +72,71 @@ struct TextClasses {
 
   // MARK: The walk
 
+  private typealias Found = [(signature: [Int32], witness: [UInt8])]
+
   /// A shortest text for every combination of languages that the universe holds beside the single texts.
   private static func walk(
     _ automaton: inout TextAutomaton, _ wide: [(number: Int32, language: Language)], _ universe: Universe, avoiding literals: Set<[UInt8]>
-  ) throws -> [(signature: [Int32], witness: [UInt8])] {
-    // Single texts take part only where they are in the way: few of them ever are.
-    var blocked: [[UInt8]] = []
-    for round in 0... {
-      let mark = Int32.max
-      let single = blocked.map { (number: mark, language: Language([LanguageMaker.steps($0)])) }
-      var own = TextAutomaton(wide + single)
-      let found = try walk(&own, universe, isBlocked: { $0.last == mark })
-      let hit = found.map(\.witness).filter { literals.contains($0) }
-      if hit.isEmpty { return found }
-      // One at a time does not end soon where a class is finite; then all of them take part.
-      blocked = round < 3 ? blocked + hit : Array(literals)
+  ) throws -> Found {
+    var (found, hit) = try walk(&automaton, universe, avoiding: literals)
+    // Where only single texts were met, they take part themselves; first those that were met, then all of them.
+    var blocked: Set<[UInt8]> = []
+    var round = 0
+    while !hit.isEmpty {
+      blocked = round < 3 ? blocked.union(hit) : literals
+      round += 1
+      let single = blocked.map { (number: Int32.max, language: Language([LanguageMaker.steps($0)])) }
+      var own = TextAutomaton(wide + single, others: universe.sets)
+      (found, hit) = try walk(&own, universe, avoiding: literals)
     }
-    return []
+    return found
   }
 
+  /// The combinations that have a text beside the single ones, and single texts that alone were met in a combination. A combination with the
+  /// mark `Int32.max` is that of a single text.
   private static func walk(
-    _ automaton: inout TextAutomaton, _ universe: Universe, isBlocked: ([Int32]) -> Bool
-  ) throws -> [(signature: [Int32], witness: [UInt8])] {
+    _ automaton: inout TextAutomaton, _ universe: Universe, avoiding literals: Set<[UInt8]>
+  ) throws -> (found: Found, hit: [[UInt8]]) {
     struct Place: Hashable {
       var own: Int32
       var universe: Int32
     }
-    let groups = Self.groups(automaton.sets.union(universe.sets))
     var order = [Place(own: automaton.start, universe: universe.start)]
     var before: [(from: Int32, byte: UInt8)] = [(-1, 0)]
     var seen: Set<Place> = [order[0]]
-    var found: [(signature: [Int32], witness: [UInt8])] = []
-    var signatures: Set<[Int32]> = []
+    /// By signature: a text that is no single one; or else a single one.
+    var witnesses: [Int32: [UInt8]] = [:]
+    var hits: [Int32: [UInt8]] = [:]
+    var met: [Int32] = []
+    func text(_ place: Int) -> [UInt8] {
+      var text: [UInt8] = []
+      var at = place
+      while before[at].from >= 0 {
+        text.append(before[at].byte)
+        at = Int(before[at].from)
+      }
+      return text.reversed()
+    }
+    func meet(_ signature: Int32, _ word: @autoclosure () -> [UInt8]) {
+      if witnesses[signature] != nil { return }
+      let word = word()
+      if hits[signature] == nil { met.append(signature) }
+      if literals.contains(word) { hits[signature] = hits[signature] ?? word } else { (witnesses[signature], hits[signature]) = (word, word) }
+    }
+    if universe.accepts(universe.start) { meet(automaton.signature(automaton.start), []) }
     var at = 0
     while at < order.count {
       let place = order[at]
-      if universe.accepts(place.universe) {
-        let signature = automaton.accepted(place.own)
-        if !isBlocked(signature), signatures.insert(signature).inserted {
-          var text: [UInt8] = []
-          var step = at
-          while before[step].from >= 0 {
-            text.append(before[step].byte)
-            step = Int(before[step].from)
-          }
-          found.append((signature, text.reversed()))
-        }
-      }
-      let explicit = automaton.explicit(place.own).union(universe.explicit(place.universe))
-      let others = groups.compactMap { group in group.first { !explicit.contains($0) } }
-      for byte in others + explicit.sorted() {
+      let own = automaton.explicit(place.own)
+      var explicit = own
+      for byte in universe.explicit(place.universe) where !own.contains(byte) { explicit.append(byte) }
+      // Others first: they read better in a witness.
+      let others = automaton.groups.compactMap { group in group.first { !explicit.contains($0) } }
+      for byte in others + explicit {
         let next = universe.step(place.universe, byte)
         guard next != Universe.dead else { continue }
         let target = Place(own: automaton.step(place.own, byte), universe: next)
+        if universe.accepts(next) { meet(automaton.signature(target.own), text(at) + [byte]) }
         guard seen.insert(target).inserted else { continue }
         order.append(target)
         before.append((Int32(at), byte))
@@ -132,21 +144,11 @@ struct TextClasses {
       at += 1
       if order.count > stateLimit { throw LimitReached(what: "texts of one dimension that rules tell apart") }
     }
-    return found
-  }
-
-  /// The bytes in groups that no set tells apart, those that people read first.
-  private static func groups(_ sets: Set<ByteSet>) -> [[UInt8]] {
-    let sets = Array(sets)
-    var groups: [[Bool]: [UInt8]] = [:]
-    let readable: [UInt8] = Array("xyzwabcdefghijklmnopqrstuv0123456789XYZABCDEFGHIJKLMNOPQRSTUVW-_~".utf8)
-    let rest = (UInt8(0x21)...0x7e).filter { !readable.contains($0) } + [0x20] + (0x80...0xff) + (0...0x1f) + [0x7f]
-    var order: [[Bool]] = []
-    for byte in readable + rest {
-      let key = sets.map { $0.contains(byte) }
-      if groups[key] == nil { order.append(key) }
-      groups[key, default: []].append(byte)
+    let signatures = automaton.signatures
+    let found = met.filter { signatures[Int($0)].last != Int32.max }.compactMap { signature in
+      witnesses[signature].map { (signature: signatures[Int(signature)], witness: $0) }
     }
-    return order.compactMap { groups[$0] }
+    let left = met.filter { signatures[Int($0)].last != Int32.max && witnesses[$0] == nil }.compactMap { hits[$0] }
+    return (found, left)
   }
 }

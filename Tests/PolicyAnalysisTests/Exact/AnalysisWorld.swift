@@ -204,7 +204,7 @@ struct AnalysisWorld {
     var labels: [ExactText: ExactText] = pick([[:], ["app": "a"], ["app": "b"]])
     let profile = pick([Profile.sidecar, .sidecar, .sidecar, .gateway, .waypoint, .ztunnel])
     if profile == .waypoint || chance(8) { labels["gateway.networking.k8s.io/gateway-name"] = "gw" }
-    return AnalyzedProxy(namespace: ExactText(pick(["foo", "foo", "bar", "istio-system"])), labels: labels, profile: profile)
+    return AnalyzedProxy(namespace: ExactText(pick(["foo", "foo", "foo", "foo", "bar", "istio-system"])), labels: labels, profile: profile)
   }
 
   // MARK: Requests
