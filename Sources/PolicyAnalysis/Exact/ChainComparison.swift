@@ -12,7 +12,7 @@ struct NotAnalyzable: Error {
 
 /// Both sides over one space.
 struct ChainComparison {
-  private(set) var space: Space
+  var space: Space
   var diagrams: Diagrams
   let before: Outcomes
   let after: Outcomes

@@ -71,7 +71,9 @@ struct FormulaMaker {
       return .all([Self.ztunnelForm, identity(LanguageMaker.ztunnelPrincipal(bytes), "principal \(value)")])
     case .ztunnelNamespace:
       // Without identity there is still a namespace to compare with, the empty one.
-      if bytes.isEmpty { return .any([.not(Self.ztunnelForm), identity(LanguageMaker.ztunnelIdentity(namespace: []), "namespace without a name")]) }
+      if bytes.isEmpty {
+        return .any([.not(Self.ztunnelForm), identity(LanguageMaker.ztunnelIdentity(namespace: []), "namespace without a name")])
+      }
       return LanguageMaker.ztunnelNamespace(bytes).map { identity($0, "namespace \(value)") } ?? .constant(false)
     case .ztunnelServiceAccount:
       return LanguageMaker.ztunnelServiceAccount(bytes).map { identity($0, "service account \(value)") } ?? .constant(false)
@@ -92,7 +94,8 @@ struct FormulaMaker {
     case .remoteIP: return block(.remoteIP)
     case .destinationIP: return block(.destinationIP)
     case .destinationPort: return UInt16(value.string).map { .ports([$0]) } ?? .constant(false)
-    case .host: return .text(
+    case .host:
+      return .text(
         .host, .scalar, Language(maker.text(Self.lower(bytes), matchesEmpty: true).sequences, .folded), value.string)
     case .method: return text(.method, matchesEmpty: true)
     case .sni: return text(.sni, matchesEmpty: false)

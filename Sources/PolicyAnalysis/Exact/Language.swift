@@ -164,7 +164,9 @@ struct LanguageMaker: Sendable {
   // MARK: ztunnel
 
   /// `spiffe://TD/ns/N/sa/S`, any of TD, N and S possibly empty.
-  static func ztunnelIdentity(domain: [Step] = [.run(.notSlash)], namespace: [Step] = [.run(.notSlash)], account: [Step] = [.run(.notSlash)])
+  static func ztunnelIdentity(
+    domain: [Step] = [.run(.notSlash)], namespace: [Step] = [.run(.notSlash)], account: [Step] = [.run(.notSlash)]
+  )
     -> Language
   {
     Language([steps(scheme) + domain + steps(bytes("/ns/")) + namespace + steps(bytes("/sa/")) + account])

@@ -219,6 +219,23 @@ struct Space {
       for index in texts.atoms.indices.reversed() { none = try diagrams.and(try diagrams.test(elements + index, [0]), none) }
       result = try diagrams.and(result, try diagrams.or(try diagrams.test(scalar, [0]), none))
     }
+    // A claim that holds others is neither a text nor a list.
+    for outer in fields {
+      guard case .claim(let path) = outer else { continue }
+      for inner in fields {
+        guard case .claim(let longer) = inner, longer.count > path.count, longer.starts(with: path) else { continue }
+        result = try diagrams.and(result, try diagrams.or(try isMissing(outer, &diagrams), try isMissing(inner, &diagrams)))
+      }
+    }
+    return result
+  }
+
+  /// Where a field that may be missing is.
+  private func isMissing(_ field: Field, _ diagrams: inout Diagrams) throws -> Diagram {
+    guard let place = places[field] else { return Diagrams.always }
+    var result = try place.scalar.map { try diagrams.test($0, [0]) } ?? Diagrams.always
+    guard let elements = place.elements, let texts = place.texts else { return result }
+    for index in texts.atoms.indices { result = try diagrams.and(result, try diagrams.test(elements + index, [0])) }
     return result
   }
 

@@ -121,7 +121,11 @@ struct TextClasses {
       if witnesses[signature] != nil { return }
       let word = word()
       if hits[signature] == nil { met.append(signature) }
-      if literals.contains(word) { hits[signature] = hits[signature] ?? word } else { (witnesses[signature], hits[signature]) = (word, word) }
+      if literals.contains(word) {
+        hits[signature] = hits[signature] ?? word
+      } else {
+        (witnesses[signature], hits[signature]) = (word, word)
+      }
     }
     if universe.accepts(universe.start) { meet(automaton.signature(automaton.start), []) }
     var at = 0

@@ -57,7 +57,9 @@ public struct WitnessRequest: Sendable, Hashable {
     request.setDestinationIP(destinationIP)
     request.setSNI(sni.span)
     request.setMetadataComplete()
-    for entry in metadata { request.addMetadata(path: Self.encoded(entry.path).span, value: entry.value.span, isListElement: entry.isListElement) }
+    for entry in metadata {
+      request.addMetadata(path: Self.encoded(entry.path).span, value: entry.value.span, isListElement: entry.isListElement)
+    }
     if isTCP { return request }
     request.setMethod(method.span)
     request.setHost(host.span)
@@ -65,7 +67,9 @@ public struct WitnessRequest: Sendable, Hashable {
     request.setHeadersKnown()
     for header in headers { request.addHeader(name: header.name.span, value: header.value.span) }
     request.setClaimsKnown()
-    for entry in claims { request.addClaim(path: Self.encoded(entry.path).span, value: entry.value.span, isListElement: entry.isListElement) }
+    for entry in claims {
+      request.addClaim(path: Self.encoded(entry.path).span, value: entry.value.span, isListElement: entry.isListElement)
+    }
     return request
   }
 
@@ -144,7 +148,9 @@ extension Space {
       case .host: scalar = request.host
       case .path:
         scalar = request.path
-        if let path = scalar, !path.isEmpty, !hasQuery { scalar = Array(path.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }) }
+        if let path = scalar, !path.isEmpty, !hasQuery {
+          scalar = Array(path.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
+        }
       case .header(let name):
         let values = request.headers.filter { FormulaMaker.lower($0.name) == name }.map(\.value)
         if place.elements != nil {

@@ -48,7 +48,9 @@ package struct AttachedPrograms: Sendable {
       root: mesh.rootNamespace)
     var program = AttachedProgram()
     if scope.isWaypointPod, proxy.profile != .waypoint { return AttachedProgram(refusal: .unsupportedProfile) }
-    if evaluator.policies.unusable.contains(where: { evaluator.reaches($0.reach, scope) }) { return AttachedProgram(refusal: .policyUnusable) }
+    if evaluator.policies.unusable.contains(where: { evaluator.reaches($0.reach, scope) }) {
+      return AttachedProgram(refusal: .policyUnusable)
+    }
     let attached = scope.namespaces.flatMap { places[$0] ?? [] }.map { evaluator.policies.policies[$0] }
       .filter { $0.attachment.attaches(from: $0.metadata.key.namespace, to: scope) }
     program.gate = gate(proxy, scope)
@@ -141,7 +143,8 @@ package struct AttachedPrograms: Sendable {
     where ztunnel.attaches(policy, to: proxy.namespace, labels: proxy.labels) {
       if policy.action == .allow { program.hasAllow = true }
       for (index, rule) in policy.rules.enumerated() {
-        guard let rule, let sent = ztunnel.sent(rule, of: policy, index), let groups = groups(sent, namespace: policy.metadata.key.namespace)
+        guard let rule, let sent = ztunnel.sent(rule, of: policy, index),
+          let groups = groups(sent, namespace: policy.metadata.key.namespace)
         else { continue }
         program.rules.append(
           AttachedProgram.Rule(effect: policy.action == .allow ? .allow : .deny, policy: policy, index: index, groups: groups))

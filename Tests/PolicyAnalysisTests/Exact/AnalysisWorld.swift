@@ -36,12 +36,14 @@ struct AnalysisWorld {
     }
     return all + [
       "spiffe://td1/ns/foo/x/y/sa/a", "spiffe://td1/ns/foo/sa/a/more", "spiffe://td1/ns/foo/sa/a/", "spiffe://td1/ns/foo/ns/bar/sa/a",
-      "spiffe://td1/x/ns/foo/sa/a", "spiffe://td1/ns/foo//sa/a", "spiffe://td1/ns//sa/a", "spiffe://ns/ns/foo/sa/a", "https://td1/ns/foo/sa/a",
+      "spiffe://td1/x/ns/foo/sa/a", "spiffe://td1/ns/foo//sa/a", "spiffe://td1/ns//sa/a", "spiffe://ns/ns/foo/sa/a",
+      "https://td1/ns/foo/sa/a",
       "spiffe://td1", "spiffe://", "x", "spiffe:///ns/foo/sa/a",
     ]
   }()
   static let paths = [
-    "/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/admin", "/a/x.html", "/a//b", "/a/%7Cx", "/a/[x]", "/foo/bar/baz", "*", "/a?x", "/a/b?x=/a",
+    "/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/admin", "/a/x.html", "/a//b", "/a/%7Cx", "/a/[x]", "/foo/bar/baz", "*", "/a?x",
+    "/a/b?x=/a",
   ]
   static let hosts = ["a.com", "A.com", "a.com:80", "b.a.com", "xa.com", "a.co", "A.COM"]
   static let methods = ["GET", "POST", "get", "HEAD", "GE", "CONNECT"]
@@ -78,7 +80,8 @@ struct AnalysisWorld {
   // MARK: Policies
 
   static let sources: [Attribute] = [
-    .sourcePrincipal, .sourcePrincipal, .sourceNamespace, .sourceServiceAccount, .sourceTrustDomain, .sourceIP, .remoteIP, .requestPrincipal,
+    .sourcePrincipal, .sourcePrincipal, .sourceNamespace, .sourceServiceAccount, .sourceTrustDomain, .sourceIP, .remoteIP,
+    .requestPrincipal,
   ]
   static let operations: [Attribute] = [.host, .method, .path, .path, .destinationPort]
   static let conditions: [Attribute] = [
@@ -113,7 +116,8 @@ struct AnalysisWorld {
   mutating func mesh() -> MeshSettings {
     var mesh = MeshSettings(
       trustDomain: pick(["cluster.local", "td1"]), trustDomainAliases: pick([[], ["td2"], ["old-td", "cluster.local"]]),
-      acceptedTrustDomains: pick([[], ["td1", "td2", "old-td", "ns"], ["td2"]]), pathNormalization: pick([.base, .base, .mergeSlashes, .none]),
+      acceptedTrustDomains: pick([[], ["td1", "td2", "old-td", "ns"], ["td2"]]),
+      pathNormalization: pick([.base, .base, .mergeSlashes, .none]),
       delegatedProviders: pick([[], ["portcullis"]]))
     if chance(10) { mesh.olderBehaviors.insert(.joinedHeaderLines) }
     if chance(10) { mesh.olderBehaviors.insert(.unquotedDots) }

@@ -68,7 +68,9 @@ import Testing
         }
         let maker = FormulaMaker(mesh: mesh, profile: .sidecar)
         let formulas = demands.map { demand in
-          maker.formula([[[AttachedProgram.Demand(subject: .attribute(demand.attribute), values: [demand.value], notValues: [], namespace: "foo")]]])
+          maker.formula([
+            [[AttachedProgram.Demand(subject: .attribute(demand.attribute), values: [demand.value], notValues: [], namespace: "foo")]]
+          ])
         }
         let shape = try ChainComparison.shape(mesh, mesh, profile: .sidecar, isTCP: false)
         var space = try Space(shape, formulas)
@@ -116,7 +118,9 @@ import Testing
   @Test func `every request of small worlds lies in the region that the engine gives it`() throws {
     let seed = `The exact core agrees with the engine`.seed
     var random = AnalysisWorld(seed: seed &+ 11)
-    let names = ["spiffe://td1/ns/a/sa/a", "spiffe://td1/ns/a/sa/ab", "spiffe://td1/ns/ab/sa/a", "spiffe://td1/ns/b/sa/b", "spiffe://td2/ns/a/sa/a"]
+    let names = [
+      "spiffe://td1/ns/a/sa/a", "spiffe://td1/ns/a/sa/ab", "spiffe://td1/ns/ab/sa/a", "spiffe://td1/ns/b/sa/b", "spiffe://td2/ns/a/sa/a",
+    ]
     let lines: [[String]] = [[], ["a"], ["b"], ["ab"], ["a", "b"], ["ab", "b"], ["a", "ab", "b"]]
     var checks = 0
     var differing = 0
@@ -132,8 +136,11 @@ import Testing
         for number in 0..<random.number(1...4) {
           var rules: [AuthorizationPolicy.Rule?] = []
           for _ in 0..<random.number(1...3) {
-            let source = random.chance(50) ? constraint(.sourceNamespace, ["a", "ab", "b"]) : constraint(.sourcePrincipal, names.map { String($0.dropFirst(9)) })
-            let operation = random.chance(50) ? constraint(.path, ["/a", "/ab", "/a/b", "/b", "/{*}/b"]) : constraint(.method, ["a", "ab", "b"])
+            let source =
+              random.chance(50)
+              ? constraint(.sourceNamespace, ["a", "ab", "b"]) : constraint(.sourcePrincipal, names.map { String($0.dropFirst(9)) })
+            let operation =
+              random.chance(50) ? constraint(.path, ["/a", "/ab", "/a/b", "/b", "/{*}/b"]) : constraint(.method, ["a", "ab", "b"])
             rules.append(
               AuthorizationPolicy.Rule(
                 sources: random.chance(70) ? [.init([source])] : [], operations: random.chance(70) ? [.init([operation])] : [],

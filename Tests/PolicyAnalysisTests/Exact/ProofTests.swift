@@ -88,7 +88,8 @@ import Testing
       if one.verdict != two.verdict { tally.differing += 1 }
       if !comparison.diagrams.value(comparison.possible, at: point) { problems.append("a request is called impossible: \(request)") }
       if comparison.diagrams.value(covered, at: point) != (one.verdict != two.verdict) {
-        problems.append("membership is \(comparison.diagrams.value(covered, at: point)), the engine \(one.verdict), \(two.verdict): \(request)")
+        problems.append(
+          "membership is \(comparison.diagrams.value(covered, at: point)), the engine \(one.verdict), \(two.verdict): \(request)")
       }
       for (outcomes, decision, name) in [(comparison.before, one, "before"), (comparison.after, two, "after")] {
         if !comparison.diagrams.value(outcomes[decision.verdict], at: point) {
@@ -108,10 +109,13 @@ import Testing
   static func text(_ set: PolicySet) -> String {
     set.policies.map { policy in
       func words(_ list: [Constraint]) -> String {
-        list.map { "\($0.attribute.description) in \($0.values.map(\.value)) not in \($0.notValues.map(\.value))" }.joined(separator: " and ")
+        list.map { "\($0.attribute.description) in \($0.values.map(\.value)) not in \($0.notValues.map(\.value))" }.joined(
+          separator: " and ")
       }
       let rules = policy.rules.map { rule in
-        rule.map { "from \($0.sources.map { words($0.constraints) }) to \($0.operations.map { words($0.constraints) }) when \(words($0.conditions))" }
+        rule.map {
+          "from \($0.sources.map { words($0.constraints) }) to \($0.operations.map { words($0.constraints) }) when \(words($0.conditions))"
+        }
           ?? "nil"
       }
       return "\(policy.action) \(policy.metadata.key) \(policy.attachment) dry \(policy.isDryRun)\n    " + rules.joined(separator: "\n    ")
