@@ -19,6 +19,7 @@ struct Portcullis: AsyncParsableCommand {
       LintCommand.self,
       TLSCheckCommand.self,
       GraphCommand.self,
+      DiffCommand.self,
       TestCommand.self,
       ReplayCommand.self,
       CertificateCommand.self,
