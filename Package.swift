@@ -26,6 +26,7 @@ let package = Package(
     .library(name: "PolicyModel", targets: ["PolicyModel"]),
     .library(name: "PolicyLoading", targets: ["PolicyLoading"]),
     .library(name: "PolicyEngine", targets: ["PolicyEngine"]),
+    .library(name: "PolicyAnalysis", targets: ["PolicyAnalysis"]),
     .library(name: "PeerIdentity", targets: ["PeerIdentity"]),
     .library(name: "ExtAuthzServer", targets: ["ExtAuthzServer"]),
     // What libportcullis.so is linked from (scripts/link-library.sh): SwiftPM's own dynamic libraries cannot say what they export.
@@ -92,8 +93,11 @@ let package = Package(
     .testTarget(name: "PolicyModelTests", dependencies: ["PolicyModel"], swiftSettings: settings),
     .testTarget(
       name: "PolicyLoadingTests", dependencies: ["PolicyModel", "PolicyLoading"], swiftSettings: settings),
+    // Random policies and requests, for the engine and for the doors to it.
+    .target(
+      name: "RandomWorlds", dependencies: ["PolicyModel", "PolicyEngine"], path: "Tests/RandomWorlds", swiftSettings: settings),
     .testTarget(
-      name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine"],
+      name: "PolicyEngineTests", dependencies: ["PolicyModel", "PolicyLoading", "PolicyEngine", "RandomWorlds"],
       swiftSettings: settings),
     // Reads the cases of Tests/Corpus, for every door that they go through.
     .target(
@@ -119,9 +123,16 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "EmbeddedTests",
-      dependencies: ["PolicyModel", "PolicyEngine", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport"],
-      // A program that is compiled as a host would be.
-      exclude: ["allocations.c"], swiftSettings: settings),
+      dependencies: [
+        "PolicyModel", "PolicyEngine", "PolicyFiles", "CPortcullis", "EmbeddedPortcullis", "TestSupport", "CorpusSupport", "RandomWorlds",
+      ],
+      // Programs that are compiled as a host would be.
+      exclude: ["allocations.c", "guest.c", "threads.c"], swiftSettings: settings),
+    // An Envoy whose answers a test chooses, for those that a real one never gives.
+    .target(name: "CFakeEnvoy", dependencies: ["CPortcullis", "CEnvoyModule"], path: "Tests/CFakeEnvoy", cSettings: cSettings),
+    .testTarget(
+      name: "EnvoyModuleTests", dependencies: ["CPortcullis", "CEnvoyModule", "CFakeEnvoy", "EnvoyModule", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "PortcullisTests", dependencies: ["PolicyModel", "PolicyEngine", "DecisionText", "portcullis", "TestSupport"],
       swiftSettings: settings),
@@ -131,7 +142,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .testTarget(
       name: "DifferentialTests",
-      dependencies: ["portcullis", "PolicyModel", "PolicyLoading", "PolicyFiles", "TestSupport", "CTLSClient", "CorpusSupport"],
+      dependencies: [
+        "portcullis", "PolicyModel", "PolicyLoading", "PolicyEngine", "PolicyFiles", "TestSupport", "CTLSClient", "CorpusSupport",
+      ],
       swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["portcullis", "TestSupport"], swiftSettings: settings),
   ]

@@ -39,14 +39,14 @@ for name in crypto yaml; do
   ln -s "$found" "$work/lib$name.a"
 done
 
-# What the objects ask to be linked with.
+# What the objects ask to be linked with. `nodelete`: Swift cannot be unloaded, and threads may be in the library, so `dlclose` leaves it.
 "$tools/swift-autolink-extract" "$archive" -o "$work/autolink"
 "$tools/clang" -shared -fuse-ld=lld -o "$output" \
   "$runtime/linux/$(uname -m)/swiftrt.o" \
   -Wl,--whole-archive "$archive" -Wl,--no-whole-archive \
   -L "$work" -L "$runtime/linux" "@$work/autolink" -lswiftCore -ldispatch -lBlocksRuntime -lstdc++ -lm -ldl -lpthread \
   -Wl,-soname="$soname",--version-script="$map" ${undefined[@]+"${undefined[@]}"} \
-  -Wl,--gc-sections,-z,nostart-stop-gc,-z,relro,-z,now,-s
+  -Wl,--gc-sections,-z,nostart-stop-gc,-z,relro,-z,now,-z,nodelete,-s
 
 exported=$(nm -D --defined-only "$output" | awk '{ print $NF }')
 needed=$(readelf -d "$output" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE '^(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|ld-linux.*)\.so' || true)

@@ -18,7 +18,9 @@ struct AddressFact {
     port = unsafe given.port
     let bytes = unsafe given.bytes
     switch unsafe Int(given.kind) {
-    case PORTCULLIS_ADDRESS_UNKNOWN: return
+    case PORTCULLIS_ADDRESS_UNKNOWN:
+      // Half of an address that a host did not mean to give would make a port known.
+      guard port == 0 else { throw Refusal(refusal) }
     case PORTCULLIS_ADDRESS_NOT_IP: address = .some(nil)
     case PORTCULLIS_ADDRESS_TEXT:
       guard unsafe Self.isShort(bytes), let found = unsafe IPAddress(bytes.span) else { throw Refusal(refusal) }

@@ -7,6 +7,7 @@
 
 public import CPortcullis
 internal import Glibc
+internal import PolicyEngine
 
 /// See the header.
 @implementation @c
@@ -52,7 +53,7 @@ public func portcullis_connection_open(
     guard let core = unsafe Handle.object(reader, .reader, ReaderCore.self) else { throw Refusal(.badHandle) }
     guard let connection = unsafe connection else { throw Refusal("connection: null") }
     let opened = ConnectionCore(core)
-    try unsafe opened.take(read(facts))
+    try unsafe opened.take(read(facts), announced: opened.announce())
     unsafe connection.pointee = unsafe Handle.open(opened, .connection)
     return Status.ok.code
   } catch {
@@ -70,8 +71,9 @@ public func portcullis_connection_reset(
   unsafe problem?.pointee = nil
   do throws(Refusal) {
     guard let core = unsafe Handle.object(connection, .connection, ConnectionCore.self) else { throw Refusal(.badHandle) }
-    try core.abandon()
-    try unsafe core.take(read(facts))
+    // First, so that no failure below leaves the peer before in its place.
+    let number = core.announce()
+    try unsafe core.take(read(facts), announced: number)
     return Status.ok.code
   } catch {
     unsafe problem?.pointee = error.text.cString
@@ -83,6 +85,36 @@ public func portcullis_connection_reset(
 @implementation @c
 public func portcullis_connection_close(_ connection: OpaquePointer?) -> portcullis_status {
   unsafe Handle.close(connection, .connection, ConnectionCore.self) == nil ? Status.badHandle.code : Status.ok.code
+}
+
+extension TestedFacts {
+  /// The bits of the header.
+  fileprivate var bits: UInt32 {
+    var bits: UInt32 = 0
+    for (fact, bit) in Self.numbers where contains(fact) { bits |= UInt32(truncatingIfNeeded: bit) }
+    return bits
+  }
+
+  private static let numbers: [(TestedFacts, Int)] = [
+    (.peer, PORTCULLIS_FACT_PEER), (.sourceIP, PORTCULLIS_FACT_SOURCE), (.destinationIP, PORTCULLIS_FACT_DESTINATION),
+    (.remoteIP, PORTCULLIS_FACT_REMOTE), (.port, PORTCULLIS_FACT_PORT), (.sni, PORTCULLIS_FACT_SNI), (.method, PORTCULLIS_FACT_METHOD),
+    (.host, PORTCULLIS_FACT_HOST), (.path, PORTCULLIS_FACT_PATH), (.headers, PORTCULLIS_FACT_HEADERS), (.claims, PORTCULLIS_FACT_TOKEN),
+    (.metadata, PORTCULLIS_FACT_METADATA),
+  ]
+}
+
+/// See the header.
+@implementation @c
+public func portcullis_tested_facts(_ connection: OpaquePointer?, _ facts: UnsafeMutablePointer<UInt32>?) -> portcullis_status {
+  guard let facts = unsafe facts else { return Status.badArgument.code }
+  unsafe facts.pointee = .max
+  do throws(Refusal) {
+    guard let core = unsafe Handle.object(connection, .connection, ConnectionCore.self) else { throw Refusal(.badHandle) }
+    unsafe facts.pointee = try core.testedFacts().bits
+    return Status.ok.code
+  } catch {
+    return error.status.code
+  }
 }
 
 /// Copies a request.

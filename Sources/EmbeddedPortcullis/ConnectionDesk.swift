@@ -17,14 +17,15 @@ struct ConnectionDesk {
     case labels(ExactText, [ExactText: ExactText])
   }
 
-  /// What is attached to the workload, or why nobody can tell.
-  enum Resolution {
-    case target(Target)
+  /// Where what is attached to the workload is, or why nobody can tell.
+  private enum Place {
+    /// Among the targets of the snapshot.
+    case inventory(Int)
+    /// Among those that the reader keeps.
+    case kept(Int)
     case denied(Reason)
   }
 
-  /// Whether the facts were taken.
-  private(set) var isUsable = false
   private(set) var profile = Profile.sidecar
   private var naming = Naming.nobody
   private(set) var workload: [UInt8] = []
@@ -34,20 +35,15 @@ struct ConnectionDesk {
   private(set) var peerRefusal: Reason?
   /// The client's address of a TCP connection for which the host says no other: that of the connection's peer.
   private var tcpRemote: IPAddress??
-  private var resolution = Resolution.denied(.internalError)
-  /// Under which snapshot of its reader the workload was resolved; 0 never is one.
+  private var place = Place.denied(.internalError)
+  /// In which epoch of its reader that was found out; 0 never is one.
   private var epoch: UInt64 = 0
   private(set) var request = Request()
-  private var facts = RequestFacts()
 
   // MARK: Facts
 
-  /// Lets go of the facts.
-  mutating func abandon() { isUsable = false }
-
-  /// Takes the facts of a connection. Until it has, the desk is unusable.
+  /// Takes the facts of a connection. When it throws, the desk must not be asked.
   mutating func take(_ facts: portcullis_connection_facts, _ settings: EngineSettings) throws(Refusal) {
-    isUsable = false
     epoch = 0
     request.reset()
     request.honorsRequestAuthentication = settings.honorsRequestAuthentication
@@ -65,7 +61,6 @@ struct ConnectionDesk {
       try unsafe budget.take(facts.sni, "sni: null with a size")
     }
     request.keepConnection()
-    isUsable = true
   }
 
   private static func profile(_ number: Int32, _ settings: EngineSettings) throws(Refusal) -> Profile {
@@ -141,54 +136,92 @@ struct ConnectionDesk {
 
   // MARK: Deciding
 
-  /// Decides one request. `epoch` is another number for each snapshot of the reader, and never 0.
+  /// Decides one request by the reader's snapshot, which is handed over once, because counting who uses it costs.
   /// - Parameter residual: the connection's own, changed with its facts.
   mutating func decide(
-    _ wire: UnsafePointer<portcullis_request>, _ snapshot: Snapshot, epoch: UInt64, remembering residual: inout ResidualTable
+    _ wire: UnsafePointer<portcullis_request>, _ snapshot: Snapshot, _ shared: inout ReaderCore.Desk,
+    remembering residual: inout ResidualTable
   ) throws(Refusal) -> Decision {
-    guard isUsable else { throw Refusal(.closed) }
-    if epoch != self.epoch {
-      resolution = resolve(in: snapshot)
-      self.epoch = epoch
-    }
+    locate(&shared, snapshot)
     request.forgetRequest()
-    try unsafe facts.fill(wire, tcpRemote: tcpRemote, snapshot, into: &request)
-    switch resolution {
-    case .denied(let reason): return Decision(.deny, reason)
-    case .target(let target):
-      if let peerRefusal { return Decision(.deny, peerRefusal) }
-      return snapshot.decide(&request, on: target, profile: profile, remembering: &residual)
+    try unsafe shared.facts.fill(wire, tcpRemote: tcpRemote, snapshot, into: &request)
+    if case .denied(let reason) = place { return Decision(.deny, reason) }
+    guard let target = target(shared.targets, snapshot) else { return Decision(.deny, .internalError) }
+    if let peerRefusal { return Decision(.deny, peerRefusal) }
+    return snapshot.decide(&request, on: target, profile: profile, remembering: &residual)
+  }
+
+  /// The facts on which the decisions of this connection can depend, by the reader's snapshot. Without a target and with a peer that is refused
+  /// there are none.
+  mutating func testedFacts(_ shared: inout ReaderCore.Desk) -> TestedFacts {
+    let snapshot = shared.snapshot
+    locate(&shared, snapshot)
+    guard peerRefusal == nil, let target = target(shared.targets, snapshot) else { return [] }
+    var facts = target.testedFacts(profile: profile, honorsRequestAuthentication: request.honorsRequestAuthentication)
+    // What stands in for a client's address that is not known.
+    if facts.contains(.remoteIP) { facts.insert(.sourceIP) }
+    return facts
+  }
+
+  @inline(__always)
+  private mutating func locate(_ shared: inout ReaderCore.Desk, _ snapshot: Snapshot) {
+    guard epoch != shared.epoch else { return }
+    shared.makeRoom()
+    place = find(&shared.targets, snapshot)
+    epoch = shared.epoch
+  }
+
+  @inline(__always)
+  private func target(_ targets: borrowing KeptTargets, _ snapshot: Snapshot) -> Target? {
+    switch place {
+    case .denied: nil
+    case .inventory(let number): snapshot.targets.indices.contains(number) ? snapshot.targets[number] : nil
+    case .kept(let number): targets[number]
     }
   }
 
-  /// What is attached to the workload in a snapshot.
-  func resolve(in snapshot: Snapshot) -> Resolution {
-    if profile == .waypoint { return resolveWaypoint(in: snapshot) }
+  /// Forgets where the target is: another reader is asked next.
+  mutating func forgetPlace() { epoch = 0 }
+
+  /// Whether the last decision found the workload.
+  var hasTarget: Bool { if case .denied = place { false } else { true } }
+
+  private func find(_ targets: inout KeptTargets, _ snapshot: Snapshot) -> Place {
+    if profile == .waypoint { return findWaypoint(&targets, snapshot) }
     switch naming {
     case .nobody: return .denied(.unknownWorkload)
     case .name:
       switch snapshot.target(workload: workload.span) {
-      case .found(let number):
-        return snapshot.targets.indices.contains(number) ? .target(snapshot.targets[number]) : .denied(.internalError)
+      case .found(let number): return .inventory(number)
       case .ambiguous: return .denied(.ambiguousWorkload)
       case .unknown: return .denied(.unknownWorkload)
       }
     case .labels(let namespace, let labels):
+      let description = KeptTargets.Description.labels(namespace, labels)
+      if let place = targets.place(of: description) { return .kept(place) }
       guard Self.knows(namespace, snapshot) else { return .denied(.unknownWorkload) }
-      return .target(snapshot.target(namespace: namespace, labels: labels))
+      return .kept(targets.keep(snapshot.target(namespace: namespace, labels: labels), for: description))
     }
   }
 
-  private func resolveWaypoint(in snapshot: Snapshot) -> Resolution {
+  private func findWaypoint(_ targets: inout KeptTargets, _ snapshot: Snapshot) -> Place {
     guard isServiceKnown else { return .denied(.unknownService) }
+    let description: KeptTargets.Description? =
+      switch naming {
+      case .nobody: nil
+      case .name: .waypoint(workload, service)
+      case .labels(let namespace, let labels): .waypointLabels(namespace, labels, service)
+      }
+    if let description, let place = targets.place(of: description) { return .kept(place) }
     if let service, !snapshot.mayBe(service: service) { return .denied(.unknownService) }
-    switch naming {
-    case .nobody: return .denied(.unknownWorkload)
-    case .name: return snapshot.target(waypoint: workload.span, service: service).map { .target($0) } ?? .denied(.unknownWorkload)
-    case .labels(let namespace, let labels):
+    guard let description else { return .denied(.unknownWorkload) }
+    if case .labels(let namespace, let labels) = naming {
       guard Self.knows(namespace, snapshot) else { return .denied(.unknownWorkload) }
-      return snapshot.target(waypointIn: namespace, labels: labels, service: service).map { .target($0) } ?? .denied(.badHint)
+      let target = snapshot.target(waypointIn: namespace, labels: labels, service: service)
+      return target.map { .kept(targets.keep($0, for: description)) } ?? .denied(.badHint)
     }
+    let target = snapshot.target(waypoint: workload.span, service: service)
+    return target.map { .kept(targets.keep($0, for: description)) } ?? .denied(.unknownWorkload)
   }
 
   private static func knows(_ namespace: ExactText, _ snapshot: Snapshot) -> Bool {

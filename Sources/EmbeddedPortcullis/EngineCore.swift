@@ -65,7 +65,7 @@ final class EngineCore: Sendable {
     var findings: [String] = []
     var isBroken = false
     if let path = settings.meshConfig {
-      (mesh, findings) = MeshConfigFile.load(ExactText(path), limits: EngineSettings.meshConfigLimits)
+      (mesh, findings) = MeshConfigFile.load(ExactText(path), limits: EngineSettings.meshConfigLimits, options: settings.sources)
       isBroken = mesh == nil
     }
     let loaded = PolicySources(paths: settings.paths, options: settings.sources).load()
@@ -77,11 +77,16 @@ final class EngineCore: Sendable {
 
   private func watch(_ loaded: LoadedPolicies, _ mesh: LoadedMeshConfig?) throws(EngineProblem) {
     do throws(PolicyWatcherError) {
-      let policyWatcher = try PolicyWatcher(continuing: loaded) { [weak self] update in self?.take(update) }
+      // Settings come from the other thread, and old snapshots with them.
+      let policyWatcher = try PolicyWatcher(continuing: loaded, tidy: { [publisher] in publisher.releaseRetired() }) { [weak self] update in
+        self?.take(update)
+      }
       watchers.withLock { $0.policies = policyWatcher }
       guard let path = settings.meshConfig, let mesh else { return }
       let file = MeshConfigFile(path: ExactText(path), settings: mesh, limits: EngineSettings.meshConfigLimits)
-      let meshWatcher = try MeshConfigWatcher(file) { [weak self] change, file in self?.take(change, file) }
+      let meshWatcher = try MeshConfigWatcher(file, tidy: { [publisher] in publisher.releaseRetired() }) { [weak self] change, file in
+        self?.take(change, file)
+      }
       watchers.withLock { $0.mesh = meshWatcher }
     } catch {
       close()
@@ -124,6 +129,9 @@ final class EngineCore: Sendable {
     changes.add(1, ordering: .releasing)
     if let problem { throw problem }
   }
+
+  /// Frees what is no longer in force and read by nobody. With a watcher, which does so itself, nothing is left to be done.
+  func tidy() { if !settings.isWatching { publisher.releaseRetired() } }
 
   /// The state as text.
   var description: String {

@@ -66,6 +66,7 @@ public func portcullis_engine_describe(
   unsafe text.pointee = nil
   guard let core = unsafe Handle.object(engine, .engine, EngineCore.self) else { return Status.badHandle.code }
   unsafe text.pointee = hostText(core.description)
+  core.tidy()
   return unsafe text.pointee == nil ? Status.system.code : Status.ok.code
 }
 
@@ -76,6 +77,7 @@ public func portcullis_engine_generation(_ engine: OpaquePointer?, _ generation:
   unsafe generation.pointee = 0
   guard let core = unsafe Handle.object(engine, .engine, EngineCore.self) else { return Status.badHandle.code }
   unsafe generation.pointee = core.generation
+  core.tidy()
   return Status.ok.code
 }
 

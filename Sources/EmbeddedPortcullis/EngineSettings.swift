@@ -64,6 +64,8 @@ extension EngineSettings {
 
   /// Reads the host's options.
   init(_ options: portcullis_options) throws(Refusal) {
+    // A process of somebody else: in a container the number of processors says nothing about how many of them are its own.
+    sources.mostThreads = 1
     try takeFlags(unsafe options.flags)
     paths = try unsafe Self.texts(options.paths, options.path_count, "paths: null, empty, too many or not UTF-8")
     guard !paths.isEmpty else { throw Refusal("paths: name a file or directory") }

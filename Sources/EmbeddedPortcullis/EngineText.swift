@@ -25,8 +25,10 @@ enum EngineText {
   ) -> String {
     let now = Int64(time(nil))
     let isCurrent = status.isCurrent && meshTrouble == nil && reloadProblem == nil
+    // Who does not watch does not know what the files say now.
+    let state = !isCurrent ? "stale" : status.watching == .off ? "current as of the last reading" : "current"
     var lines = [
-      "\(isCurrent ? "current" : "stale")  snapshot \(snapshot.contentHash)  \(snapshot.policyCount) policies  \(status.counts.files) files",
+      "\(state)  snapshot \(snapshot.contentHash)  \(snapshot.policyCount) policies  \(status.counts.files) files",
       "watching  \(watching(status.watching))",
     ]
     if status.outcome == .refusedEmpty {

@@ -13,8 +13,7 @@ enum ExplanationPage {
     let report = DecisionReport(decision, published.snapshot)
     let name = desk.workload.isEmpty ? "the workload" : Printable.text(desk.workload)
     let title = "the peer -> \(name)"
-    guard case .target = desk.resolve(in: published.snapshot), desk.peerRefusal == nil,
-      let pods = desk.pods(in: published.snapshot, published.policies)
+    guard desk.hasTarget, desk.peerRefusal == nil, let pods = desk.pods(in: published.snapshot, published.policies)
     else { return report.text(question: title, help: help) }
     let explanation = ReferenceEvaluator(policies: published.policies, mesh: published.mesh)
       .explain(desk.request, namespace: pods.namespace, labels: pods.labels, profile: desk.profile, service: desk.service)

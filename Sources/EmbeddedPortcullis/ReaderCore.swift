@@ -11,12 +11,33 @@ internal import Synchronization
 final class ReaderCore: @unchecked Sendable {
   /// What a check uses beside its connection.
   struct Desk: ~Copyable {
-    var snapshots: Latest<Snapshot>.Reader
-    /// Another number for each snapshot; never 0.
-    var epoch: UInt64 = 1
+    private var snapshots: Latest<Snapshot>.Reader
+    /// Another number whenever places of targets are others than before; never 0.
+    private(set) var epoch: UInt64 = 1
+    var targets = KeptTargets()
+    var facts = RequestFacts()
     var names = RuleNames()
 
     init(_ snapshots: Latest<Snapshot>) { self.snapshots = Latest<Snapshot>.Reader(snapshots) }
+
+    var snapshot: Snapshot { snapshots.value }
+
+    /// Takes up the newest snapshot.
+    @inline(__always)
+    mutating func refresh() {
+      guard snapshots.isOutdated else { return }
+      // Before the snapshot: their tables are its own, which wait for whoever frees them.
+      forgetTargets()
+      _ = snapshots.refresh()
+    }
+
+    /// Makes room for the target of one more description.
+    mutating func makeRoom() { if targets.isFull { forgetTargets() } }
+
+    private mutating func forgetTargets() {
+      targets.forget()
+      epoch &+= 1
+    }
   }
 
   let engine: EngineCore
@@ -50,47 +71,73 @@ final class ReaderCore: @unchecked Sendable {
   }
 }
 
-/// A connection. Used only while its reader is, hence `@unchecked Sendable`.
+/// A connection. Used only while its reader is, hence `@unchecked Sendable`; but for the count of facts that were announced.
 final class ConnectionCore: @unchecked Sendable {
   private let reader: ReaderCore
+  /// How often the host said that it has other facts. Counted before anybody waits for the reader: whoever is refused then has at least ended
+  /// what was there before.
+  private let announced = Atomic<UInt64>(0)
+  /// Which of them were taken; 0: none.
+  private var taken: UInt64 = 0
   private var desk = ConnectionDesk()
   /// What is left of the workload's rules on this connection.
   private var residual = ResidualTable.ofOneConnection()
 
   init(_ reader: ReaderCore) { self.reader = reader }
 
+  /// Makes it a connection of which nothing is known, so that its checks are refused, until `take` succeeds with the number that this returns.
+  func announce() -> UInt64 { announced.add(1, ordering: .sequentiallyConsistent).newValue }
+
   /// Makes it the connection of which these are the facts.
-  func take(_ facts: portcullis_connection_facts) throws(Refusal) {
+  ///
+  /// - Throws: `busy` also when somebody announced other facts meanwhile: nobody knows whose are right.
+  func take(_ facts: portcullis_connection_facts, announced number: UInt64) throws(Refusal) {
     let engine = reader.engine
     try reader.exclusively { _ throws(Refusal) in
+      guard number == announced.load(ordering: .sequentiallyConsistent) else { throw Refusal(.busy) }
       residual.connectionChanged()
       try unsafe desk.take(facts, engine.settings)
+      taken = number
     }
   }
 
-  /// Makes it a connection of which nothing is known, so that its checks are refused.
-  func abandon() throws(Refusal) {
-    try reader.exclusively { _ throws(Refusal) in desk.abandon() }
+  /// - Throws: `closed` when the facts that were taken last are not those that were announced last.
+  @inline(__always)
+  private func expectFacts() throws(Refusal) {
+    guard taken != 0, taken == announced.load(ordering: .acquiring) else { throw Refusal(.closed) }
   }
 
   /// Decides one request.
   func check(_ wire: UnsafePointer<portcullis_request>, _ out: DecisionOut) throws(Refusal) {
     try reader.exclusively { shared throws(Refusal) in
-      if shared.snapshots.refresh() { shared.epoch &+= 1 }
-      let snapshot = shared.snapshots.value
-      let decision = try unsafe desk.decide(wire, snapshot, epoch: shared.epoch, remembering: &residual)
+      try expectFacts()
+      shared.refresh()
+      let snapshot = shared.snapshot
+      let decision = try unsafe desk.decide(wire, snapshot, &shared, remembering: &residual)
       out.answer(decision, snapshot, &shared.names)
+    }
+  }
+
+  /// What its decisions can depend on, by the newest policies.
+  func testedFacts() throws(Refusal) -> TestedFacts {
+    try reader.exclusively { shared throws(Refusal) in
+      try expectFacts()
+      shared.refresh()
+      return desk.testedFacts(&shared)
     }
   }
 
   /// Decides one request and explains it. Reads all policies.
   func explain(_ wire: UnsafePointer<portcullis_request>) throws(Refusal) -> String {
     try reader.exclusively { _ throws(Refusal) in
-      // A copy: the explanation is by the newest policies, and the connection stays with those of its reader.
+      try expectFacts()
+      // Copies: the explanation is by the newest policies, and the connection stays with those of its reader.
       var desk = desk
       let published = reader.engine.publisher.published
+      var own = ReaderCore.Desk(Latest(published.snapshot))
+      desk.forgetPlace()
       var nothing = ResidualTable.ofOneConnection()
-      let decision = try unsafe desk.decide(wire, published.snapshot, epoch: .max, remembering: &nothing)
+      let decision = try unsafe desk.decide(wire, published.snapshot, &own, remembering: &nothing)
       return ExplanationPage.text(decision, desk, published)
     }
   }

@@ -6,22 +6,28 @@ internal import CPortcullis
 internal import PolicyEngine
 internal import PolicyModel
 
-/// A reader of requests, with memory that it uses again.
+/// A reader of requests, with memory that it uses again, for one connection of its reader after the other.
 struct RequestFacts {
   /// More names do not lead to one claim.
   private static let mostNames = 16
+  /// How much memory is kept for the next request, as that of a connection is.
+  private static let mostKept = 256 * 1024
+  /// The names that lead to a claim.
   private var path: [UInt8] = []
+  private var scratch = PathScratch()
 
   /// Fills a request whose connection is set. No allocation for what the memory has held before.
   mutating func fill(
     _ wire: UnsafePointer<portcullis_request>, tcpRemote: IPAddress??, _ snapshot: Snapshot, into request: inout Request
   ) throws(Refusal) {
+    if path.capacity > Self.mostKept { path = [] }
+    scratch.trim(to: Self.mostKept)
     var budget = Budget()
     let remote = try unsafe AddressFact(wire.pointee.remote, "remote: not an address")
     switch unsafe Int(wire.pointee.protocol) {
     case PORTCULLIS_HTTP:
       if let address = remote.address { request.setRemoteIP(address) }
-      try unsafe Self.fillHTTP(wire, snapshot, &budget, into: &request)
+      try unsafe fillHTTP(wire, snapshot, &budget, into: &request)
       try unsafe Self.fillHeaders(wire, snapshot, &budget, into: &request)
       try unsafe fillToken(wire, &budget, into: &request)
     case PORTCULLIS_TCP:
@@ -32,7 +38,7 @@ struct RequestFacts {
     try unsafe fillMetadata(wire, &budget, into: &request)
   }
 
-  private static func fillHTTP(
+  private mutating func fillHTTP(
     _ wire: UnsafePointer<portcullis_request>, _ snapshot: Snapshot, _ budget: inout Budget, into request: inout Request
   ) throws(Refusal) {
     try unsafe budget.take(wire.pointee.method, "method: null with a size, or too long")
@@ -58,7 +64,7 @@ struct RequestFacts {
         throw Refusal("path: empty, and only CONNECT has none; null means unknown")
       }
       request.setPathAbsent()
-    } else if unsafe isTrusted || snapshot.mesh.isNormalized(wire.pointee.path.span) {
+    } else if unsafe isTrusted || snapshot.mesh.isNormalized(wire.pointee.path.span, using: &scratch) {
       unsafe request.setPath(wire.pointee.path.span)
     } else {
       request.setPathUnknown(.pathNotNormalized)

@@ -31,7 +31,7 @@ struct Status: Equatable, Sendable {
     case PORTCULLIS_BUSY: "another thread uses the reader"
     case PORTCULLIS_BAD_SOURCES: "the policy files or the mesh's settings have errors or cannot be read"
     case PORTCULLIS_BAD_STATE: "the engine cannot do this as it was opened"
-    case PORTCULLIS_SYSTEM: "the system gave no memory or no thread"
+    case PORTCULLIS_SYSTEM: "the system gave no thread, or no memory for a text"
     default: "no status of this library"
     }
   }

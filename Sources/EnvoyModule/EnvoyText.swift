@@ -113,9 +113,24 @@ func takeText(_ text: UnsafeMutablePointer<CChar>?) -> String {
   return unsafe String(cString: text)
 }
 
+/// Room of a worker for one address that a header says. Used by that worker only.
+@safe final class AddressRoom {
+  /// The longest text of an IPv6 address.
+  fileprivate static let mostText = 45
+  fileprivate let text = UnsafeMutablePointer<CChar>.allocate(capacity: mostText + 1)
+  fileprivate let bytes = UnsafeMutablePointer<CChar>.allocate(capacity: 16)
+
+  init() {}
+
+  deinit {
+    unsafe text.deallocate()
+    unsafe bytes.deallocate()
+  }
+}
+
 /// What Envoy writes as an address, taken apart.
 enum EnvoyAddress {
-  /// `10.0.0.1:80`, `[fd00::1]:80` or an address alone; whatever is no IP address is said to be none. Empty is unknown.
+  /// Envoy's own words: `10.0.0.1:80`, `[fd00::1]:80` or an address alone; whatever is no IP address is said to be none. Empty is unknown.
   static func read(_ text: portcullis_bytes) -> portcullis_address {
     var address = unsafe portcullis_address()
     guard let first = unsafe text.byte(0) else { return unsafe address }
@@ -144,6 +159,32 @@ enum EnvoyAddress {
     unsafe address.bytes = text.slice(begin, end)
     return unsafe address
   }
+
+  /// The IP address that a header's value is, blanks around it aside, as the server reads it. Everything else is unknown: also what Envoy writes
+  /// for a unix socket, because nobody vouches that the proxy wrote it. Lent until the next one in the same room.
+  static func header(_ value: portcullis_bytes, _ room: AddressRoom) -> portcullis_address {
+    var address = unsafe portcullis_address()
+    var begin = 0
+    var end = unsafe value.size
+    while begin < end, unsafe isBlank(value.byte(begin)) { begin &+= 1 }
+    while begin < end, unsafe isBlank(value.byte(end &- 1)) { end &-= 1 }
+    let count = end &- begin
+    guard let start = unsafe value.data, count > 0, count <= AddressRoom.mostText else { return unsafe address }
+    unsafe memcpy(room.text, start + begin, count)
+    unsafe room.text[count] = 0
+    // A NUL ends the text for `inet_pton`, and not for us.
+    guard unsafe strlen(room.text) == count else { return unsafe address }
+    let size =
+      if unsafe inet_pton(AF_INET, room.text, room.bytes) == 1 { 4 } else if unsafe inet_pton(AF_INET6, room.text, room.bytes) == 1 {
+        16
+      } else { 0 }
+    guard size > 0 else { return unsafe address }
+    unsafe address.kind = Int32(PORTCULLIS_ADDRESS_BINARY)
+    unsafe address.bytes = portcullis_bytes(data: room.bytes, size: size)
+    return unsafe address
+  }
+
+  private static func isBlank(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 
   private static func port(_ text: portcullis_bytes, from colon: Int) -> UInt32 {
     var port: UInt32 = 0

@@ -49,15 +49,14 @@ struct FilterSettings {
   var namespace: String?
   /// `k=v,k=v`.
   var labels: String?
-  var service: String?
   /// The port that policies mean; 0 for that of the listener.
   var port: UInt32 = 0
   /// Whether nothing is denied, only reported.
   var isShadow = false
   var remoteAddress = RemoteAddress.downstream
   var token = Token.unknown
-  /// Whether a peer counts only with all names of its certificate, as the filter `peer` leaves them.
-  var needsAllNames = false
+  /// Whether the first URI name of a certificate is believed to be all its names, where no network filter saw them all.
+  var takesFirstURI = false
   var trustsPaths = false
   var metadata = Metadata.always
 }
@@ -93,7 +92,7 @@ struct SettingsReader {
     ("lenient", 4), ("allow_empty", 8), ("several_custom_providers", 16), ("request_authentication", 32),
   ]
   private static let normalizations = ["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]
-  private static let profiles = ["sidecar", "gateway", "waypoint"]
+  private static let profiles = ["sidecar", "gateway"]
 
   private mutating func take(_ name: String, _ value: JSONValue, _ isTCP: Bool) {
     if isTCP, Self.httpOnly.contains(name) {
@@ -113,18 +112,17 @@ struct SettingsReader {
     case "root_namespace": settings.source.rootNamespace = text(name, value)
     case "delegated_providers": settings.source.delegatedProviders = texts(name, value)
     case "path_normalization": settings.source.pathNormalization = choice(name, value, Self.normalizations)
-    case "profile": settings.profile = 1 + choice(name, value, Self.profiles)
+    case "profile": settings.profile = profile(value)
     case "workload": settings.workload = text(name, value)
     case "namespace": settings.namespace = text(name, value)
     case "labels": settings.labels = labels(value)
-    case "service": settings.service = text(name, value)
     case "port": settings.port = port(value)
     case "watch": isWatched = truth(name, value)
     case "poll": isPolled = truth(name, value)
     case "shadow": settings.isShadow = truth(name, value)
     case "remote_ip": settings.remoteAddress = remoteAddress(value)
     case "token": settings.token = token(value)
-    case "peer": settings.needsAllNames = choice(name, value, ["auto", "all-names"]) == 1
+    case "peer": settings.takesFirstURI = takesFirstURI(value)
     case "path_form": settings.trustsPaths = choice(name, value, ["checked", "trusted"]) == 1
     case "metadata":
       guard let text = text(name, value) else { return }
@@ -153,10 +151,6 @@ struct SettingsReader {
         problems.append("`workload` is `namespace/name` or `namespace/kind/name`, not `\(workload)`")
       }
     }
-    if settings.profile == 3, settings.service == nil {
-      problems.append("a waypoint says which `service` is addressed: `namespace/name`, `namespace/serviceentry/name` or `none`")
-    }
-    if settings.profile != 3, settings.service != nil { problems.append("only a waypoint has a `service`") }
   }
 
   private mutating func text(_ name: String, _ value: JSONValue) -> String? {
@@ -184,6 +178,28 @@ struct SettingsReader {
     if let index = choices.firstIndex(of: text) { return Int32(truncatingIfNeeded: index) }
     problems.append("`\(name)` is one of \(choices.map { "`\($0)`" }.joined(separator: ", ")), not `\(text)`")
     return 0
+  }
+
+  /// What the connection of a waypoint's inner listener shows is the waypoint itself, without TLS: everybody would be anonymous.
+  private mutating func profile(_ value: JSONValue) -> Int32 {
+    if value == .string("waypoint") {
+      problems.append(
+        "`profile` cannot be `waypoint`: HBONE ends at another listener, and the module sees neither the peer nor its address; "
+          + "let a waypoint ask the server")
+      return 0
+    }
+    return 1 + choice("profile", value, Self.profiles)
+  }
+
+  /// The word that was the default once let a certificate's second name pass unseen: whoever still writes it must choose.
+  private mutating func takesFirstURI(_ value: JSONValue) -> Bool {
+    if value == .string("auto") {
+      problems.append(
+        "`peer` is no longer `auto`: put the network filter `peer` before the connection manager (`all-names`, the default), or write "
+          + "`first-uri` where every certificate has one URI name and no other name")
+      return false
+    }
+    return choice("peer", value, ["all-names", "first-uri"]) == 1
   }
 
   private mutating func labels(_ value: JSONValue) -> String? {

@@ -5,6 +5,7 @@
 internal import CEnvoyModule
 internal import CPortcullis
 internal import Glibc
+internal import Synchronization
 
 /// A configured HTTP filter. Immutable but for what each worker owns, hence `@unchecked Sendable`.
 @safe final class HTTPFilter: ReloadListener, @unchecked Sendable {
@@ -15,6 +16,8 @@ internal import Glibc
   private let counters: CounterNumbers
   private let workers = WorkerSlots<HTTPWorker>()
   private let scheduler: UnsafeMutableRawPointer?
+  /// Whether the log says already that the network filter `peer` is missing.
+  private let hasSaidPeerFilter = Atomic<Bool>(false)
 
   /// - Parameter config: Envoy's configuration, which is being made.
   init(_ settings: FilterSettings, _ engine: SharedEngine, _ config: UnsafeMutableRawPointer) {
@@ -34,10 +37,11 @@ internal import Glibc
   }
 
   /// See `ReloadListener`: Envoy's main thread counts.
-  func reloaded(isCurrent: Bool) {
-    guard let scheduler = unsafe scheduler else { return }
+  func reloaded(isCurrent: Bool) -> Bool {
     let counter = isCurrent ? Counter.reloads : .reloadsStale
+    guard let scheduler = unsafe scheduler, counters[counter] != nil else { return false }
     unsafe envoy_dynamic_module_callback_http_filter_config_scheduler_commit(scheduler, UInt64(counter.rawValue))
+    return true
   }
 
   /// What `reloaded` asked for, on the main thread.
@@ -86,23 +90,21 @@ internal import Glibc
   ) -> Bool {
     unsafe facts.with { facts in
       unsafe facts.destination = EnvoyAddress.read(text(stream, ENVOY_ATTRIBUTE_DESTINATION_ADDRESS))
-      // At a waypoint HBONE ended at another listener: the connection's peer is not the source that policies mean.
-      if settings.profile != Int32(PORTCULLIS_PROFILE_WAYPOINT) {
-        var address = unsafe portcullis_bytes()
-        if unsafe envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(stream, &address) {
-          unsafe facts.source = EnvoyAddress.read(address)
-        }
+      var address = unsafe portcullis_bytes()
+      if unsafe envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(stream, &address) {
+        unsafe facts.source = EnvoyAddress.read(address)
       }
-      // Envoy's own filter compares an empty name where there is none, with TLS or without.
+      if let number, let seen = SeenConnections.connection(number) { return unsafe seen.with(&facts, take) }
+      // Envoy's own filter compares an empty name where there is none, with TLS or without. This attribute does not tell "none" from "not to
+      // be had".
       let name = unsafe text(stream, ENVOY_ATTRIBUTE_REQUESTED_SERVER_NAME)
       unsafe facts.sni = !isKnown ? portcullis_bytes() : name.data == nil ? .empty : name
-      if let number, let names = PeerNamesDesk.names(number) { return unsafe names.with(&facts, take) }
       unsafe setPeer(&facts, stream, isKnown: isKnown)
       return unsafe take(&facts)
     }
   }
 
-  /// The peer, without a network filter that saw all its names.
+  /// The peer, without a network filter that saw all its names: a certificate has more names than an HTTP filter is shown.
   ///
   /// - Parameter isKnown: whether Envoy says anything about the connection.
   private func setPeer(_ facts: inout portcullis_connection_facts, _ stream: UnsafeMutableRawPointer, isKnown: Bool) {
@@ -115,8 +117,16 @@ internal import Glibc
       if isTLS || isPlaintext { unsafe facts.peer_kind = Int32(PORTCULLIS_PEER_ANONYMOUS) }
       return
     }
+    guard settings.takesFirstURI else {
+      if !hasSaidPeerFilter.exchange(true, ordering: .relaxed) {
+        EnvoyLog.warning(
+          "callers with a certificate are unknown (unknown-peer): the network filter `peer`, which sees their names, does not stand before "
+            + "the connection manager (HTTP/3 knows no network filters)")
+      }
+      return
+    }
     let name = unsafe text(stream, ENVOY_ATTRIBUTE_URI_SAN_PEER)
-    guard !settings.needsAllNames, unsafe name.data != nil, unsafe name.size > 0 else { return }
+    guard unsafe name.data != nil, unsafe name.size > 0 else { return }
     unsafe facts.peer_kind = Int32(PORTCULLIS_PEER_URI)
     unsafe facts.peer = name
   }
@@ -156,7 +166,7 @@ internal import Glibc
       if unsafe envoy_dynamic_module_callback_http_get_downstream_direct_remote_address(stream, &address) {
         unsafe request.remote = EnvoyAddress.read(address)
       }
-    case .header(let name): unsafe request.remote = EnvoyAddress.read(request.onlyValue(name) ?? portcullis_bytes())
+    case .header(let name): unsafe request.remote = EnvoyAddress.header(request.onlyValue(name) ?? portcullis_bytes(), worker.addressRoom)
     }
     unsafe request.token = Int32(settings.token == .absent ? PORTCULLIS_TOKEN_NONE : PORTCULLIS_TOKEN_UNKNOWN)
     return true

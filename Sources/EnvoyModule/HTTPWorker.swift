@@ -20,6 +20,8 @@ internal import Glibc
   private let places: UnsafeMutablePointer<Place>
   private(set) var headers: UnsafeMutablePointer<portcullis_header>
   private var headerCapacity = 64
+  /// For the client's address, where a header says it.
+  let addressRoom = AddressRoom()
   /// Names this worker's decisions.
   let report: DecisionReport
 

@@ -67,6 +67,13 @@ public func envoy_dynamic_module_on_network_filter_config_destroy(_ config: Unsa
 
 /// See the header.
 @implementation @c
+public func envoy_dynamic_module_on_network_filter_config_scheduled(_ config: UnsafeRawPointer?, _ event: UInt64) {
+  guard let config = unsafe config else { return }
+  unsafe Unmanaged<NetworkFilter>.fromOpaque(config).takeUnretainedValue().count(event: event)
+}
+
+/// See the header.
+@implementation @c
 public func envoy_dynamic_module_on_network_filter_new(
   _ config: UnsafeRawPointer?, _ filter: UnsafeMutableRawPointer?
 ) -> UnsafeRawPointer? {
@@ -125,5 +132,5 @@ public func envoy_dynamic_module_on_network_filter_write(
 public func envoy_dynamic_module_on_network_filter_destroy(_ connection: UnsafeRawPointer?) {
   guard let connection = unsafe connection else { return }
   let watched = unsafe Unmanaged<WatchedConnection>.fromOpaque(connection).takeRetainedValue()
-  PeerNamesDesk.remove(watched.number)
+  SeenConnections.remove(watched.number)
 }

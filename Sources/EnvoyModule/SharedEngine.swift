@@ -24,14 +24,20 @@ internal import Synchronization
 
 /// Something that counts what became of changed files.
 protocol ReloadListener: AnyObject, Sendable {
-  /// Called on any thread, and never while the listener is being removed; must not wait. `isCurrent` says whether all of the change is in force.
-  func reloaded(isCurrent: Bool)
+  /// Called on any thread, and never while the listener is being removed; must not wait.
+  ///
+  /// - Parameter isCurrent: whether all of the change is in force.
+  /// - Returns: whether it will be counted.
+  func reloaded(isCurrent: Bool) -> Bool
 }
 
-/// An engine that filters share. All that changes is behind `state`; the handle is good until `deinit`, hence `@unchecked Sendable`.
+/// An engine that filters share. All that changes is behind `state`; the handle is good until nobody uses it any more, hence
+/// `@unchecked Sendable`.
 @safe final class SharedEngine: @unchecked Sendable {
   private struct State {
     var listeners: [any ReloadListener] = []
+    /// Whether nobody uses the engine any more. No word goes to Envoy then, which may be about to exit.
+    var hasEnded = false
   }
 
   private let handle: OpaquePointer
@@ -43,18 +49,26 @@ protocol ReloadListener: AnyObject, Sendable {
   private var thread = pthread_t()
   /// What was in force at first.
   private var opening = ""
+  /// Whether changed files take effect by themselves.
+  private var isWatching = false
 
   private static let engines = Mutex<[EngineSource: (engine: SharedEngine, users: Int)]>([:])
 
-  /// The engine of a source, loaded when nobody has it yet. Blocks while it loads. Main thread.
+  /// The engine of a source, loaded when nobody has it yet, and else held to what its files say now. Blocks while it loads. Main thread.
   ///
-  /// - Throws: the library's message.
+  /// - Throws: the library's message; also when files that a shared engine has loaded once are broken now.
   static func use(_ source: EngineSource) throws(SettingsProblem) -> SharedEngine {
     let known = engines.withLock { engines in
       engines[source]?.users += 1
       return engines[source]?.engine
     }
-    if let known { return known }
+    if let known {
+      do throws(SettingsProblem) { try known.confirm() } catch {
+        release(source)
+        throw error
+      }
+      return known
+    }
     let opened = try SharedEngine(source)
     engines.withLock { $0[source] = (opened, 1) }
     return opened
@@ -71,7 +85,7 @@ protocol ReloadListener: AnyObject, Sendable {
       engines[source] = nil
       return entry.engine
     }
-    last?.stopListening()
+    last?.end()
   }
 
   private init(_ source: EngineSource) throws(SettingsProblem) {
@@ -98,18 +112,36 @@ protocol ReloadListener: AnyObject, Sendable {
     let text = unsafe takeText(message)
     withExtendedLifetime(texts) {}
     guard status == Int32(PORTCULLIS_OK), let engine = unsafe engine else {
-      let reason = unsafe String(cString: portcullis_status_text(status))
-      throw SettingsProblem(lines: ["the policies cannot be loaded: \(reason)"] + text.split(separator: "\n").map(String.init))
+      throw Self.problem("the policies cannot be loaded", status, text)
     }
     unsafe handle = engine
     if !text.isEmpty { EnvoyLog.warning(text) }
+    isWatching = unsafe options.flags & 1 != 0
     opening = description.lines.first ?? ""
     EnvoyLog.information("opened: \(opening)")
-    if unsafe options.flags & 1 != 0 { listen() }
+    if isWatching { listen() }
   }
 
-  deinit {
-    _ = unsafe portcullis_engine_close(handle)
+  /// Makes sure that a filter which joins gets what the files say, as it would from an engine of its own.
+  private func confirm() throws(SettingsProblem) {
+    // Opened a moment ago, for this validation.
+    if envoy_dynamic_module_callback_is_validation_mode() { return }
+    if isWatching {
+      let (isCurrent, lines) = description
+      guard isCurrent else { throw SettingsProblem(lines: ["what is in force is not what the files say:"] + lines) }
+      return
+    }
+    var message: UnsafeMutablePointer<CChar>?
+    let status = unsafe portcullis_engine_reload(handle, &message)
+    let text = unsafe takeText(message)
+    guard status == Int32(PORTCULLIS_OK) else { throw Self.problem("the policies cannot be loaded again", status, text) }
+    if !text.isEmpty { EnvoyLog.warning(text) }
+    EnvoyLog.information("loaded again: \(description.lines.first ?? "")")
+  }
+
+  private static func problem(_ what: String, _ status: portcullis_status, _ text: String) -> SettingsProblem {
+    let reason = unsafe String(cString: portcullis_status_text(status))
+    return SettingsProblem(lines: ["\(what): \(reason)"] + text.split(separator: "\n").map(String.init))
   }
 
   /// The reader of a worker; `nil` when there is none to be had.
@@ -141,20 +173,16 @@ protocol ReloadListener: AnyObject, Sendable {
     guard unsafe pipe(&ends) == 0 else { return EnvoyLog.warning("changes of policies are not logged: no descriptor") }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     (sleeping, wakeUp) = (ends[0], ends[1])
-    // Envoy handles its signals on its own threads.
-    var all = sigset_t()
-    var before = sigset_t()
-    unsafe sigfillset(&all)
-    unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
     // The engine is released only after the thread has ended, so that the thread need not keep it.
-    let failure = unsafe pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument = unsafe argument else { return nil }
-        unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeUnretainedValue().watchGeneration()
-        return nil
-      }, Unmanaged.passUnretained(self).toOpaque())
-    unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+    let failure = Self.withoutSignals {
+      unsafe pthread_create(
+        &thread, nil,
+        { argument in
+          guard let argument = unsafe argument else { return nil }
+          unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeUnretainedValue().watchGeneration()
+          return nil
+        }, Unmanaged.passUnretained(self).toOpaque())
+    }
     if failure != 0 {
       close(wakeUp)
       close(sleeping)
@@ -163,12 +191,46 @@ protocol ReloadListener: AnyObject, Sendable {
     }
   }
 
-  private func stopListening() {
-    guard wakeUp >= 0 else { return }
-    close(wakeUp)
-    wakeUp = -1
-    pthread_join(thread, nil)
-    close(sleeping)
+  /// Ends it. A reload that is under way takes seconds with many policies, and the caller is the proxy's main thread: a thread of its own waits.
+  private func end() {
+    state.withLock { $0.hasEnded = true }
+    if wakeUp >= 0 { close(wakeUp) }
+    var attributes = pthread_attr_t()
+    var waiting = pthread_t()
+    unsafe pthread_attr_init(&attributes)
+    unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    let failure = Self.withoutSignals {
+      unsafe pthread_create(
+        &waiting, &attributes,
+        { argument in
+          if let argument = unsafe argument { unsafe Unmanaged<SharedEngine>.fromOpaque(argument).takeRetainedValue().finish() }
+          return nil
+        }, Unmanaged.passRetained(self).toOpaque())
+    }
+    unsafe pthread_attr_destroy(&attributes)
+    if failure != 0 {
+      unsafe Unmanaged.passUnretained(self).release()
+      finish()
+    }
+  }
+
+  /// The slow part of the end. Any thread, once.
+  private func finish() {
+    if wakeUp >= 0 {
+      pthread_join(thread, nil)
+      close(sleeping)
+    }
+    _ = unsafe portcullis_engine_close(handle)
+  }
+
+  /// Envoy handles its signals on its own threads: one that is made here takes none.
+  private static func withoutSignals(_ make: () -> Int32) -> Int32 {
+    var all = sigset_t()
+    var before = sigset_t()
+    unsafe sigfillset(&all)
+    unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+    return make()
   }
 
   private func watchGeneration() {
@@ -183,10 +245,14 @@ protocol ReloadListener: AnyObject, Sendable {
       // The first line names the snapshot: nothing that anybody would want to know has changed.
       if isCurrent, lines.first == said { continue }
       said = lines.first ?? ""
-      // Under the lock, so that a listener that goes away is gone.
-      state.withLock { $0.listeners.first?.reloaded(isCurrent: isCurrent) }
       let text = lines.joined(separator: "\n")
-      if isCurrent { EnvoyLog.information(text) } else { EnvoyLog.warning(text) }
+      // Under the lock, so that a listener that goes away is gone, and Envoy's log is still there.
+      state.withLock { state in
+        if state.hasEnded { return }
+        // Once, for it is one change.
+        _ = state.listeners.contains { $0.reloaded(isCurrent: isCurrent) }
+        if isCurrent { EnvoyLog.information(text) } else { EnvoyLog.warning(text) }
+      }
     }
   }
 }

@@ -43,6 +43,10 @@ public final class Latest<Value: Sendable>: Sendable {
       held = source.value
     }
 
+    /// Whether there is a newer value. No lock.
+    @inlinable
+    public var isOutdated: Bool { source.generation.load(ordering: .acquiring) != generation }
+
     /// Takes up a newer value if there is one; returns whether there was. No lock unless there was.
     @inlinable
     public mutating func refresh() -> Bool {

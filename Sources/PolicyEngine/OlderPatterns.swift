@@ -7,7 +7,7 @@ public import PolicyModel
 
 extension MeshSettings {
   /// Whether dots in some values match any character.
-  var hasWildDots: Bool { olderBehaviors.contains(.unquotedDots) }
+  package var hasWildDots: Bool { olderBehaviors.contains(.unquotedDots) }
 }
 
 /// A policy that nobody here can decide as older releases did.

@@ -5,10 +5,31 @@
 
 public import PolicyModel
 
+/// Memory for normalizing one path after the other.
+public struct PathScratch: Sendable {
+  fileprivate var result: [UInt8] = []
+  fileprivate var decoded: [UInt8] = []
+
+  /// No memory yet.
+  public init() {}
+
+  /// Gives memory back that is more than this, in bytes.
+  public mutating func trim(to most: Int) {
+    if result.capacity > most { result = [] }
+    if decoded.capacity > most { decoded = [] }
+  }
+}
+
 extension MeshSettings {
   /// Whether the mesh's proxies would leave the path as it is. No allocation for ordinary paths.
   public func isNormalized(_ path: Span<UInt8>) -> Bool {
-    pathNormalization.isFixedPoint(path, keepsDotParameters: olderBehaviors.contains(.literalDotParameters))
+    var scratch = PathScratch()
+    return isNormalized(path, using: &scratch)
+  }
+
+  /// The same without allocation for any path that is no longer than those before.
+  public func isNormalized(_ path: Span<UInt8>, using scratch: inout PathScratch) -> Bool {
+    pathNormalization.isFixedPoint(path, keepsDotParameters: olderBehaviors.contains(.literalDotParameters), using: &scratch)
   }
 
   /// The path as policies see it, with its query; `nil` where the proxies refuse the request, or would never forward such a path.
@@ -18,29 +39,51 @@ extension MeshSettings {
 }
 
 extension MeshSettings.PathNormalization {
-  /// Whether the proxy would leave the path as it is. No allocation for ordinary paths.
+  /// Whether the proxy would leave the path as it is. No allocation beyond that of the scratch memory.
   /// A path that begins with anything but a slash is none that a proxy forwards, but for the star of `OPTIONS *`.
-  func isFixedPoint(_ path: Span<UInt8>, keepsDotParameters: Bool = false) -> Bool {
+  func isFixedPoint(_ path: Span<UInt8>, keepsDotParameters: Bool = false, using scratch: inout PathScratch) -> Bool {
     guard path.count > 0, path[0] == UInt8(ascii: "/") || (path[0] == UInt8(ascii: "*") && path.count == 1) else { return false }
     if Self.isPlain(path, mergesSlashes: self != .none && self != .base, rewrites: self != .none) { return true }
-    var bytes: [UInt8] = []
-    for index in path.indices { bytes.append(path[index]) }
-    return normalize(bytes, keepsDotParameters: keepsDotParameters) == bytes
+    guard normalize(path, keepsDotParameters, into: &scratch.result, &scratch.decoded) else { return false }
+    return equal(scratch.result.span, path)
   }
 
   /// The path as policies see it, with its query; `nil` where the proxy refuses the request, or would never forward such a path.
   func normalize(_ target: [UInt8], keepsDotParameters: Bool = false) -> [UInt8]? {
-    let withoutFragment = target.prefix { $0 != UInt8(ascii: "#") }
-    let queryStart = withoutFragment.firstIndex(of: UInt8(ascii: "?")) ?? withoutFragment.endIndex
-    var path = Array(withoutFragment[..<queryStart])
-    let query = withoutFragment[queryStart...]
-    guard path.first == UInt8(ascii: "/") else { return target == [UInt8(ascii: "*")] ? target : nil }
-    if self == .none { return Array(withoutFragment) }
-    if self == .decodeAndMergeSlashes { path = Self.decodingSlashes(path) }
-    guard let canonical = Self.canonical(path, keepsDotParameters) else { return nil }
-    path = canonical
-    if self != .base { path = Self.mergingSlashes(path) }
-    return path + query
+    var (result, decoded): ([UInt8], [UInt8]) = ([], [])
+    return normalize(target.span, keepsDotParameters, into: &result, &decoded) ? result : nil
+  }
+
+  /// The same into `result`, and by way of `decoded`, which are used again; false for `nil`.
+  private func normalize(_ target: Span<UInt8>, _ keepsDotParameters: Bool, into result: inout [UInt8], _ decoded: inout [UInt8]) -> Bool {
+    result.removeAll(keepingCapacity: true)
+    guard target.count > 0, target[0] == UInt8(ascii: "/") else {
+      guard target.count == 1, target[0] == UInt8(ascii: "*") else { return false }
+      result.append(target[0])
+      return true
+    }
+    var end = 0
+    while end < target.count, target[end] != UInt8(ascii: "#") { end += 1 }
+    var query = 0
+    while query < end, target[query] != UInt8(ascii: "?") { query += 1 }
+    if self == .none {
+      Self.append(target, 0..<end, to: &result)
+      return true
+    }
+    let path = target.extracting(0..<query)
+    if self == .decodeAndMergeSlashes {
+      Self.decodeSlashes(path, into: &decoded)
+      guard Self.canonicalize(decoded.span, keepsDotParameters, into: &result) else { return false }
+    } else {
+      guard Self.canonicalize(path, keepsDotParameters, into: &result) else { return false }
+    }
+    if self != .base { Self.mergeSlashes(&result) }
+    Self.append(target, query..<end, to: &result)
+    return true
+  }
+
+  private static func append(_ text: Span<UInt8>, _ range: Range<Int>, to output: inout [UInt8]) {
+    for index in range { output.append(text[index]) }
   }
 
   /// Whether nothing in the path can be rewritten; false says only that a closer look is needed.
@@ -80,8 +123,8 @@ extension MeshSettings.PathNormalization {
   }
 
   /// `%2F` and `%5C` become the characters they stand for.
-  private static func decodingSlashes(_ path: [UInt8]) -> [UInt8] {
-    var result: [UInt8] = []
+  private static func decodeSlashes(_ path: Span<UInt8>, into result: inout [UInt8]) {
+    result.removeAll(keepingCapacity: true)
     var index = 0
     while index < path.count {
       if let byte = escape(path, at: index), byte == UInt8(ascii: "/") || byte == UInt8(ascii: "\\") {
@@ -92,12 +135,10 @@ extension MeshSettings.PathNormalization {
         index += 1
       }
     }
-    return result
   }
 
-  /// Unreserved escapes decoded, what needs it encoded, backslashes turned, dot segments resolved.
-  private static func canonical(_ path: [UInt8], _ keepsDotParameters: Bool) -> [UInt8]? {
-    var output: [UInt8] = []
+  /// Unreserved escapes decoded, what needs it encoded, backslashes turned, dot segments resolved; false where the proxy refuses the path.
+  private static func canonicalize(_ path: Span<UInt8>, _ keepsDotParameters: Bool, into output: inout [UInt8]) -> Bool {
     var index = 0
     while index < path.count {
       let byte = path[index]
@@ -108,7 +149,7 @@ extension MeshSettings.PathNormalization {
           // Two dots take the segment before away; both forms leave the slash behind which they stand.
           if length.dots == 2 { removeLastSegment(&output) }
           index += length.bytes
-          guard index < path.count else { return output }
+          guard index < path.count else { return true }
           guard path[index] == UInt8(ascii: "/") || path[index] == UInt8(ascii: "\\") else { break }
           index += 1
         }
@@ -120,19 +161,25 @@ extension MeshSettings.PathNormalization {
           index += 1
           continue
         }
-        if decoded == 0 { return nil }
-        if isUnreserved(decoded) { output.append(decoded) } else { output += path[index..<index + 3] }
+        if decoded == 0 { return false }
+        if isUnreserved(decoded) { output.append(decoded) } else { append(path, index..<index + 3, to: &output) }
         index += 3
         continue
       }
-      if isEscaped(byte) { output += percent(byte) } else { output.append(byte) }
+      if isEscaped(byte) {
+        output.append(UInt8(ascii: "%"))
+        output.append(digit(byte >> 4))
+        output.append(digit(byte & 15))
+      } else {
+        output.append(byte)
+      }
       index += 1
     }
-    return output
+    return true
   }
 
   /// A segment of one or two dots (plain or escaped) at `index`, which ends at a slash, the end, or `;` with its parameters.
-  private static func dotSegment(_ path: [UInt8], at index: Int, _ keepsParameters: Bool) -> (dots: Int, bytes: Int)? {
+  private static func dotSegment(_ path: Span<UInt8>, at index: Int, _ keepsParameters: Bool) -> (dots: Int, bytes: Int)? {
     var at = index
     var dots = 0
     while at < path.count, dots < 3 {
@@ -161,13 +208,16 @@ extension MeshSettings.PathNormalization {
     if path.isEmpty { path.append(UInt8(ascii: "/")) }
   }
 
-  private static func mergingSlashes(_ path: [UInt8]) -> [UInt8] {
-    var result: [UInt8] = []
-    for byte in path where byte != UInt8(ascii: "/") || result.last != byte { result.append(byte) }
-    return result
+  private static func mergeSlashes(_ path: inout [UInt8]) {
+    var count = 0
+    for index in path.indices where path[index] != UInt8(ascii: "/") || count == 0 || path[count - 1] != UInt8(ascii: "/") {
+      path[count] = path[index]
+      count += 1
+    }
+    path.removeLast(path.count - count)
   }
 
-  private static func escape(_ path: [UInt8], at index: Int) -> UInt8? {
+  private static func escape(_ path: Span<UInt8>, at index: Int) -> UInt8? {
     guard index + 2 < path.count, path[index] == UInt8(ascii: "%"), let high = hexadecimal(path[index + 1]),
       let low = hexadecimal(path[index + 2])
     else { return nil }
@@ -183,8 +233,5 @@ extension MeshSettings.PathNormalization {
     }
   }
 
-  private static func percent(_ byte: UInt8) -> [UInt8] {
-    let digits = Array("0123456789ABCDEF".utf8)
-    return [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-  }
+  private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x37 + value }
 }

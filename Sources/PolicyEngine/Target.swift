@@ -11,8 +11,8 @@ public final class Target: Sendable {
   let steps: FlatArray<Step>
   /// Where the steps of ALLOW rules begin.
   let firstAllow: Int
-  /// What a decision can depend on of all that does not change on a connection.
-  let interest: ConnectionInterest
+  /// What its rules test.
+  let interest: TestedFacts
   /// Whether so many rules are tested one by one that it is worth remembering which of them a peer leaves.
   let rewardsMemory: Bool
   /// Whether a policy is attached that cannot be read and has no last good version.
@@ -98,7 +98,7 @@ public final class Target: Sendable {
 
   init(_ parts: [Part], _ place: Place) {
     var steps: [Step] = []
-    var interest = ConnectionInterest()
+    var interest = TestedFacts()
     var isUnusable = place.isUnusable
     var (hasAllow, hasDryRunAllow, hasDryRunDeny) = (false, false, false)
     for part in parts {
@@ -175,43 +175,11 @@ extension Target: Hashable {
   public func hash(into hasher: inout Hasher) { hasher.combine(identity) }
 }
 
-/// What rules ask of all that does not change on a connection, beside the peer.
-struct ConnectionInterest: OptionSet, BitwiseCopyable {
-  let rawValue: UInt8
-
-  static let sourceIP = ConnectionInterest(rawValue: 1)
-  static let destinationIP = ConnectionInterest(rawValue: 2)
-  static let port = ConnectionInterest(rawValue: 4)
-  static let sni = ConnectionInterest(rawValue: 8)
-}
-
 extension CompiledPolicies {
   /// How many rules of a set are tested whatever the request is, and for each index about as much as two.
   fileprivate func walkedCount(of rules: RuleSet) -> Int {
     guard rules.index != .max else { return Int(rules.rules.count) }
     let index = indexes[Int(rules.index)]
     return Int(index.always.count) + 2
-  }
-}
-
-extension TableDraft {
-  /// What a rule asks of the connection.
-  func interest(of rule: CompiledRule) -> ConnectionInterest {
-    var found = ConnectionInterest()
-    func add(_ stretch: Stretch) {
-      for index in stretch.range {
-        switch tests[index].subject {
-        case .sourceIP: found.insert(.sourceIP)
-        case .destinationIP: found.insert(.destinationIP)
-        case .port: found.insert(.port)
-        case .sni: found.insert(.sni)
-        default: break
-        }
-      }
-    }
-    for index in rule.sources.range { add(clauses[index].tests) }
-    for index in rule.operations.range { add(clauses[index].tests) }
-    add(rule.conditions)
-    return found
   }
 }

@@ -2,12 +2,12 @@
 // Enters: a value of `principals` or `trustDomains`. Leaves: the values that are matched in its place.
 // Never here: namespaces and service accounts; they match in any trust domain.
 
-internal import PolicyModel
+package import PolicyModel
 
 extension MeshSettings {
   /// What a value of `principals` or `source.principal` stands for. Only values of exactly five parts are rewritten, so
   /// `cluster.local/ns/foo/*` never is (istio/istio issue 47322).
-  func expandingPrincipal(_ value: ExactText) -> [ExactText] {
+  package func expandingPrincipal(_ value: ExactText) -> [ExactText] {
     let parts = value.bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map {
       ExactText(String(decoding: $0, as: UTF8.self))
     }
@@ -24,7 +24,7 @@ extension MeshSettings {
   }
 
   /// What a value of `trustDomains` stands for: a trusted domain stands for all of them, a pattern for itself.
-  func expandingTrustDomain(_ value: ExactText) -> [ExactText] {
+  package func expandingTrustDomain(_ value: ExactText) -> [ExactText] {
     guard allTrustDomains.contains(value) else { return [value] }
     var values: [ExactText] = []
     for domain in allTrustDomains where !values.contains(domain) { values.append(domain) }

@@ -38,6 +38,9 @@ struct FileStamp: Hashable, Sendable {
   var modified: Int64
   /// `st_ctim`, in nanoseconds since 1970.
   var changed: Int64
+
+  /// When anything of it changed last.
+  var latest: Int64 { max(modified, changed) }
 }
 
 /// A file as the system describes it.
@@ -176,6 +179,17 @@ enum Clock {
 
   /// Nanoseconds since 1970, as file times count.
   static func nanosecondsSince1970() -> Int64 { read(CLOCK_REALTIME) }
+
+  /// Lets time pass, whatever signals come.
+  static func sleep(milliseconds duration: Int64) {
+    let end = milliseconds().addingReportingOverflow(duration).partialValue
+    while true {
+      let rest = end - milliseconds()
+      guard rest > 0 else { return }
+      var time = timespec(tv_sec: Int(rest / 1_000), tv_nsec: Int(rest % 1_000) * 1_000_000)
+      _ = unsafe nanosleep(&time, nil)
+    }
+  }
 
   /// Seconds since 1970.
   static func secondsSince1970() -> Int64 { nanosecondsSince1970() / 1_000_000_000 }

@@ -41,16 +41,26 @@ public struct MeshConfigFile: Sendable {
     state = MeshConfigState(settings: settings)
   }
 
-  /// Reads a file once; what is wrong with it, as text for people, instead of settings that cannot be used. O(bytes).
+  /// Reads a file once; what is wrong with it, as text for people, instead of settings that cannot be used. A file that was written within the
+  /// settle time is read when it stands still, as policies are. O(bytes).
   public static func load(
-    _ path: ExactText, limits: LoadingLimits = LoadingLimits()
+    _ path: ExactText, limits: LoadingLimits = LoadingLimits(), options: PolicySourceOptions = PolicySourceOptions()
   ) -> (settings: LoadedMeshConfig?, findings: [String]) {
     do throws(SystemError) {
-      for _ in 0..<20 {
-        guard try FileSystem.describe(path, follow: true).kind == .regular else { return (nil, ["\(path): error: is not a regular file"]) }
-        guard let (bytes, _) = try FileSystem.read(path, limit: limits.fileBytes) else { continue }
-        let (settings, diagnostics) = loadMeshConfig(text: bytes, file: path, limits: limits)
-        return (settings, diagnostics.map(\.description))
+      let patience = Patience(options)
+      var before: FileStamp?
+      while true {
+        let description = try FileSystem.describe(path, follow: true)
+        guard description.kind == .regular else { return (nil, ["\(path): error: is not a regular file"]) }
+        let rest = patience.remaining(since: description.stamp.latest)
+        if rest == 0 || before == description.stamp, let (bytes, stamp) = try FileSystem.read(path, limit: limits.fileBytes),
+          stamp == description.stamp
+        {
+          let (settings, diagnostics) = loadMeshConfig(text: bytes, file: path, limits: limits)
+          return (settings, diagnostics.map(\.description))
+        }
+        guard patience.wait(max(rest, 1), isFirst: before == nil) else { break }
+        before = description.stamp
       }
       return (nil, ["\(path): error: kept changing while it was read"])
     } catch {
@@ -72,9 +82,11 @@ public struct MeshConfigFile: Sendable {
     var isNew = false
     do throws(SystemError) {
       let description = try FileSystem.describe(path, follow: true)
-      // As reading a directory would fail.
+      // As reading a directory would fail. Of anything else that is no file nobody knows what it says, so it is as if there were none.
       guard description.kind != .directory else { throw SystemError(code: EISDIR) }
-      if state.see(description.stamp) {
+      if description.kind != .regular {
+        state.miss("cannot be read: it is not a regular file", now: now)
+      } else if state.see(description.stamp) {
         if let (bytes, stamp) = try FileSystem.read(path, limit: limits.fileBytes) {
           isNew = state.take(loadMeshConfig(text: bytes, file: path, limits: limits), of: stamp, now: now)
         } else {

@@ -7,9 +7,11 @@ public final class MeshConfigWatcher: Sendable {
   private let thread: WaitingThread
 
   /// Starts looking at the file once a second; `onChange` gets it after each look that found something new, on the watcher's thread.
-  public init(_ file: MeshConfigFile, onChange: @escaping @Sendable (MeshConfigFile.Change, MeshConfigFile) -> Void)
-    throws(PolicyWatcherError)
-  {
+  /// - Parameter tidy: what else is to be done on the thread, once a second.
+  public init(
+    _ file: MeshConfigFile, tidy: @escaping @Sendable () -> Void = {},
+    onChange: @escaping @Sendable (MeshConfigFile.Change, MeshConfigFile) -> Void
+  ) throws(PolicyWatcherError) {
     do throws(SystemError) {
       let bell = try Bell()
       self.bell = bell
@@ -18,6 +20,7 @@ public final class MeshConfigWatcher: Sendable {
         while !bell.isRung {
           bell.wait(milliseconds: 1_000)
           if bell.isRung { return }
+          tidy()
           let change = file.look()
           if change != .none { onChange(change, file) }
         }

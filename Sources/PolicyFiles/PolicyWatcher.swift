@@ -19,11 +19,15 @@ public final class PolicyWatcher: Sendable {
 
   /// Starts watching. What changed since `loaded` was read arrives with the first updates; there is always a first update, because it
   /// says how changes are noticed.
-  public init(continuing loaded: LoadedPolicies, onUpdate: @escaping @Sendable (PolicyUpdate) -> Void) throws(PolicyWatcherError) {
+  /// - Parameter tidy: what else is to be done on the thread; called whenever it wakes, and about once a second for as long as it returns true.
+  public init(
+    continuing loaded: LoadedPolicies, tidy: @escaping @Sendable () -> Bool = { false },
+    onUpdate: @escaping @Sendable (PolicyUpdate) -> Void
+  ) throws(PolicyWatcherError) {
     do throws(SystemError) {
       let bell = try Bell()
       self.bell = bell
-      thread = try WaitingThread { WatchLoop(continuing: loaded, bell: bell, deliver: onUpdate).run() }
+      thread = try WaitingThread { WatchLoop(continuing: loaded, bell: bell, tidy: tidy, deliver: onUpdate).run() }
     } catch {
       throw PolicyWatcherError(description: "policy files cannot be watched: \(error.text)")
     }

@@ -24,6 +24,8 @@ public final class SnapshotPublisher: Sendable {
   private let current: Mutex<Published>
   /// Snapshots that readers may still hold.
   private let retired = Mutex<[Snapshot]>([])
+  /// How many they are, for those who ask often.
+  private let count = Atomic(0)
 
   /// Compiles the first snapshot.
   public init(_ policies: PolicySet, mesh: MeshSettings, dataPlane: DataPlane = .envoy) {
@@ -56,24 +58,35 @@ public final class SnapshotPublisher: Sendable {
 
   private func publish(_ policies: PolicySet, _ mesh: MeshSettings, in current: inout Published) {
     let snapshot = Snapshot(policies, mesh: mesh, dataPlane: dataPlane, reusing: current.snapshot)
-    retired.withLock { $0.append(current.snapshot) }
+    retired.withLock {
+      $0.append(current.snapshot)
+      count.store($0.count, ordering: .relaxed)
+    }
     current = Published(policies: policies, mesh: mesh, snapshot: snapshot)
     snapshots.publish(snapshot)
     releaseRetired()
   }
 
   /// Frees the snapshots that no reader holds any more, on the calling thread. A reader that lets an old snapshot go is then never the one
-  /// who frees it, which takes milliseconds; until somebody calls this, or publishes, it stays.
-  public func releaseRetired() {
-    retired.withLock { snapshots in
-      var kept: [Snapshot] = []
+  /// who frees it, which takes milliseconds; until somebody calls this, or publishes, it stays. One atomic read when none waits.
+  ///
+  /// - Returns: whether some still wait for their readers, so that it is worth calling again.
+  @discardableResult
+  public func releaseRetired() -> Bool {
+    guard retiredCount > 0 else { return false }
+    // What leaves the lock here is freed behind it, so that nobody waits for that.
+    _ = retired.withLock { snapshots -> [Snapshot] in
+      var (kept, free): ([Snapshot], [Snapshot]) = ([], [])
       while var snapshot = snapshots.popLast() {
-        if !isKnownUniquelyReferenced(&snapshot) { kept.append(snapshot) }
+        if isKnownUniquelyReferenced(&snapshot) { free.append(snapshot) } else { kept.append(snapshot) }
       }
       snapshots = kept.reversed()
+      count.store(kept.count, ordering: .relaxed)
+      return free
     }
+    return retiredCount > 0
   }
 
   /// How many snapshots wait for their last reader.
-  public var retiredCount: Int { retired.withLock { $0.count } }
+  public var retiredCount: Int { count.load(ordering: .relaxed) }
 }

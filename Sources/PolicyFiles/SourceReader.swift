@@ -13,6 +13,7 @@ struct SourceReader: Sendable {
   private let roots: [ExactText]
   private let limits: LoadingLimits
   private let isLenient: Bool
+  private let processors: Int
   private var cache: [ExactText: Cached] = [:]
   private var versions: UInt64 = 0
   /// Files that were never read and that nobody waited for in the last pass.
@@ -59,11 +60,13 @@ struct SourceReader: Sendable {
     self.roots = roots
     limits = options.limits
     isLenient = options.isLenient
+    processors = max(1, min(options.mostThreads, Sharing.processors))
   }
 
   /// The files as they are now, without reading them.
   func scan() -> SourceScan {
-    SourceWalk.scan(roots, expecting: lastScan?.directories.filter { !$0.value.names.isEmpty }.map(\.key) ?? [])
+    SourceWalk.scan(
+      roots, expecting: lastScan?.directories.filter { !$0.value.names.isEmpty }.map(\.key) ?? [], processors: processors)
   }
 
   /// Reads everything that changed. Nil when names or links kept moving: try again soon; nothing was taken over.
@@ -190,7 +193,7 @@ struct SourceReader: Sendable {
   private mutating func load(_ changed: [(file: SourceScan.File, known: Cached?)], _ pass: inout Pass) {
     let (limits, isLenient) = (limits, isLenient)
     // Whoever loads first has nothing else to do; later, answers are given at the same time.
-    let threads = min(cache.isEmpty ? Sharing.processors : Sharing.processors / 2, changed.count / Self.filesWorthAThread)
+    let threads = min(cache.isEmpty ? processors : processors / 2, changed.count / Self.filesWorthAThread)
     let first = versions + 1
     let answers = Sharing.results(count: changed.count, threads: threads) { index in
       Answer(changed[index].file, changed[index].known, version: first + UInt64(index), limits, isLenient)
@@ -260,8 +263,7 @@ extension SourceReader {
           self = .moved
           return
         }
-        let latest = max(stamp.modified, stamp.changed)
-        let isFresh = latest > now.subtractingReportingOverflow(SourceReader.freshness).partialValue
+        let isFresh = stamp.latest > now.subtractingReportingOverflow(SourceReader.freshness).partialValue
         var hasher = Hasher()
         unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
         hasher.combine(bytes.count)

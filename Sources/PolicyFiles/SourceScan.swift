@@ -65,6 +65,14 @@ struct SourceScan: Sendable {
   }
 }
 
+extension SourceScan? {
+  /// Whether nothing at all differs.
+  func isSame(as other: SourceScan) -> Bool {
+    guard let self else { return false }
+    return self.isSameLayout(as: other) && zip(self.files, other.files).allSatisfy { $0.stamp == $1.stamp }
+  }
+}
+
 /// Walks the roots. Make one for one scan.
 struct SourceWalk {
   private(set) var scan = SourceScan()
@@ -82,10 +90,11 @@ struct SourceWalk {
 
   /// Scans `roots` in order. A file that is reached twice counts once, under its first name. O(entries).
   /// - Parameter expected: directories that the walk will probably meet, as the last one did; several threads look at them first.
-  static func scan(_ roots: [ExactText], expecting expected: [ExactText] = []) -> SourceScan {
+  /// - Parameter processors: how many threads may do so.
+  static func scan(_ roots: [ExactText], expecting expected: [ExactText], processors: Int) -> SourceScan {
     do {
       var walk = SourceWalk(workingDirectory: try FileSystem.workingDirectory())
-      walk.listings = listings(of: expected)
+      walk.listings = listings(of: expected, processors)
       for root in roots { walk.visitRoot(root.withoutTrailingSlashes) }
       walk.scan.files.sort { $0.name < $1.name }
       walk.scan.unreadable.sort { $0.path < $1.path }
@@ -98,8 +107,8 @@ struct SourceWalk {
   }
 
   /// What the directories hold now; one that cannot be listed is left to the walk.
-  private static func listings(of directories: [ExactText]) -> [ExactText: [FileSystem.Entry]] {
-    let threads = min(Sharing.processors, directories.count / directoriesWorthAThread)
+  private static func listings(of directories: [ExactText], _ processors: Int) -> [ExactText: [FileSystem.Entry]] {
+    let threads = min(processors, directories.count / directoriesWorthAThread)
     guard threads > 1 else { return [:] }
     let found = Sharing.results(count: directories.count, threads: threads) { index -> [FileSystem.Entry]? in
       do throws(SystemError) {

@@ -9,6 +9,7 @@ internal import PolicyModel
 final class WatchLoop {
   private let options: PolicySourceOptions
   private let bell: Bell
+  private let tidy: () -> Bool
   private let deliver: (PolicyUpdate) -> Void
   private let inotify: Inotify?
 
@@ -33,9 +34,10 @@ final class WatchLoop {
   private var watches: [Int32: [ExactText]] = [:]
   private var interests: [ExactText: SourceScan.Interest] = [:]
 
-  init(continuing loaded: LoadedPolicies, bell: Bell, deliver: @escaping (PolicyUpdate) -> Void) {
+  init(continuing loaded: LoadedPolicies, bell: Bell, tidy: @escaping () -> Bool, deliver: @escaping (PolicyUpdate) -> Void) {
     options = loaded.sources.options
     self.bell = bell
+    self.tidy = tidy
     self.deliver = deliver
     reader = loaded.reader
     state = loaded.state
@@ -61,7 +63,7 @@ final class WatchLoop {
     reload()
     nextComparison = Clock.milliseconds() + interval
     while !bell.isRung {
-      wait()
+      wait(isBrief: tidy())
       if bell.isRung { return }
       drain()
       let now = Clock.milliseconds()
@@ -80,6 +82,7 @@ final class WatchLoop {
   // MARK: Waiting
 
   private static let retryTime: Int64 = 10
+  private static let briefTime: Int64 = 1_000
 
   private var isPolling: Bool { if case .polled = watching { true } else { false } }
 
@@ -91,8 +94,9 @@ final class WatchLoop {
   /// How soon a second comparison follows.
   private var confirmationTime: Int64 { Int64(clamping: max(options.settleTime, 10)) }
 
-  private func wait() {
+  private func wait(isBrief: Bool) {
     var until = nextComparison
+    if isBrief { until = min(until, Clock.milliseconds() + Self.briefTime) }
     if let deadline = settling.deadline { until = min(until, deadline) }
     if let retry { until = min(until, retry) }
     if settling.wantsNow { until = 0 }
@@ -183,7 +187,7 @@ final class WatchLoop {
     let isNewSet = state.status.generation != generation
     if isNewSet { policies = state.policySet() }
     deliver(PolicyUpdate(policies: policies, isNewSet: isNewSet, status: state.status))
-    if reader.parsedBytes - returnedAt > Self.bytesWorthReturning {
+    if options.givesMemoryBack, reader.parsedBytes - returnedAt > Self.bytesWorthReturning {
       returnedAt = reader.parsedBytes
       Memory.giveBack()
     }
@@ -278,13 +282,5 @@ final class WatchLoop {
     } catch {
       return nil
     }
-  }
-}
-
-extension SourceScan? {
-  /// Whether nothing at all differs.
-  fileprivate func isSame(as other: SourceScan) -> Bool {
-    guard let self else { return false }
-    return self.isSameLayout(as: other) && zip(self.files, other.files).allSatisfy { $0.stamp == $1.stamp }
   }
 }

@@ -8,7 +8,12 @@ internal import PeerIdentity
 
 struct CertificateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "certificate", abstract: "Show the identities that a certificate carries, and whether it verifies.")
+    commandName: "certificate", abstract: "Show the identities that a certificate carries, and whether it verifies.",
+    discussion: """
+      EXAMPLES:
+        portcullis certificate peer.pem
+        portcullis certificate peer.pem --trust-bundle cluster.local=ca.pem
+      """)
 
   @Argument(help: "A certificate in PEM; of several the first, which is the peer's own.")
   var file: String

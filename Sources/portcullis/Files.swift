@@ -40,6 +40,27 @@ struct InputFile: ~Copyable {
     }
   }
 
+  /// Reads the next bytes into a buffer behind its first `start` bytes: at most so many that they are still in the processor's cache when they
+  /// are looked at.
+  ///
+  /// - Returns: how many; 0 at the end of the file.
+  func fill(_ buffer: inout [UInt8], from start: Int) throws(CommandProblem) -> Int {
+    while true {
+      let count = unsafe buffer.withUnsafeMutableBytes { room in
+        unsafe Glibc.read(descriptor, room.baseAddress.map { unsafe $0 + start }, min(max(room.count - start, 0), 1 << 18))
+      }
+      if count >= 0 { return count }
+      if errno != EINTR { throw Self.problem(path, errno) }
+    }
+  }
+
+  /// How many bytes a regular file has; `nil` for anything else, such as a pipe.
+  var size: Int? {
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return Int(status.st_size)
+  }
+
   /// All bytes of a file, which must not be more than `limit`.
   static func bytes(of path: String, limit: Int) throws(CommandProblem) -> [UInt8] {
     var file = try InputFile(path: path)

@@ -13,9 +13,17 @@ struct Portcullis: AsyncParsableCommand {
     discussion: "Exit codes: 0 yes (allowed, clean), 1 no (denied, errors found), 2 bad usage or unreadable input, 3 undecided.",
     version: "portcullis \(version)",
     subcommands: [
-      ServeCommand.self, CheckCommand.self, ExplainCommand.self, CertificateCommand.self, ExportCommand.self,
-      TLSCheckCommand.self,
+      ServeCommand.self,
+      CheckCommand.self,
+      ExplainCommand.self,
       LintCommand.self,
+      TLSCheckCommand.self,
+      GraphCommand.self,
+      DiffCommand.self,
+      TestCommand.self,
+      ReplayCommand.self,
+      CertificateCommand.self,
+      ExportCommand.self,
     ])
 
   /// The version of this program.

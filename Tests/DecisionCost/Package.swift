@@ -2,7 +2,7 @@
 import PackageDescription
 
 // What a decision costs can only be counted in an optimized build, and all other tests are built without the optimizer: a package of its own, which
-// builds the engine alone.
+// builds the engine and what reads logs alone.
 let settings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .strictMemorySafety(),
@@ -31,6 +31,7 @@ let package = Package(
         .product(name: "PolicyModel", package: "portcullis"),
         .product(name: "PolicyLoading", package: "portcullis"),
         .product(name: "PolicyEngine", package: "portcullis"),
+        .product(name: "PolicyAnalysis", package: "portcullis"),
       ],
       path: "DecisionCostTests", swiftSettings: settings),
   ]

@@ -147,9 +147,10 @@ final class Client {
       verdict.why = header("x-details")
       let marker = "matched_policy["
       if let range = verdict.why.firstRange(of: marker) { verdict.policy = String(verdict.why[range.upperBound...].dropLast()) }
-    case .portcullis:
-      verdict.why = header("x-reason")
-      verdict.policy = header("x-policy")
+    case .portcullis, .module:
+      let prefix = side == .module ? "x-module" : "x"
+      verdict.why = header("\(prefix)-reason")
+      verdict.policy = header("\(prefix)-policy")
       if verdict.why == "-" && verdict.status != 400 { verdict.why = "not asked: " + header("x-details") }
     }
     return verdict
@@ -197,7 +198,12 @@ final class Client {
   }
 
   private func connect(_ side: Side, _ request: TestRequest, _ index: Int) throws -> Verdict {
-    let ports = side == .envoy ? world.ports.tcp : world.ports.tcpAsking
+    let ports =
+      switch side {
+      case .envoy: world.ports.tcp
+      case .portcullis: world.ports.tcpAsking
+      case .module: world.ports.tcpModule
+      }
     let connection = try ClientConnection(
       world.credentials.clients[request.peer.identity], source: request.peer.source == "::1" ? "127.0.0.1" : request.peer.source,
       destination: World.tcpDestination(index),

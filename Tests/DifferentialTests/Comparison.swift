@@ -1,4 +1,4 @@
-// Asks both sides about many requests and compares what they say.
+// Asks all sides about many requests and compares what they say.
 //
 // Enters: a world and requests for its sets. Leaves: counts, and the requests about which the sides disagree. Never happens here: a
 // disagreement that is explained away; requests that Portcullis does not decide are counted by reason and held to the documented ones.
@@ -16,6 +16,8 @@ struct TestCase: Sendable {
 /// A disagreement.
 struct Disagreement: Sendable {
   var testCase: TestCase
+  /// Which way of Portcullis disagrees with Envoy.
+  var side: Side
   var envoy: Verdict
   var portcullis: Verdict
 }
@@ -31,6 +33,10 @@ struct Outcome: Sendable {
   var http2 = 0
   /// By reason.
   var undecided: [String: Int] = [:]
+  /// What the module does not decide, by reason.
+  var moduleUndecided: [String: Int] = [:]
+  /// What the module decided.
+  var moduleDecided = 0
   var disagreements: [Disagreement] = []
 
   mutating func add(_ other: Outcome) {
@@ -41,17 +47,20 @@ struct Outcome: Sendable {
     denied += other.denied
     self.other += other.other
     undecided.merge(other.undecided) { $0 + $1 }
+    moduleUndecided.merge(other.moduleUndecided) { $0 + $1 }
+    moduleDecided += other.moduleDecided
     disagreements += other.disagreements
   }
 
   var counts: String {
     "\(http) HTTP requests (\(http2) by HTTP/2) and \(tcp) TCP connections: \(allowed) allowed, \(denied) denied, \(other) refused by the proxy, "
-      + "undecided \(undecided.isEmpty ? "none" : "\(undecided)"), disagreements \(disagreements.count)"
+      + "undecided \(undecided.isEmpty ? "none" : "\(undecided)"); the module decided \(moduleDecided), undecided "
+      + "\(moduleUndecided.isEmpty ? "none" : "\(moduleUndecided)"); disagreements \(disagreements.count)"
   }
 }
 
 extension World {
-  /// Asks both sides about all cases, with several threads.
+  /// Asks all sides about all cases, with several threads.
   func compare(_ cases: [TestCase], threads: Int = 3) throws -> Outcome {
     let results = Results()
     let next = Atomic<Int>(0)
@@ -83,7 +92,18 @@ extension World {
       }
       if !portcullis.isDecided, portcullis.status == 403 { outcome.undecided[portcullis.why, default: 0] += 1 }
       if !Self.agree(envoy, portcullis, about: testCase.request) {
-        outcome.disagreements.append(Disagreement(testCase: testCase, envoy: envoy, portcullis: portcullis))
+        outcome.disagreements.append(Disagreement(testCase: testCase, side: .portcullis, envoy: envoy, portcullis: portcullis))
+      }
+      let module = try client.ask(.module, testCase.request, set: testCase.set)
+      if module.isDecided || module.status != 403 {
+        outcome.moduleDecided += 1
+      } else {
+        outcome.moduleUndecided[module.why, default: 0] += 1
+      }
+      // The module sees no metadata of other filters; nothing is assumed of it.
+      if module.why == "unknown-metadata", module.status == 403 { continue }
+      if !Self.agree(envoy, module, about: testCase.request) {
+        outcome.disagreements.append(Disagreement(testCase: testCase, side: .module, envoy: envoy, portcullis: module))
       }
     }
     return outcome

@@ -26,6 +26,8 @@ struct CorpusVerdict {
 
 /// Where a request goes.
 protocol CorpusPlace {
+  /// The number of the listener.
+  var number: Int { get }
   /// The listener's address.
   var address: String { get }
   /// The attributes that policies test.
@@ -44,6 +46,8 @@ struct CorpusClient {
   let port: UInt16
   // By bytes: two texts that are equal for Swift may be different names.
   private var identities: [[[UInt8]]: ClientIdentity] = [:]
+  /// The client's port in the line of the PROXY protocol: another for each connection, so that it names them in logs.
+  private(set) var clientPort: UInt16 = 1_023
 
   init(sandbox: Sandbox, root: IssuedCertificate, signer: TokenSigner, port: UInt16) {
     (self.sandbox, self.root, self.signer, self.port) = (sandbox, root, signer, port)
@@ -52,9 +56,10 @@ struct CorpusClient {
   /// Asks over HTTP/1.1 or HTTP/2, or by TCP.
   mutating func ask(_ site: any CorpusPlace, _ facts: CorpusFacts, isHTTP2: Bool = false) throws -> CorpusVerdict {
     let lines = try facts.http.map { try headers($0, site) }
+    clientPort = clientPort == .max ? 1_024 : clientPort + 1
     let connection = try ClientConnection(
       identity(facts), source: Self.source(facts, site), destination: site.address, port: port,
-      sni: facts.sni.flatMap { $0.isEmpty ? nil : $0 }, preface: Self.preface(facts, site))
+      sni: facts.sni.flatMap { $0.isEmpty ? nil : $0 }, preface: preface(facts, site))
     guard let http = facts.http, let lines else {
       try connection.send("portcullis asks\n")
       return CorpusVerdict(decision: try connection.receive().isEmpty ? "deny" : "allow")
@@ -74,6 +79,12 @@ struct CorpusClient {
     verdict.isAudited = header("x-audit") == "true"
     for line in answer where line[0].lowercased().hasPrefix("x-") { verdict.told[line[0].lowercased()] = line[1] }
     return verdict
+  }
+
+  /// The bytes of a request over HTTP/1.1, to be spoiled.
+  func bytes(_ site: any CorpusPlace, _ facts: CorpusFacts) throws -> [UInt8] {
+    guard let http = facts.http else { throw Inexpressible(reason: "a TCP connection") }
+    return try Array(Self.text(http, headers(http, site)).utf8)
   }
 
   // MARK: The connection
@@ -113,7 +124,7 @@ struct CorpusClient {
   }
 
   /// The line of the PROXY protocol.
-  private static func preface(_ facts: CorpusFacts, _ site: any CorpusPlace) throws -> String {
+  private func preface(_ facts: CorpusFacts, _ site: any CorpusPlace) throws -> String {
     guard let remote = facts.remoteIP, let port = facts.port, var destination = facts.destinationAddress else {
       throw Inexpressible(reason: "a proxy knows addresses and ports")
     }
@@ -126,7 +137,7 @@ struct CorpusClient {
       if site.attributes.contains(.destinationIP) { throw Inexpressible(reason: "client and destination are of two families") }
       destination = "2001:db8::2"
     }
-    return "PROXY TCP\(family) \(remote) \(destination) 40000 \(port)\r\n"
+    return "PROXY TCP\(family) \(remote) \(destination) \(clientPort) \(port)\r\n"
   }
 
   // MARK: The request
@@ -149,16 +160,20 @@ struct CorpusClient {
     return lines
   }
 
-  /// The headers of the answer, and its status as HTTP/2 writes it.
-  private static func overHTTP1(_ connection: ClientConnection, _ http: CorpusFacts.HTTP, _ headers: [[String]]) throws -> [[String]] {
-    guard headers.allSatisfy({ $0[1].first != " " && $0[1].last != " " }) else { return [["x-details", "HTTP/1.1 trims header values"]] }
-    let method = http.method ?? ""
+  private static func text(_ http: CorpusFacts.HTTP, _ headers: [[String]]) -> String {
     // The target of CONNECT is the host.
     var target = http.host ?? ""
     if case .text(let path) = http.path { target = path }
-    let lines = ["\(method) \(target) HTTP/1.1"] + (http.host.map { ["host: \($0)"] } ?? []) + headers.map { "\($0[0]): \($0[1])" }
-    try connection.send(lines.joined(separator: "\r\n") + "\r\n\r\n")
-    let (answer, _) = try connection.response(hasBody: method != "HEAD")
+    let lines =
+      ["\(http.method ?? "") \(target) HTTP/1.1"] + (http.host.map { ["host: \($0)"] } ?? []) + headers.map { "\($0[0]): \($0[1])" }
+    return lines.joined(separator: "\r\n") + "\r\n\r\n"
+  }
+
+  /// The headers of the answer, and its status as HTTP/2 writes it.
+  private static func overHTTP1(_ connection: ClientConnection, _ http: CorpusFacts.HTTP, _ headers: [[String]]) throws -> [[String]] {
+    guard headers.allSatisfy({ $0[1].first != " " && $0[1].last != " " }) else { return [["x-details", "HTTP/1.1 trims header values"]] }
+    try connection.send(text(http, headers))
+    let (answer, _) = try connection.response(hasBody: http.method != "HEAD")
     let status = String(answer.first?.split(separator: " ").dropFirst().first ?? "")
     return [[":status", status]]
       + answer.dropFirst().map { line in

@@ -74,27 +74,7 @@ struct CorpusSite: CorpusPlace {
   /// The listener.
   func listener(port: UInt16, _ trust: CorpusTrust) throws -> String {
     let filters = try (service == nil ? "" : Self.keepingPeer) + (facts.http == nil ? networkFilters() : connectionManager(trust))
-    return """
-      - name: site-\(number)
-        address: {socket_address: {address: \(address), port_value: \(port)}}
-        traffic_direction: INBOUND
-        listener_filters:
-        - name: envoy.filters.listener.proxy_protocol
-          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol}
-        - name: envoy.filters.listener.tls_inspector
-          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}
-        filter_chains:
-        - name: tls
-          filter_chain_match: {transport_protocol: tls}
-          filters:
-      \(filters.indented(4))
-      \(WorldConfiguration.transport(trust.server, authority: trust.authority).indented(4))
-        - name: plaintext
-          filter_chain_match: {transport_protocol: raw_buffer}
-          filters:
-      \(filters.indented(4))
-
-      """
+    return corpusListener(port: port, trust, filters: filters)
   }
 
   /// What the listener that ends HBONE keeps for the one that decides; here they are one.
@@ -163,6 +143,38 @@ struct CorpusSite: CorpusPlace {
           "    - {header: x-corpus-metadata-\(index), on_header_present: {metadata_namespace: \(EnvoyValue.quoted(value.filter)), "
             + "key: \(EnvoyValue.quoted(value.key)), type: PROTOBUF_VALUE, encode: BASE64}, remove: true}\n"
         }.joined()
+  }
+}
+
+extension CorpusPlace {
+  /// The listener at the place's address, which believes the PROXY protocol and takes TLS and plaintext alike.
+  ///
+  /// - Parameters:
+  ///   - filters: of both chains.
+  ///   - accessLog: loggers of connections, as the value of a key.
+  func corpusListener(port: UInt16, _ trust: CorpusTrust, filters: String, accessLog: String = "[]") -> String {
+    """
+    - name: site-\(number)
+      address: {socket_address: {address: \(address), port_value: \(port)}}
+      traffic_direction: INBOUND
+      access_log: \(accessLog)
+      listener_filters:
+      - name: envoy.filters.listener.proxy_protocol
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol}
+      - name: envoy.filters.listener.tls_inspector
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}
+      filter_chains:
+      - name: tls
+        filter_chain_match: {transport_protocol: tls}
+        filters:
+    \(filters.indented(4))
+    \(WorldConfiguration.transport(trust.server, authority: trust.authority).indented(4))
+      - name: plaintext
+        filter_chain_match: {transport_protocol: raw_buffer}
+        filters:
+    \(filters.indented(4))
+
+    """
   }
 }
 

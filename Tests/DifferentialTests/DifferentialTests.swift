@@ -1,4 +1,5 @@
-// For any policies and any request, Portcullis and a real Envoy that runs the same policies as native RBAC filters give the same verdict.
+// For any policies and any request, Portcullis, as a server and as Envoy's module, and a real Envoy that runs the same policies as native RBAC
+// filters give the same verdict.
 //
 // PORTCULLIS_DIFFERENTIAL_SEED repeats a run, PORTCULLIS_DIFFERENTIAL_SETS makes it longer (default 300 sets, about 20,000 requests).
 
@@ -58,6 +59,8 @@ internal import Testing
     #expect(total.denied * 5 > total.http + total.tcp)
     #expect(total.http2 * 5 > total.http)
     #expect(total.undecided.values.reduce(0, +) * 50 < total.http + total.tcp)
+    #expect(total.moduleUndecided.filter { $0.key != "unknown-metadata" }.values.reduce(0, +) * 50 < total.http + total.tcp)
+    #expect(total.moduleDecided * 10 > (total.http + total.tcp) * 9)
   }
 
   /// Sets, and requests about each: half of them near those that the policies were made from.
@@ -86,6 +89,6 @@ internal import Testing
   /// One disagreement for each set and rule: a rule that is wrong is wrong about many requests.
   private static func distinct(_ all: [Disagreement]) -> [Disagreement] {
     var seen: Set<String> = []
-    return all.filter { seen.insert("\($0.testCase.set) \($0.envoy.policy) \($0.portcullis.policy)").inserted }
+    return all.filter { seen.insert("\($0.testCase.set) \($0.side) \($0.envoy.policy) \($0.portcullis.policy)").inserted }
   }
 }

@@ -9,6 +9,14 @@ internal import TestSupport
 
 @testable internal import portcullis
 
+/// What the HTTP filter is given to know.
+enum ModuleKnowledge: CaseIterable {
+  /// All names of the peer's certificate, and the claims of its token.
+  case whole
+  /// The first URI name, and nothing about tokens: what Envoy shows an HTTP filter by itself.
+  case bare
+}
+
 struct ModuleCorpusSite: CorpusPlace {
   let number: Int
   let facts: CorpusFacts
@@ -17,73 +25,54 @@ struct ModuleCorpusSite: CorpusPlace {
   let octet: Substring? = "127"
   /// The module sees no metadata of other filters, so nobody needs to bring any.
   let metadata: [(filter: String, key: String)] = []
+  private let knowledge: ModuleKnowledge
   private let settings: String
   private let normalization: PathNormalization
   private let readsTokens: Bool
 
   /// - Parameter workload: the name of its manifest.
   init(
-    number: Int, _ one: CorpusCase, _ set: PolicySet, requests: [CorpusFacts], workload: String, policies: String, meshConfig: String?
+    number: Int, _ one: CorpusCase, _ set: PolicySet, requests: [CorpusFacts], workload: String, policies: String, meshConfig: String?,
+    _ knowledge: ModuleKnowledge, watches: Bool = false
   ) throws {
     guard let facts = requests.first else { throw CorpusError("no request") }
     self.number = number
+    self.knowledge = knowledge
     self.facts = facts
     attributes = set.attributes
     normalization = PathNormalization(one.mesh.pathNormalization)
-    readsTokens = requests.contains { if case .object? = $0.http?.claims { true } else { false } }
+    readsTokens = knowledge == .whole && requests.contains { if case .object? = $0.http?.claims { true } else { false } }
     let mesh = one.mesh
     func list(_ texts: [ExactText]) -> String { "[\(texts.map { EnvoyValue.quoted($0.string) }.sorted().joined(separator: ", "))]" }
-    let modes = ["NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]
     var members = [
-      "policies: [\(EnvoyValue.quoted(policies))]", "watch: false", "allow_empty: true", "lenient: \(!one.unvalidated.isEmpty)",
+      "policies: [\(EnvoyValue.quoted(policies))]", "watch: \(watches)", "allow_empty: true", "lenient: \(!one.unvalidated.isEmpty)",
       "several_custom_providers: \(mesh.allowsSeveralCustomProviders)", "request_authentication: \(facts.honorsRequestAuthentication)",
       "trust_domain: \(EnvoyValue.quoted(mesh.trustDomain.string))", "trust_domain_aliases: \(list(mesh.trustDomainAliases))",
       "accepted_trust_domains: \(list(Array(mesh.acceptedTrustDomains)))",
       "root_namespace: \(EnvoyValue.quoted(mesh.rootNamespace.string))",
       "delegated_providers: \(list(Array(mesh.delegatedProviders)))",
-      "path_normalization: \(modes[MeshSettings.PathNormalization.allCases.firstIndex(of: mesh.pathNormalization) ?? 0])",
+      "path_normalization: \(mesh.pathNormalization.rawValue)",
       "workload: \(EnvoyValue.quoted("\(facts.namespace)/\(workload)"))", "profile: \(facts.profile)",
     ]
     if let meshConfig { members.append("mesh_config: \(EnvoyValue.quoted(meshConfig))") }
-    if facts.profile == "waypoint" { members.append("service: \(EnvoyValue.quoted(facts.service ?? "none"))") }
-    if facts.http != nil { members += ["peer: all-names", "token: \"\(readsTokens ? "header:x-corpus-payload" : "none")\""] }
+    if facts.http != nil, knowledge == .whole { members.append("token: \"\(readsTokens ? "header:x-corpus-payload" : "none")\"") }
+    if facts.http != nil, knowledge == .bare { members += ["peer: first-uri", "token: unknown"] }
     settings = members.joined(separator: ", ")
   }
 
   var address: String { "127.9.\(number / 250).\(number % 250 + 1)" }
 
-  func listener(port: UInt16, _ trust: CorpusTrust, module: String) -> String {
+  /// - Parameter log: the file for what is said about connections.
+  func listener(port: UInt16, _ trust: CorpusTrust, module: String, log: String) -> String {
+    let peer = knowledge == .whole ? EnvoyModule.filter("Network", module, name: "peer", settings: nil) + "\n" : ""
     let filters =
       facts.http == nil
-      ? EnvoyModule.filter("Network", module, settings: settings) + "\n" + WorldConfiguration.echo
-      : EnvoyModule.filter("Network", module, name: "peer", settings: nil) + "\n" + connectionManager(trust, module)
-    return """
-      - name: site-\(number)
-        address: {socket_address: {address: \(address), port_value: \(port)}}
-        traffic_direction: INBOUND
-        listener_filters:
-        - name: envoy.filters.listener.proxy_protocol
-          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol}
-        - name: envoy.filters.listener.tls_inspector
-          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}
-        filter_chains:
-        - name: tls
-          filter_chain_match: {transport_protocol: tls}
-          filters:
-      \(filters.indented(4))
-      \(WorldConfiguration.transport(trust.server, authority: trust.authority).indented(4))
-        - name: plaintext
-          filter_chain_match: {transport_protocol: raw_buffer}
-          filters:
-      \(filters.indented(4))
-
-      """
+      ? EnvoyModule.filter("Network", module, settings: settings) + "\n" + WorldConfiguration.echo : peer + connectionManager(trust, module)
+    return corpusListener(port: port, trust, filters: filters, accessLog: facts.http == nil ? ModuleCorpusLog.loggers(to: log) : "[]")
   }
 
   private func connectionManager(_ trust: CorpusTrust, _ module: String) -> String {
-    let tokens = WorldConfiguration.tokenFilter(keys: trust.keys).replacing(
-      "payload_in_metadata: payload", with: "forward_payload_header: x-corpus-payload"
-    ).split(separator: "\n").filter { !$0.contains("normalize_payload_in_metadata") }.joined(separator: "\n")
+    let tokens = WorldConfiguration.tokenFilter(keys: trust.keys, forwarding: "x-corpus-payload")
     return """
       - name: envoy.filters.network.http_connection_manager
         typed_config:

@@ -185,7 +185,7 @@ extension Disagreement {
     }
     return text + """
       Envoy:      \(envoy.status) rule `\(envoy.policy)` (\(envoy.why))
-      Portcullis: \(portcullis.status) rule `\(portcullis.policy)` (\(portcullis.why))
+      Portcullis (\(side)): \(portcullis.status) rule `\(portcullis.policy)` (\(portcullis.why))
       \(example.set.yaml(index: testCase.set))
       """
   }

@@ -1,8 +1,8 @@
-// Many policy sets at once, in one Envoy and one Portcullis: each set is a workload of its own. For every set the Envoy has two ways in: one
-// where its own RBAC filters decide, as exported, and one where it asks Portcullis, as exported.
+// Many policy sets at once, in one Envoy and one Portcullis: each set is a workload of its own. For every set the Envoy has three ways in: one
+// where its own RBAC filters decide, as exported, one where it asks Portcullis, as exported, and one where Portcullis' module decides.
 //
-// Over HTTP both ways share listeners, so that everything that policies see is the same; the header `x-set` picks the route. Over TCP the
-// destination address picks the set, and the way that asks listens on ports of its own, with the hint for the port that policies mean.
+// Over HTTP all ways share listeners, so that everything that policies see is the same; the header `x-set` picks the route. Over TCP the
+// destination address picks the set, and the ways of Portcullis listen on ports of their own, with the port that policies mean.
 // Enters: sets and mesh settings. Leaves: a running world. Never happens here: a filter that is not the export's.
 
 internal import Foundation
@@ -16,6 +16,7 @@ internal import TestSupport
 enum Side: String, Sendable, CaseIterable {
   case envoy = "rbac"
   case portcullis = "ask"
+  case module = "mod"
 }
 
 /// The mesh's settings.
@@ -39,6 +40,17 @@ struct TestMesh: Sendable {
     ["--trust-domain", trustDomain, "--path-normalization", normalization.rawValue, "--custom-delegated", "elsewhere", "--allow-empty"]
       + aliases.flatMap { ["--trust-domain-alias", $0] } + accepted.flatMap { ["--accepted-trust-domain", $0] }
       + (trustedHops == nil ? [] : ["--remote-ip", "header:\(Self.clientHeader)"])
+  }
+
+  /// The same for the module, as members of its JSON.
+  func members(policies: String) -> String {
+    func list(_ texts: [String]) -> String { "[\(texts.map(EnvoyValue.quoted).joined(separator: ", "))]" }
+    return [
+      "policies: [\(EnvoyValue.quoted(policies))]", "trust_domain: \(EnvoyValue.quoted(trustDomain))",
+      "trust_domain_aliases: \(list(aliases))", "accepted_trust_domains: \(list(accepted))",
+      "path_normalization: \(normalization.setting.rawValue)",
+      "delegated_providers: [elsewhere]", "allow_empty: true",
+    ].joined(separator: ", ")
   }
 
   /// PeerAuthentications.
@@ -68,6 +80,8 @@ struct TestPorts: Sendable {
   let tcp: [UInt16]
   /// Where the TCP listeners are that ask Portcullis.
   let tcpAsking: [UInt16]
+  /// Where those are in which its module decides.
+  let tcpModule: [UInt16]
   /// Where the listener is that demands a certificate of an accepted trust domain.
   let strict: UInt16
 
@@ -76,6 +90,7 @@ struct TestPorts: Sendable {
     http = try [Ports.free(), Ports.free()]
     tcp = try [Ports.free(), Ports.free()]
     tcpAsking = try [Ports.free(), Ports.free()]
+    tcpModule = try [Ports.free(), Ports.free()]
     strict = try Ports.free()
   }
 }
@@ -107,7 +122,8 @@ final class World: Sendable {
     }
     let loaded = PolicySources(paths: [policies], options: PolicySourceOptions()).load().policies
     let configuration = try WorldConfiguration(
-      sets: sets, policies: loaded, mesh: mesh, credentials: credentials, ports: ports, engine: EngineAddress(engineAddress))
+      sets: sets, policies: loaded, mesh: mesh, credentials: credentials, ports: ports, engine: EngineAddress(engineAddress),
+      module: EnvoyModule.path(in: sandbox), file: policies)
     let proxy = try Envoy("\(name)-envoy", configuration: configuration.text(), in: sandbox)
     running = Running(engine: engine, proxy: proxy.process)
   }

@@ -15,15 +15,20 @@ struct WorldConfiguration {
   let credentials: Credentials
   let ports: TestPorts
   let engine: EngineAddress
+  /// The module's library, and the policies as a file.
+  let module: String
+  let file: String
 
   func text() throws -> String {
     """
     static_resources:
       listeners:
     \(try listener("http", ports.http, httpChains()).indented(2))
-    \(try listener("tcp", ports.tcp, tcpChains(asking: nil)).indented(2))
+    \(try listener("tcp", ports.tcp, tcpChains()).indented(2))
     \(try listener("tcp-asking-0", [ports.tcpAsking[0]], tcpChains(asking: ports.tcp[0])).indented(2))
     \(try listener("tcp-asking-1", [ports.tcpAsking[1]], tcpChains(asking: ports.tcp[1])).indented(2))
+    \(try listener("tcp-module-0", [ports.tcpModule[0]], tcpChains(deciding: ports.tcp[0])).indented(2))
+    \(try listener("tcp-module-1", [ports.tcpModule[1]], tcpChains(deciding: ports.tcp[1])).indented(2))
     \(strictListener().indented(2))
       clusters:
     \(try asking("any/any").text(of: .cluster).indented(2))
@@ -131,6 +136,7 @@ struct WorldConfiguration {
       (
         "",
         """
+        \(EnvoyModule.filter("Network", module, name: "peer", settings: nil))
         - name: envoy.filters.network.http_connection_manager
           typed_config:
             "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
@@ -141,12 +147,13 @@ struct WorldConfiguration {
         \(settings.indented(4))
         \(Self.localReplies.indented(4))
             http_filters:
-        \(Self.tokenFilter(keys: credentials.keys).indented(4))
+        \(Self.tokenFilter(keys: credentials.keys, forwarding: Self.payloadHeader).indented(4))
         \(Self.metadataFilter.indented(4))
             - {name: rbac-LOG, typed_config: {"@type": \(rbacType)}}
             - {name: rbac-DENY, typed_config: {"@type": \(rbacType)}}
             - {name: rbac-ALLOW, typed_config: {"@type": \(rbacType)}}
         \(filter.indented(4))
+        \(try sets.indices.filter { !sets[$0].isTCP }.map(moduleFilter).joined(separator: "\n").indented(4))
             - name: envoy.filters.http.router
               typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
             route_config:
@@ -160,6 +167,17 @@ struct WorldConfiguration {
     ]
   }
 
+  /// Where the module finds the payload of a token.
+  private static let payloadHeader = "x-portcullis-payload"
+
+  private func moduleSettings(_ index: Int) -> String { mesh.members(policies: file) + ", workload: \(EnvoyValue.quoted(name(index)))" }
+
+  /// A filter of a set's own, which only its route turns on.
+  private func moduleFilter(_ index: Int) throws -> String {
+    EnvoyModule.filter("HTTP", module, settings: moduleSettings(index) + ", token: \"header:\(Self.payloadHeader)\"")
+      .replacing("name: portcullis-authorize", with: "name: portcullis-\(index)\n  disabled: true")
+  }
+
   /// What the client learns of the decision, for the report.
   static let localReplies = """
     local_reply_config:
@@ -169,12 +187,15 @@ struct WorldConfiguration {
         - header: {key: x-details, value: "%RESPONSE_CODE_DETAILS%"}
         - header: {key: x-reason, value: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:reason)%"}
         - header: {key: x-policy, value: "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:policy)%"}
+        - header: {key: x-module-reason, value: "%DYNAMIC_METADATA(portcullis:reason)%"}
+        - header: {key: x-module-policy, value: "%DYNAMIC_METADATA(portcullis:policy)%"}
         - header: {key: x-dry-deny, value: "%DYNAMIC_METADATA(envoy.filters.http.rbac:istio_dry_run_deny_shadow_engine_result)%"}
         - header: {key: x-dry-allow, value: "%DYNAMIC_METADATA(envoy.filters.http.rbac:istio_dry_run_allow_shadow_engine_result)%"}
         - header: {key: x-audit, value: "%DYNAMIC_METADATA(envoy.common:access_log_hint)%"}
     """
 
-  static func tokenFilter(keys: String) -> String {
+  /// - Parameter header: where the payload goes for filters that cannot see metadata; `nil` for nowhere.
+  static func tokenFilter(keys: String, forwarding header: String? = nil) -> String {
     """
     - name: envoy.filters.http.jwt_authn
       typed_config:
@@ -184,6 +205,7 @@ struct WorldConfiguration {
             payload_in_metadata: payload
             normalize_payload_in_metadata: {space_delimited_claims: [scope, permission]}
             forward: true
+            \(header.map { "forward_payload_header: \($0)" } ?? "")
             local_jwks: {inline_string: \(EnvoyValue.quoted(keys))}
         rules: [{match: {prefix: "/"}, requires: {requires_any: {requirements: [{provider_name: all}, {allow_missing: {}}]}}}]
     """
@@ -223,20 +245,23 @@ struct WorldConfiguration {
     }
     let perRoute = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
     let off = "envoy.filters.http.ext_authz: {\"@type\": \(perRoute), disabled: true}"
+    let inside = "portcullis-\(index): {\"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, config: {}}"
     let on =
       "envoy.filters.http.ext_authz: {\"@type\": \(perRoute), check_settings: {context_extensions: {portcullis.workload: \(name(index))}}}"
-    return route(.envoy, (own + [off]).joined(separator: "\n")) + "\n" + route(.portcullis, on)
+    return [route(.envoy, (own + [off]).joined(separator: "\n")), route(.portcullis, on), route(.module, off + "\n" + inside)]
+      .joined(separator: "\n")
   }
 
   // MARK: TCP
 
-  /// One chain for each set: with its RBAC filters, or with the filter that asks about `port`.
-  private func tcpChains(asking port: UInt16?) throws -> [(match: String, filters: String)] {
+  /// One chain for each set: with its RBAC filters, with the filter that asks about a port, or with the module's that decides about one.
+  private func tcpChains(asking port: UInt16? = nil, deciding own: UInt16? = nil) throws -> [(match: String, filters: String)] {
     var chains = try sets.indices.filter { sets[$0].isTCP }.map { index in
       var options = try asking(name(index))
       options.isTCP = true
       options.port = port
-      let filters = try port == nil ? tcpRBAC(index) : options.text(of: .networkFilter)
+      let inside = own.map { EnvoyModule.filter("Network", module, settings: moduleSettings(index) + ", port: \($0)") + "\n" }
+      let filters = try inside ?? (port == nil ? tcpRBAC(index) : options.text(of: .networkFilter))
       return (", prefix_ranges: [{address_prefix: \(World.tcpDestination(index)), prefix_len: 32}]", filters + Self.echo)
     }
     // A listener needs a chain.

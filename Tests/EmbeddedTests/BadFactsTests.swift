@@ -75,6 +75,9 @@ internal import Testing
       unsafe $0.service = lender.bytes([0xff, 0x2f, 0xfe])
     }
     unsafe expect("a port beyond all") { unsafe $0.port = 65_536 }
+    unsafe expect("the port of a source that is not known") { unsafe $0.source.port = 8080 }
+    unsafe expect("the port of a destination that is not known") { unsafe $0.destination.port = 8080 }
+    unsafe expect("the port of a client that is not known") { unsafe $0.remote.port = 8080 }
     unsafe expect("a source that is none") { unsafe $0.source = lender.address("localhost") }
     unsafe expect("a server name with a NUL") { unsafe $0.sni = lender.bytes("a\0") }
   }
@@ -191,5 +194,27 @@ internal import Testing
       #expect(unsafe portcullis_reader_close(engine.reader) == PORTCULLIS_BUSY)
     }
     #expect(unsafe check(connection, Shop.request(lender)).outcome == PORTCULLIS_ALLOW)
+  }
+
+  /// The peer before must not decide what the peer after may do.
+  @Test func `after a reset that came while the reader was used`() throws {
+    let engine = try unsafe TestEngine([Shop.directory], lender)
+    let connection = try unsafe engine.connect(Shop.facts(lender))
+    defer { _ = unsafe portcullis_connection_close(connection) }
+    guard let core = unsafe Handle.object(engine.reader, .reader, ReaderCore.self) else {
+      Issue.record("no reader")
+      return
+    }
+    var request = unsafe Shop.request(lender)
+    #expect(unsafe check(connection, request).outcome == PORTCULLIS_ALLOW)
+    var facts = unsafe Shop.facts(lender, peer: "spiffe://cluster.local/ns/shop/sa/backend-sa")
+    try core.exclusively { _ in #expect(unsafe portcullis_connection_reset(connection, &facts, nil) == PORTCULLIS_BUSY) }
+    let answer = unsafe check(connection, request)
+    #expect(answer.status == PORTCULLIS_CLOSED && answer.outcome == PORTCULLIS_DENY, "\(answer)")
+    var text: UnsafeMutablePointer<CChar>?
+    #expect(unsafe portcullis_explain(connection, &request, &text) == PORTCULLIS_CLOSED)
+    #expect(unsafe !take(text).contains("allow"))
+    #expect(unsafe portcullis_connection_reset(connection, &facts, nil) == PORTCULLIS_OK)
+    #expect(unsafe check(connection, request).reason == "no-allow-matched")
   }
 }

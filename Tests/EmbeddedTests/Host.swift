@@ -74,7 +74,8 @@ struct Answer: Equatable, CustomStringConvertible {
   init(_ status: portcullis_status, _ decision: portcullis_decision) {
     func name(_ outcome: Int32) -> String { unsafe portcullis_outcome_name(outcome).map { unsafe String(cString: $0) } ?? "?" }
     func rule(_ bytes: portcullis_bytes) -> String {
-      guard let data = unsafe bytes.data, unsafe bytes.size > 0 else { return "none" }
+      guard let data = unsafe bytes.data, unsafe bytes.size != 0 else { return "none" }
+      if unsafe bytes.size < 0 { return "not set" }
       return unsafe String(decoding: UnsafeRawBufferPointer(start: data, count: bytes.size), as: UTF8.self)
     }
     self.status = status
@@ -142,8 +143,9 @@ struct Answer: Equatable, CustomStringConvertible {
 /// Asks once. The decision is full of ones before, so that whatever the library does not set shows.
 func check(_ connection: OpaquePointer?, _ request: portcullis_request) -> Answer {
   var request = unsafe request
-  var decision = unsafe portcullis_decision_init()
-  unsafe decision.outcome = Int32(PORTCULLIS_ALLOW)
+  var decision = unsafe portcullis_decision()
+  unsafe withUnsafeMutableBytes(of: &decision) { bytes in for index in bytes.indices { unsafe bytes[index] = 0xff } }
+  unsafe decision.struct_size = portcullis_decision_init().struct_size
   let status = unsafe portcullis_check(connection, &request, &decision)
   return unsafe Answer(status, decision)
 }

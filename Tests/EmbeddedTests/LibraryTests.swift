@@ -13,7 +13,8 @@ internal import Testing
     "portcullis_connection_reset",
     "portcullis_engine_close", "portcullis_engine_describe", "portcullis_engine_generation", "portcullis_engine_open",
     "portcullis_engine_reload", "portcullis_explain", "portcullis_outcome_name", "portcullis_reader_close", "portcullis_reader_open",
-    "portcullis_reason_code", "portcullis_reason_explanation", "portcullis_status_text", "portcullis_text_free", "portcullis_version",
+    "portcullis_reason_code", "portcullis_reason_explanation", "portcullis_status_text", "portcullis_tested_facts", "portcullis_text_free",
+    "portcullis_version",
   ]
 
   /// Runs a line of shell in the project's directory, with the sandbox as `$work`.
@@ -47,6 +48,7 @@ internal import Testing
       #expect(
         try shell(sandbox, "readelf -d $work/usr/lib/libportcullis.so | sed -n 's/.*SONAME.*\\[\\(.*\\)\\]/\\1/p'") == "libportcullis.so.1")
       try hosts(sandbox)
+      try guest(sandbox)
       let count = try shell(
         sandbox,
         """
@@ -56,6 +58,21 @@ internal import Testing
       // Accessors that are not optimized take memory for their frames, ten times a round of the program; nothing else may.
       #expect(optimized == nil ? Int(count) ?? .max <= 10_000 : count == "0", "\(count) allocations in 1,000 rounds")
     }
+  }
+
+  /// What the library does to the process of its host: no thread but the watcher's, no work on its host's free memory, and it stays.
+  private func guest(_ sandbox: Sandbox) throws {
+    for number in 0..<64 {
+      let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {namespace: shop, name: p\(number)}\n"
+      try sandbox.write(policy, to: "many/\(number).yaml")
+    }
+    let counts = try shell(
+      sandbox,
+      """
+      clang -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -rdynamic Tests/EmbeddedTests/guest.c $(pkg-config --cflags portcullis) -o $work/guest
+      $work/guest $work/usr/lib/libportcullis.so $work/many
+      """)
+    #expect(counts == "threads 0 trims 0")
   }
 
   /// The examples, as their first lines say.

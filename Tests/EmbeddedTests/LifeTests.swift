@@ -103,9 +103,11 @@ internal import Testing
       let file = try sandbox.write(Self.policy("ALLOW"), to: "p/policies.yaml")
       let engine = try unsafe TestEngine([file], lender)
       let allow = try unsafe engine.ask(Shop.facts(lender), Shop.request(lender)).snapshot
-      let (isOver, running, wrong, changes) = (Shared(0), Shared(4), Shared(0), Shared(0))
+      let (isOver, running, wrong) = (Shared(0), Shared(4), Shared(0))
+      // How many snapshots each thread has seen.
+      let seen = (0..<4).map { _ in Shared(0) }
       let handle = unsafe Given(handle: engine.engine)
-      for _ in 0..<4 {
+      for number in 0..<4 {
         Thread.detachNewThread {
           defer { running.add(-1) }
           let lender = Lender()
@@ -124,7 +126,7 @@ internal import Testing
             let answer = unsafe check(connection, request)
             let isAllow = answer.snapshot == allow
             if answer.status != 0 || answer.reason != (isAllow ? "allowed-by-policy" : "denied-by-policy") { wrong.add(1) }
-            if answer.snapshot != last { changes.add(1) }
+            if answer.snapshot != last { seen[number].add(1) }
             last = answer.snapshot
           }
           if unsafe check(connection, request).reason != "denied-by-policy" { wrong.add(1) }
@@ -132,10 +134,11 @@ internal import Testing
           _ = unsafe portcullis_reader_close(reader)
         }
       }
+      try waitUntil("the threads' start") { seen.allSatisfy { $0.value == 1 } }
       for round in 0..<40 {
         try sandbox.write(Self.policy(round % 2 == 0 ? "DENY" : "ALLOW"), to: "p/policies.yaml")
         #expect(unsafe portcullis_engine_reload(engine.engine, nil) == PORTCULLIS_OK)
-        try waitUntil("a thread that sees round \(round)") { changes.value > round }
+        try waitUntil("all threads to see round \(round)") { seen.allSatisfy { $0.value == round + 2 } }
       }
       try sandbox.write(Self.policy("DENY"), to: "p/policies.yaml")
       #expect(unsafe portcullis_engine_reload(engine.engine, nil) == PORTCULLIS_OK)
@@ -175,14 +178,15 @@ internal import Testing
     #expect(page.contains(answer.snapshot))
     #expect(unsafe portcullis_engine_describe(engine.engine, &text) == PORTCULLIS_OK)
     let state = unsafe take(text)
-    #expect(state.hasPrefix("current  snapshot \(answer.snapshot)  2 policies"), "\(state)")
+    #expect(state.hasPrefix("current as of the last reading  snapshot \(answer.snapshot)  2 policies"), "\(state)")
   }
 
   @Test func `the numbers of the header are the engine's reasons`() throws {
     let header = try String(contentsOfFile: Programs.project() + "/Sources/CPortcullis/include/portcullis.h", encoding: .utf8)
     var numbers: [String: Int32] = [:]
-    for line in header.split(separator: "\n") where line.contains("PORTCULLIS_REASON_") && line.contains(" = ") {
-      let parts = line.split(separator: "=")
+    for entry in header.split(whereSeparator: { $0 == "\n" || $0 == "," })
+    where entry.contains("PORTCULLIS_REASON_") && entry.contains(" = ") {
+      let parts = entry.split(separator: "=")
       let name = parts[0].trimmingCharacters(in: .whitespaces).dropFirst("PORTCULLIS_REASON_".count)
       numbers[name.lowercased().replacing("_", with: "-")] = Int32(parts[1].filter(\.isNumber))
     }

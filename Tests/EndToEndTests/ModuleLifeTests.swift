@@ -4,39 +4,20 @@ internal import Foundation
 internal import TestSupport
 internal import Testing
 
-private let pod = """
-  apiVersion: v1
-  kind: Pod
-  metadata: {name: backend, namespace: shop, labels: {app: backend}}
-
-  """
-
-private func allow(_ path: String) -> String {
-  pod + """
-    ---
-    apiVersion: security.istio.io/v1
-    kind: AuthorizationPolicy
-    metadata: {name: open, namespace: shop}
-    spec:
-      action: ALLOW
-      rules:
-      - to: [{operation: {paths: ["/always", "\(path)"]}}]
-    """
-}
-
 extension EndToEnd {
   @Suite struct `Envoy's module while things change` {
     @Test func `new policies decide at once, no request fails, and a broken file keeps the last good one`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(
-          in: sandbox, policies: allow("/one"), [ModuleListener(name: "http", settings: ModuleSite.workload, isPlaintext: true)],
+          in: sandbox, policies: ModulePolicies.open("/always", "/one"),
+          [ModuleListener(name: "http", settings: ModuleSite.workload, isPlaintext: true)],
           workers: 2)
         let port = site.port("http")
         let load = Load([(port, "/always"), (port, "/never"), (port, "/always")])
         try load.waitForMore(50)
         for round in 1...5 {
           #expect(try site.status("http", "/round-\(round)") == 403)
-          try sandbox.write(allow("/round-\(round)"), to: "policies/policies.yaml")
+          try sandbox.write(ModulePolicies.open("/always", "/round-\(round)"), to: "policies/policies.yaml")
           try waitUntil("round \(round) to be live") { try site.status("http", "/round-\(round)") == 200 }
           #expect(try site.status("http", "/round-\(round - 1)") == 403)
           try load.waitForMore(50)
@@ -46,13 +27,31 @@ extension EndToEnd {
         #expect(site.server.process.output.contains("policies.yaml:2:1: error:"))
         #expect(try site.status("http", "/round-5") == 200)
         #expect(try site.status("http", "/round-4") == 403)
-        try sandbox.write(allow("/mended"), to: "policies/policies.yaml")
+        try sandbox.write(ModulePolicies.open("/always", "/mended"), to: "policies/policies.yaml")
         try waitUntil("the mended file to be live") { try site.status("http", "/mended") == 200 }
         try waitUntil("the mended file in the statistics") { try site.counter("reloads") >= 1 }
         let seen = try load.stop()
         #expect(seen["\(port) /always"]?.keys.sorted() == [200])
         #expect(seen["\(port) /never"]?.keys.sorted() == [403])
         #expect(site.server.process.isRunning)
+      }
+    }
+
+    @Test func `a proxy for TCP alone counts changes of files too`() throws {
+      try withSandbox { sandbox in
+        func policies(_ port: Int) -> String {
+          ModulePolicies.text("backend", [.init(name: "open", action: "ALLOW", rules: ["- to: [{operation: {ports: [\"\(port)\"]}}]"])])
+        }
+        let site = try ModuleSite(
+          in: sandbox, policies: policies(1),
+          ["one", "two"].map { ModuleListener(name: $0, settings: ModuleSite.workload, isTCP: true, isPlaintext: true) })
+        try sandbox.write(policies(2), to: "policies/policies.yaml")
+        try waitUntil("the change in the statistics") { try site.counter("reloads") == 1 }
+        try sandbox.write("kind: [Broken\n", to: "policies/policies.yaml")
+        try waitUntil("the mistake in the statistics") { try site.counter("reloads_stale") == 1 }
+        #expect(try site.counter("reloads") == 1)
+        #expect(try Connection(port: site.port("one")).receiveUntilClosed() == [])
+        #expect(try site.counter("denied") == 1)
       }
     }
 
@@ -65,7 +64,7 @@ extension EndToEnd {
         listeners.append(ModuleListener(name: "tcp", settings: ModuleSite.workload, isTCP: true, isPlaintext: true))
         listeners.append(
           ModuleListener(name: "other", settings: ModuleSite.workload + #", "trust_domain": "other.test""#, isPlaintext: true))
-        let site = try ModuleSite(in: sandbox, policies: allow("/one"), listeners)
+        let site = try ModuleSite(in: sandbox, policies: ModulePolicies.open("/always", "/one"), listeners)
         for listener in listeners where !listener.isTCP { #expect(try site.status(listener.name, "/always") == 200, "\(listener.name)") }
         #expect(site.server.process.output.components(separatedBy: "portcullis: opened: ").count - 1 == 2)
       }
@@ -76,7 +75,11 @@ extension EndToEnd {
       (#""policies": ["@"], "workload": "shop/backend", "shadow": "yes""#, "`shadow` is neither true nor false"),
       (#""policies": ["@"], "workload": "shop/backend", "port": 65536"#, "`port` is no number between 1 and 65535"),
       (#""policies": ["@"], "workload": "shop/backend", "profile": "ztunnel""#, "`profile` is one of"),
+      (#""policies": ["@"], "workload": "shop/backend", "profile": "waypoint""#, "`profile` cannot be `waypoint`: HBONE ends at"),
+      (#""policies": ["@"], "workload": "shop/backend", "service": "none""#, "unknown key `service`"),
       (#""policies": ["@"]"#, "no workload"),
+      (#""policies": ["@"], "workload": "shop/backend", "peer": "auto""#, "`peer` is no longer `auto`: put the network filter `peer`"),
+      (#""policies": ["@"], "workload": "shop/backend", "peer": "none""#, "`peer` is one of `all-names`, `first-uri`"),
       (#""policies": ["@"], "workload": "backend""#, "`workload` is `namespace/name`"),
       (#""policies": ["@"], "workload": "a/b/c/d""#, "`workload` is `namespace/name`"),
       (#""policies": [], "workload": "shop/backend""#, "`policies` names no file or directory"),
@@ -86,7 +89,7 @@ extension EndToEnd {
     ])
     func `a configuration that is wrong is refused, and the log says why`(settings: String, complaint: String) throws {
       try withSandbox { sandbox in
-        try sandbox.write(allow("/one"), to: "good/policies.yaml")
+        try sandbox.write(ModulePolicies.open("/always", "/one"), to: "good/policies.yaml")
         try sandbox.write("kind: [Broken\n", to: "good/broken/policies.yaml")
         if !settings.contains("broken") { try FileManager.default.removeItem(atPath: sandbox.path("good/broken")) }
         let said = try #require(try Self.complaint(settings.replacing("@", with: sandbox.path("good")), in: sandbox))

@@ -12,10 +12,18 @@ enum Caller: String, CaseIterable {
   case backend
   /// A certificate with two names: the frontend's, and behind it one that policies refuse.
   case twoNames = "two-names"
+  /// The frontend's name, and a DNS name that reads like one of a namespace that policies refuse.
+  case dnsToo = "dns-too"
+  /// A name of no mesh, and behind it one of a foreign trust domain.
+  case foreign
   /// A certificate that carries no name at all.
   case nameless
   /// TLS without a certificate.
   case anonymous
+  /// The same, asking for `backend.test`.
+  case naming
+  /// The frontend's name in a certificate that nobody but its bearer has signed.
+  case stranger
 }
 
 /// A listener of the server.
@@ -25,8 +33,14 @@ struct ModuleListener {
   var settings: String
   var isTCP = false
   var isPlaintext = false
-  /// Whether the network filter `peer` stands before the connection manager.
-  var seesAllNames = false
+  /// A context of validation that verifies nothing, `@` for the CA's file; `nil` for the right one.
+  var careless: String?
+  /// Configuration of filters on a route of its own, by its path.
+  var perRoute: [String: String] = [:]
+  /// Whether Envoy reads the server name that TLS clients ask for.
+  var inspectsTLS = false
+  /// Network filters of the module before the connection manager: `peer`, or one that decides, in shadow mode.
+  var leading: [String] = []
 }
 
 /// The running site.
@@ -52,13 +66,13 @@ final class ModuleSite {
     let module = try EnvoyModule.path(in: sandbox)
     let root = try IssuedCertificate(.authority("shop"))
     let authority = try sandbox.write(root.pem, to: "certificates/ca.pem")
-    func files(_ name: String, _ order: CertificateOrder) throws -> CertificateFiles {
-      let certificate = try IssuedCertificate(order, signedBy: root)
+    func files(_ name: String, _ order: CertificateOrder, signer: IssuedCertificate?) throws -> CertificateFiles {
+      let certificate = try IssuedCertificate(order, signedBy: signer)
       return try CertificateFiles(
         chain: sandbox.write(certificate.pem, to: "certificates/\(name).pem"),
         key: sandbox.write(certificate.keyPEM, to: "certificates/\(name).key"))
     }
-    let own = try files("server", .leaf(Self.name("backend")))
+    let own = try files("server", .leaf(Self.name("backend")), signer: root)
     var inbounds: [Inbound] = []
     for listener in listeners {
       let port = try Ports.free()
@@ -66,11 +80,14 @@ final class ModuleSite {
       let settings = "\"policies\": [\"\(sandbox.path("policies"))\"], \(listener.settings)"
       inbounds.append(
         Inbound(
-          name: listener.name, port: port, security: listener.isPlaintext ? .plaintext : .tls(own, authority: authority),
+          name: listener.name, port: port, security: Self.security(listener, own, authority),
           applicationPort: listener.isTCP ? echo.port : application.port,
           filter: EnvoyModule.filter(listener.isTCP ? "Network" : "HTTP", module, settings: settings),
           connectionManager: listener.isTCP ? nil : "normalize_path: true\nuse_remote_address: true\nxff_num_trusted_hops: 1",
-          leading: listener.seesAllNames ? EnvoyModule.filter("Network", module, name: "peer", settings: nil) : "",
+          leading: listener.leading.map {
+            EnvoyModule.filter("Network", module, name: $0, settings: $0 == "peer" ? nil : settings + ", \"shadow\": true")
+          }.joined(separator: "\n"),
+          perRoute: listener.perRoute, inspectsTLS: listener.inspectsTLS,
           metadata: "portcullis"))
     }
     server = try Envoy(
@@ -87,18 +104,28 @@ final class ModuleSite {
         ports["\(listener.name) \(caller)"] = port
         let certificate =
           switch caller {
-          case .anonymous: nil as CertificateFiles?
-          case .nameless: try files("nameless", CertificateOrder())
-          case .twoNames: try files("two-names", .leaf(Self.name("frontend"), Self.name("evil")))
-          case .frontend, .backend: try files("client-\(caller)", .leaf(Self.name(caller.rawValue)))
+          case .anonymous, .naming: nil as CertificateFiles?
+          case .nameless: try files("nameless", CertificateOrder(), signer: root)
+          case .twoNames: try files("two-names", .leaf(Self.name("frontend"), Self.name("evil")), signer: root)
+          case .stranger: try files("stranger", .leaf(Self.name("frontend")), signer: nil)
+          case .dnsToo: try files("dns-too", .leaf(Self.name("frontend"), dns: ["x/ns/evil/sa/y"]), signer: root)
+          case .foreign:
+            try files("foreign", .leaf("https://shop.example/frontend", "spiffe://foreign.test/ns/shop/sa/frontend-sa"), signer: root)
+          case .frontend, .backend: try files("client-\(caller)", .leaf(Self.name(caller.rawValue)), signer: root)
           }
         outbounds.append(
           Outbound(
             name: "\(listener.name)-\(caller.rawValue)", port: port, peerPort: serverPorts[listener.name, default: 0],
-            isTCP: listener.isTCP, certificate: certificate, authority: authority, peer: Self.name("backend")))
+            isTCP: listener.isTCP, certificate: certificate, authority: authority, peer: Self.name("backend"),
+            serverName: caller == .naming ? "backend.test" : nil))
       }
     }
     client = try Envoy("client", configuration: SidecarConfiguration.client(outbounds), in: sandbox)
+  }
+
+  private static func security(_ listener: ModuleListener, _ own: CertificateFiles, _ authority: String) -> Inbound.Security {
+    if listener.isPlaintext { return .plaintext }
+    return listener.careless.map { .careless(own, validation: $0.replacing("@", with: authority)) } ?? .tls(own, authority: authority)
   }
 
   private static func name(_ account: String) -> String { "spiffe://cluster.local/ns/shop/sa/\(account)-sa" }

@@ -4,53 +4,12 @@ internal import Foundation
 internal import TestSupport
 internal import Testing
 
-/// The backend's policies, and its manifest.
-private func policies(_ more: String = "") -> String {
-  """
-  apiVersion: v1
-  kind: Pod
-  metadata: {name: backend, namespace: shop, labels: {app: backend}}
-  ---
-  apiVersion: security.istio.io/v1
-  kind: AuthorizationPolicy
-  metadata: {name: refuse, namespace: shop}
-  spec:
-    selector: {matchLabels: {app: backend}}
-    action: DENY
-    rules:
-    - from: [{source: {principals: ["cluster.local/ns/shop/sa/evil-sa"]}}]
-  ---
-  apiVersion: security.istio.io/v1
-  kind: AuthorizationPolicy
-  metadata: {name: open, namespace: shop}
-  spec:
-    selector: {matchLabels: {app: backend}}
-    action: ALLOW
-    rules:
-    - from: [{source: {principals: ["cluster.local/ns/shop/sa/frontend-sa"]}}]
-      to: [{operation: {paths: ["/open*", "/first"]}}]
-    - from: [{source: {principals: ["cluster.local/ns/shop/sa/frontend-sa"]}}]
-      to: [{operation: {paths: ["/team"]}}]
-      when: [{key: "request.headers[x-team]", values: ["blue"]}]
-    - from: [{source: {notPrincipals: ["cluster.local/ns/shop/sa/backend-sa"]}}]
-      to: [{operation: {paths: ["/not-backend"]}}]
-    - to: [{operation: {paths: ["/near"]}}]
-      from: [{source: {ipBlocks: ["127.0.0.1"]}}]
-    - to: [{operation: {paths: ["/client"]}}]
-      from: [{source: {remoteIpBlocks: ["10.9.0.0/16"]}}]
-    - to: [{operation: {paths: ["/claims"]}}]
-      when: [{key: "request.auth.claims[groups]", values: ["staff"]}]
-    - to: [{operation: {paths: ["/post"], methods: ["POST"]}}]
-  \(more)
-  """
-}
-
 extension EndToEnd {
   @Suite struct `Envoy's module decides about requests` {
     @Test func `by the peer's certificate, the path, a header, and says so in the log and the statistics`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(
-          in: sandbox, policies: policies(), [ModuleListener(name: "http", settings: ModuleSite.workload)],
+          in: sandbox, policies: ModulePolicies.backend(), [ModuleListener(name: "http", settings: ModuleSite.workload, leading: ["peer"])],
           callers: [.frontend, .backend, .anonymous, .nameless], workers: 2)
         #expect(try site.status("http", .frontend, "/open") == 200)
         let denied = try HTTPClient(port: site.port("http", .backend)).request("/open")
@@ -93,7 +52,7 @@ extension EndToEnd {
     @Test func `one connection is decided anew for each of its requests`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(
-          in: sandbox, policies: policies(), [ModuleListener(name: "http", settings: ModuleSite.workload, isPlaintext: true)])
+          in: sandbox, policies: ModulePolicies.backend(), [ModuleListener(name: "http", settings: ModuleSite.workload, isPlaintext: true)])
         let client = HTTPClient(port: site.port("http"))
         for _ in 0..<20 {
           #expect(try client.request("/near").status == 200)
@@ -111,7 +70,7 @@ extension EndToEnd {
           ModuleListener(name: name, settings: ModuleSite.workload + more, isPlaintext: true)
         }
         let site = try ModuleSite(
-          in: sandbox, policies: policies(),
+          in: sandbox, policies: ModulePolicies.backend(),
           [
             listener("downstream", ""), listener("direct", #", "remote_ip": "direct""#),
             listener("header", #", "remote_ip": "header:X-Client""#),
@@ -125,36 +84,53 @@ extension EndToEnd {
         // Two lines: nobody knows which is right.
         #expect(try site.status("header", "/client", [("x-client", "10.9.1.1"), ("x-client", "10.9.1.2")]) == 403)
         #expect(try site.counter("undecided") == 2)
+        // What is no address is not an address in no block: nothing is known then, and only the rules that ask for it mind.
+        #expect(try site.status("header", "/not-client", [("x-client", "2001:DB8::1")]) == 200)
+        #expect(try site.status("header", "/not-client", [("x-client", "10.8.1.1")]) == 403)
+        let junk = [
+          "", "/", "/10.9.1.1", "@x", "envoy://internal", "junk", "10.9.1.1:80", "[2001:db8::1]", "10.9.1.1, 10.9.1.1", "10.9.01.1",
+        ]
+        for value in junk {
+          #expect(try site.status("header", "/not-client", [("x-client", value)]) == 403, "\(value)")
+          #expect(try site.status("header", "/client", [("x-client", value)]) == 403, "\(value)")
+          #expect(try site.status("header", "/near", [("x-client", value)]) == 200, "\(value)")
+        }
+        #expect(try site.counter("undecided") == 2 + 2 * junk.count)
+        #expect(try site.counter("failed") == 0)
       }
     }
 
-    @Test func `several names count with the network filter, and without it where all are demanded`() throws {
+    @Test func `a connection without a server name has an empty one, as for Envoy's own filter`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(
-          in: sandbox, policies: policies(),
+          in: sandbox, policies: ModulePolicies.backend(),
           [
-            ModuleListener(name: "names", settings: ModuleSite.workload, seesAllNames: true),
-            ModuleListener(name: "demanding", settings: ModuleSite.workload + #", "peer": "all-names""#),
-            ModuleListener(name: "both", settings: ModuleSite.workload + #", "peer": "all-names""#, seesAllNames: true),
-          ], callers: [.frontend, .twoNames, .anonymous, .nameless])
-        for listener in ["names", "both"] {
-          #expect(try site.status(listener, .frontend, "/open") == 200, "\(listener)")
-          // The second name is one that a DENY rule knows.
-          #expect(try site.status(listener, .twoNames, "/open") == 403, "\(listener)")
-          #expect(try site.status(listener, .anonymous, "/not-backend") == 200, "\(listener)")
-          #expect(try site.status(listener, .nameless, "/not-backend") == 403, "\(listener)")
+            ModuleListener(name: "plain", settings: ModuleSite.workload, isPlaintext: true),
+            ModuleListener(name: "seen", settings: ModuleSite.workload, isPlaintext: true, leading: ["peer"]),
+            ModuleListener(name: "tls", settings: ModuleSite.workload, inspectsTLS: true),
+            ModuleListener(name: "tls-seen", settings: ModuleSite.workload, inspectsTLS: true, leading: ["peer"]),
+            ModuleListener(name: "uninspected", settings: ModuleSite.workload),
+          ], callers: [.anonymous, .naming])
+        for listener in ["plain", "seen"] {
+          #expect(try site.status(listener, "/nameless") == 200, "\(listener)")
+          #expect(try site.status(listener, "/named") == 403, "\(listener)")
         }
-        let lines = try site.logLines("names", count: 4)
-        #expect(lines.contains { ($0["portcullis"] as? [String: String])?["policy"] == "ns[shop]-policy[refuse]-rule[0]" })
-        #expect(try site.status("demanding", .frontend, "/open") == 403)
-        #expect(try site.status("demanding", .anonymous, "/not-backend") == 200)
+        for listener in ["tls", "tls-seen"] {
+          #expect(try site.status(listener, .anonymous, "/nameless") == 200, "\(listener)")
+          #expect(try site.status(listener, .anonymous, "/named") == 403, "\(listener)")
+          #expect(try site.status(listener, .naming, "/nameless") == 403, "\(listener)")
+          #expect(try site.status(listener, .naming, "/named") == 200, "\(listener)")
+        }
+        // Who sent one is not seen without `tls_inspector`, by Envoy's own filter neither.
+        #expect(try site.status("uninspected", .naming, "/nameless") == 200)
+        #expect(try site.counter("undecided") == 0)
       }
     }
 
     @Test func `claims come from the header of the JWT filter, or are unknown`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(
-          in: sandbox, policies: policies(),
+          in: sandbox, policies: ModulePolicies.backend(),
           [
             ModuleListener(name: "unknown", settings: ModuleSite.workload, isPlaintext: true),
             ModuleListener(name: "none", settings: ModuleSite.workload + #", "token": "none""#, isPlaintext: true),
@@ -181,19 +157,10 @@ extension EndToEnd {
 
     @Test func `in shadow mode everything passes, and what would have been denied is told`() throws {
       try withSandbox { sandbox in
-        let dryRun = """
-          ---
-          apiVersion: security.istio.io/v1
-          kind: AuthorizationPolicy
-          metadata: {name: later, namespace: shop, annotations: {"istio.io/dry-run": "true"}}
-          spec:
-            selector: {matchLabels: {app: backend}}
-            action: DENY
-            rules:
-            - to: [{operation: {paths: ["/near"]}}]
-          """
+        let dryRun = ModulePolicies.Policy(
+          name: "later", action: "DENY", isDryRun: true, rules: [#"- to: [{operation: {paths: ["/near"]}}]"#])
         let site = try ModuleSite(
-          in: sandbox, policies: policies(dryRun),
+          in: sandbox, policies: ModulePolicies.backend([dryRun]),
           [
             ModuleListener(name: "shadow", settings: ModuleSite.workload + #", "shadow": true"#, isPlaintext: true),
             ModuleListener(name: "quiet", settings: ModuleSite.workload + #", "metadata": "never""#, isPlaintext: true),
@@ -213,10 +180,41 @@ extension EndToEnd {
       }
     }
 
+    /// Envoy's own way to turn any filter off, of which the filter never learns: docs/envoy-module.md warns of it.
+    @Test func `a route can turn the filter off, and cannot give it another configuration`() throws {
+      try withSandbox { sandbox in
+        let off = #"portcullis-authorize: {"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}"#
+        let site = try ModuleSite(
+          in: sandbox, policies: ModulePolicies.backend(),
+          [ModuleListener(name: "http", settings: ModuleSite.workload, isPlaintext: true, perRoute: ["/off": off])])
+        #expect(try site.status("http", "/off") == 200)
+        #expect(try site.counter("denied") == 0)
+        #expect(try site.status("http", "/off/") == 403)
+        #expect(try site.counter("denied") == 1)
+
+        let module = try EnvoyModule.path(in: sandbox)
+        let other = """
+          portcullis-authorize: {"@type": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilterPerRoute, \
+          dynamic_module_config: {name: portcullis_envoy, do_not_close: true, module: {local: {filename: "\(module)"}}}, filter_name: authorize}
+          """
+        for (configuration, isTaken) in [(other, false), (off, true)] {
+          let inbound = Inbound(
+            name: "http", port: 1, security: .plaintext, applicationPort: 2,
+            filter: EnvoyModule.filter(
+              "HTTP", module, settings: "\"policies\": [\"\(sandbox.path("policies"))\"], \(ModuleSite.workload)"),
+            connectionManager: "normalize_path: true", perRoute: ["/other": configuration])
+          let complaint = try Envoy.complaint(
+            about: SidecarConfiguration.server([inbound], engineClusters: "", accessLog: "/dev/null"), in: sandbox)
+          #expect((complaint == nil) == isTaken, "\(complaint ?? "")")
+          if let complaint { #expect(complaint.contains("per_route_config_new"), "\(complaint)") }
+        }
+      }
+    }
+
     @Test func `an unknown workload is denied`() throws {
       try withSandbox { sandbox in
         let site = try ModuleSite(
-          in: sandbox, policies: policies(),
+          in: sandbox, policies: ModulePolicies.backend(),
           [
             ModuleListener(name: "unknown", settings: #""workload": "shop/nobody""#, isPlaintext: true),
             ModuleListener(name: "labels", settings: #""namespace": "shop", "labels": {"app": "backend"}"#, isPlaintext: true),
@@ -233,20 +231,12 @@ extension EndToEnd {
   @Suite struct `Envoy's module decides about connections` {
     @Test func `by the peer's certificate, before anything behind it learns of the connection`() throws {
       try withSandbox { sandbox in
-        let tcp = """
-          apiVersion: v1
-          kind: Pod
-          metadata: {name: db, namespace: shop, labels: {app: db}}
-          ---
-          apiVersion: security.istio.io/v1
-          kind: AuthorizationPolicy
-          metadata: {name: db, namespace: shop}
-          spec:
-            selector: {matchLabels: {app: db}}
-            action: ALLOW
-            rules:
-            - from: [{source: {principals: ["cluster.local/ns/shop/sa/backend-sa"]}}]
-          """
+        let tcp = ModulePolicies.text(
+          "db",
+          [
+            .init(
+              name: "db", action: "ALLOW", rules: [#"- from: [{source: {principals: ["cluster.local/ns/shop/sa/backend-sa"]}}]"#])
+          ])
         let site = try ModuleSite(
           in: sandbox, policies: tcp,
           [

@@ -18,6 +18,8 @@ struct Inbound {
   enum Security {
     /// TLS; a client certificate is verified when there is one (what Istio's PERMISSIVE and STRICT have in common).
     case tls(CertificateFiles, authority: String)
+    /// TLS that demands a certificate, with a context of validation that verifies nothing.
+    case careless(CertificateFiles, validation: String)
     /// No TLS at all.
     case plaintext
   }
@@ -33,6 +35,10 @@ struct Inbound {
   var connectionManager: String?
   /// Network filters before the connection manager.
   var leading = ""
+  /// Configuration of filters on a route of its own, by its path.
+  var perRoute: [String: String] = [:]
+  /// Whether there is the listener filter that reads the server name of a handshake.
+  var inspectsTLS = false
   /// Whose dynamic metadata is logged; that of Envoy's own filter unless given.
   var metadata: String?
 }
@@ -49,6 +55,8 @@ struct Outbound {
   var authority: String
   /// The SPIFFE ID that the peer must have.
   var peer: String
+  /// The server name to ask for.
+  var serverName: String?
 }
 
 enum SidecarConfiguration {
@@ -61,6 +69,25 @@ enum SidecarConfiguration {
       clusters:
     \(engineClusters.indented(2))
     \(inbounds.map(application).joined(separator: "\n").indented(2))
+    """
+  }
+
+  /// The same listeners for Envoy to discover in a file, and the clusters that they may name.
+  static func discovered(_ inbounds: [Inbound], accessLog: String) -> String {
+    let type = "\"@type\": type.googleapis.com/envoy.config.listener.v3.Listener"
+    let texts = inbounds.map {
+      "- \(type)\n" + listener($0, accessLog: accessLog).replacing("- name: \($0.name)\n", with: "  name: \($0.name)\n")
+    }
+    return "resources:\n" + texts.joined(separator: "\n") + "\n"
+  }
+
+  /// A server whose listeners are in a file that it watches.
+  static func server(discovering file: String, _ applications: [Inbound]) -> String {
+    """
+    dynamic_resources: {lds_config: {path_config_source: {path: "\(file)"}}}
+    static_resources:
+      clusters:
+    \(applications.map(application).joined(separator: "\n").indented(2))
     """
   }
 
@@ -80,28 +107,38 @@ enum SidecarConfiguration {
       switch inbound.security {
       case .plaintext: ""
       case .tls(let certificate, let authority):
-        """
-          transport_socket:
-            name: envoy.transport_sockets.tls
-            typed_config:
-              "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
-              require_client_certificate: false
-              common_tls_context:
-                alpn_protocols: [h2, http/1.1]
-                tls_certificates: [{certificate_chain: {filename: "\(certificate.chain)"}, private_key: {filename: "\(certificate.key)"}}]
-                validation_context: {trusted_ca: {filename: "\(authority)"}}
-
-        """
+        transport(certificate, "validation_context: {trusted_ca: {filename: \"\(authority)\"}}", demandsCertificate: false)
+      case .careless(let certificate, let validation): transport(certificate, validation, demandsCertificate: true)
       }
     return """
       - name: \(inbound.name)
         address: {socket_address: {address: 127.0.0.1, port_value: \(inbound.port)}}
         traffic_direction: INBOUND
+        \(inbound.inspectsTLS ? inspector : "")
         filter_chains:
         - filters:
       \(filters(inbound, accessLog: accessLog).indented(4))
       \(transport.indented(2))
       """
+  }
+
+  private static let inspector =
+    "listener_filters: [{name: inspector, typed_config: {\"@type\": "
+    + "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}]"
+
+  private static func transport(_ certificate: CertificateFiles, _ validation: String, demandsCertificate: Bool) -> String {
+    """
+      transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          require_client_certificate: \(demandsCertificate)
+          common_tls_context:
+            alpn_protocols: [h2, http/1.1]
+            tls_certificates: [{certificate_chain: {filename: "\(certificate.chain)"}, private_key: {filename: "\(certificate.key)"}}]
+            \(validation)
+
+    """
   }
 
   private static func filters(_ inbound: Inbound, accessLog: String) -> String {
@@ -132,8 +169,18 @@ enum SidecarConfiguration {
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
           route_config:
             virtual_hosts:
-            - {name: app, domains: ["*"], routes: [{match: {prefix: "/"}, route: {cluster: app-\(inbound.name)}}]}
+            - name: app
+              domains: ["*"]
+              routes:
+      \(routes(inbound).indented(8))
       """
+  }
+
+  private static func routes(_ inbound: Inbound) -> String {
+    let own = inbound.perRoute.sorted { $0.key < $1.key }.map { path, configuration in
+      "- {match: {path: \(path)}, route: {cluster: app-\(inbound.name)}, typed_per_filter_config: {\(configuration)}}\n"
+    }
+    return own.joined() + "- {match: {prefix: \"/\"}, route: {cluster: app-\(inbound.name)}}"
   }
 
   /// One line of JSON for each request or connection, with what the engine told about its decision.
@@ -216,6 +263,7 @@ enum SidecarConfiguration {
           name: envoy.transport_sockets.tls
           typed_config:
             "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+            \(outbound.serverName.map { "sni: \($0)" } ?? "")
             common_tls_context:
               \(own)
               validation_context:

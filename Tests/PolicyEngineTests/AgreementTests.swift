@@ -2,6 +2,7 @@
 
 import Foundation
 import PolicyModel
+import RandomWorlds
 import Testing
 
 @testable import PolicyEngine

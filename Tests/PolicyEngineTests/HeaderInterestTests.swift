@@ -1,6 +1,7 @@
 // Headers that a door leaves out because the snapshot says that no decision depends on them.
 
 internal import PolicyModel
+internal import RandomWorlds
 internal import Testing
 
 @testable internal import PolicyEngine

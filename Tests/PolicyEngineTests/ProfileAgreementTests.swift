@@ -2,6 +2,7 @@
 // CUSTOM policies, RequestAuthentication, and the behaviours of older releases.
 
 import PolicyModel
+import RandomWorlds
 import Testing
 
 @testable import PolicyEngine

@@ -2,6 +2,7 @@
 // over snapshots that follow each other, in tables that are too small.
 
 import PolicyModel
+import RandomWorlds
 import Testing
 
 @testable import PolicyEngine

@@ -1,6 +1,7 @@
 // Two readings of the same policies for ztunnel: the reference and the compiled one, on random policies and connections.
 
 import PolicyModel
+import RandomWorlds
 import Testing
 
 @testable import PolicyEngine

@@ -146,6 +146,10 @@ extension MeshConfigFile {
     looks = file.looks(1)
     #expect(looks == [.trouble] && file.trouble?.reason == "cannot be read: is a directory")
     directory.remove("mesh.yaml")
+    let isMade = unsafe mkfifo(directory["mesh.yaml"], 0o600) == 0
+    looks = file.looks(3)
+    #expect(isMade && looks == [.trouble, .none, .none] && file.trouble?.reason == "cannot be read: it is not a regular file")
+    directory.remove("mesh.yaml")
     directory.write("mesh.yaml", "trustDomain: a\n")
     _ = file.looks(1)
     looks = file.looks(1)

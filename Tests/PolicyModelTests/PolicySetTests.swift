@@ -17,10 +17,11 @@ import Testing
     #expect(start != 0 && start == end)
   }
 
-  @Test(arguments: [
-    { $0.policies = [] }, { $0.peerAuthentications = [] }, { $0.requestAuthentications = [] }, { $0.destinationRules = [] },
-    { $0.workloads = [] }, { $0.inventory = [] }, { $0.unusable = [] }, { $0.unusableWorkloads = [] },
-  ] as [@Sendable (inout PolicySet) -> Void])
+  @Test(
+    arguments: [
+      { $0.policies = [] }, { $0.peerAuthentications = [] }, { $0.requestAuthentications = [] }, { $0.destinationRules = [] },
+      { $0.workloads = [] }, { $0.inventory = [] }, { $0.unusable = [] }, { $0.unusableWorkloads = [] },
+    ] as [@Sendable (inout PolicySet) -> Void])
   func `forgets its revisions when a list is changed`(_ change: @Sendable (inout PolicySet) -> Void) {
     var set = PolicySet()
     set.revisions = Revisions(source: 1, namespaces: [:], unplaced: 1)

@@ -42,6 +42,17 @@ private let upperCase = """
     }
   }
 
+  @Test func `an Envoy without policies is judged as if a rule tested every header`() throws {
+    try withSandbox { sandbox throws in
+      let run = try sandbox.portcullis("lint", "--envoy", "examples/broken-envoy/envoy.yaml")
+      #expect(
+        run.code == 1 && run.errors.isEmpty && run.output.hasSuffix("\n11 errors, 2 warnings in 1 file\n"), "\(run.output)\(run.errors)")
+      #expect(run.output.contains("give `--policies` to see whether a rule tests one"))
+      let nothing = try sandbox.portcullis("lint")
+      #expect(nothing.code == 2 && nothing.errors.hasPrefix("error: `--policies` is needed"), "\(nothing.errors)")
+    }
+  }
+
   @Test func `nothing in the shop, nor in what the export writes`() throws {
     try withSandbox { sandbox in
       let run = try sandbox.portcullis("lint", "--policies", Sandbox.shop, "--fail-on", "warning")

@@ -26,7 +26,10 @@ internal import Testing
     }
   }
 
-  @Test(arguments: [("README.md", 3), ("docs/explain.md", 1), ("docs/lint.md", 1), ("docs/tls-check.md", 2)])
+  @Test(arguments: [
+    ("README.md", 3), ("docs/explain.md", 1), ("docs/lint.md", 1), ("docs/testing.md", 1), ("docs/replay.md", 1), ("docs/tls-check.md", 2),
+    ("examples/README.md", 11),
+  ])
   func `byte for byte`(_ page: String, _ least: Int) throws {
     let all = try Self.shown(on: page)
     #expect(all.count >= least, "\(page) shows \(all.count)")

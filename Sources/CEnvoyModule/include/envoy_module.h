@@ -76,6 +76,10 @@ void envoy_dynamic_module_callback_http_send_response(
 
 /* TCP. */
 int32_t envoy_dynamic_module_callback_network_filter_config_define_counter(void *config, portcullis_bytes name, size_t *id);
+int32_t envoy_dynamic_module_callback_network_filter_config_increment_counter(void *config, size_t id, uint64_t amount);
+void *envoy_dynamic_module_callback_network_filter_config_scheduler_new(void *config);
+void envoy_dynamic_module_callback_network_filter_config_scheduler_commit(void *scheduler, uint64_t event);
+void envoy_dynamic_module_callback_network_filter_config_scheduler_delete(void *scheduler);
 int32_t envoy_dynamic_module_callback_network_filter_increment_counter(void *filter, size_t id, uint64_t amount);
 uint32_t envoy_dynamic_module_callback_network_filter_get_worker_index(void *filter);
 uint64_t envoy_dynamic_module_callback_network_filter_get_connection_id(void *filter);
@@ -134,6 +138,8 @@ void envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_water
 
 const void *envoy_dynamic_module_on_network_filter_config_new(void *config, portcullis_bytes name, portcullis_bytes text);
 void envoy_dynamic_module_on_network_filter_config_destroy(const void *config);
+/* Without Envoy's configuration, other than for HTTP. */
+void envoy_dynamic_module_on_network_filter_config_scheduled(const void *config, uint64_t event);
 const void *envoy_dynamic_module_on_network_filter_new(const void *config, void *filter);
 int32_t envoy_dynamic_module_on_network_filter_new_connection(void *filter, const void *connection);
 int32_t envoy_dynamic_module_on_network_filter_read(void *filter, const void *connection, size_t size, bool is_end);

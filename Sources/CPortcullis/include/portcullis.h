@@ -22,15 +22,23 @@
  * ERRORS. Functions return a `portcullis_status`; 0 is success. No input makes the library abort the process: null pointers, unknown
  * values of enumerations, unknown bits, wrong struct sizes and, as far as it can be seen, handles that were closed or are something else
  * are refused with a status, and with a decision that says deny. Seeing a stale handle is a help for finding defects, not a promise:
- * memory of handles is used again.
+ * memory of handles is used again. PORTCULLIS_SYSTEM is rare: where the system has no memory, Swift ends the process; only a text or a
+ * thread that cannot be had is reported.
  *
  * THREADS. Functions on an engine may be called from any thread at any time, but `portcullis_engine_close` only when no other call on the
  * engine is under way or still to come. A reader and all connections that were opened on it belong together and are used by one thread at
- * a time; a second thread that comes meanwhile gets PORTCULLIS_BUSY and a denial. Different readers share nothing that is written: a check
- * takes no lock and never waits. The functions without a handle may be called from any thread.
+ * a time; a second thread that comes meanwhile gets PORTCULLIS_BUSY and a denial. A check takes no lock but for the moment in which its
+ * reader takes up newer policies, and waits for no compiling. Readers share the policies, which do not change, and counts of who uses them.
+ * The functions without a handle may be called from any thread. Only PORTCULLIS_WATCH makes threads; all else is done on the caller's.
  *
- * MEMORY. `portcullis_check` allocates nothing once its reader has seen requests of that size; the first check after the policies changed
- * may. Memory that the caller must free is given as `char **`, and is freed by `portcullis_text_free` and by nothing else.
+ * MEMORY. `portcullis_check` allocates nothing for a request whose like its connection and its reader have seen, except: in the first check
+ * after the policies changed, or of a workload that its reader has not met under them; for a request of more than 256 KiB, or of more than
+ * 1,024 headers that rules test, claims or entries of metadata, whose memory is given back; and where RequestAuthentications split or hide
+ * claims. Policies that were replaced are freed once no reader has them: within about a second on the watcher's thread, or without
+ * PORTCULLIS_WATCH by the next `portcullis_engine_reload`, `_generation` or `_describe`; never by a check, and connections without traffic
+ * keep nothing of them. Memory that the caller must free is given as `char **`, and is freed by `portcullis_text_free` and by nothing else.
+ *
+ * UNLOADING. The library stays in the process: `dlclose` does nothing.
  *
  * GROWTH. The structs with a `struct_size` may grow at their end. Set `struct_size` to `sizeof` the struct (the `…_init` functions do); a
  * host that was compiled with an older header passes a smaller size, and what its struct lacks counts as zero. A size that this library
@@ -58,22 +66,14 @@ extern "C" {
 typedef int32_t portcullis_status;
 enum {
   PORTCULLIS_OK = 0,
-  /* An argument is null where it must not be, is of an unknown value, too long, or contradicts another. */
-  PORTCULLIS_BAD_ARGUMENT = 1,
-  /* `struct_size` is none that this library knows. */
-  PORTCULLIS_BAD_STRUCT_SIZE = 2,
-  /* A handle is null, was closed, or is of another kind. */
-  PORTCULLIS_BAD_HANDLE = 3,
-  /* The reader or the engine under a handle was closed. */
-  PORTCULLIS_CLOSED = 4,
-  /* Another thread uses the reader. */
-  PORTCULLIS_BUSY = 5,
-  /* The policy files or the mesh's settings have errors, or cannot be read; the message lists them. */
-  PORTCULLIS_BAD_SOURCES = 6,
-  /* The engine cannot do this as it was opened. */
-  PORTCULLIS_BAD_STATE = 7,
-  /* The system gave no memory or no thread. */
-  PORTCULLIS_SYSTEM = 8
+  PORTCULLIS_BAD_ARGUMENT = 1, /* An argument is null where it must not be, is of an unknown value, too long, or contradicts another. */
+  PORTCULLIS_BAD_STRUCT_SIZE = 2, /* `struct_size` is none that this library knows. */
+  PORTCULLIS_BAD_HANDLE = 3, /* A handle is null, was closed, or is of another kind. */
+  PORTCULLIS_CLOSED = 4, /* The reader or the engine under a handle was closed, or a reset of the connection failed. */
+  PORTCULLIS_BUSY = 5, /* Another thread uses the reader. */
+  PORTCULLIS_BAD_SOURCES = 6, /* The policy files or the mesh's settings have errors, or cannot be read; the message lists them. */
+  PORTCULLIS_BAD_STATE = 7, /* The engine cannot do this as it was opened. */
+  PORTCULLIS_SYSTEM = 8 /* The system gave no thread, or no memory for a text. */
 };
 
 /* ---- Bytes, header lines, addresses, entries (these structs never change) ---------------------------------------------------------- */
@@ -91,7 +91,7 @@ typedef struct portcullis_header {
 } portcullis_header;
 
 enum {
-  /* The address is not known. */
+  /* The address is not known, nor its port, which must be 0. */
   PORTCULLIS_ADDRESS_UNKNOWN = 0,
   /* `bytes` is the text of an IPv4 or IPv6 address, without brackets, zone and port. */
   PORTCULLIS_ADDRESS_TEXT = 1,
@@ -125,14 +125,12 @@ typedef struct portcullis_entry {
 enum {
   PORTCULLIS_DENY = 0,
   PORTCULLIS_ALLOW = 1,
-  /* A denial, because something that the answer depends on is not known. */
-  PORTCULLIS_UNDECIDED = 2
+  PORTCULLIS_UNDECIDED = 2 /* A denial, because something that the answer depends on is not known. */
 };
 
 /* What the policies in dry run would have done. */
 enum {
-  /* None of the workload's policies is in dry run. */
-  PORTCULLIS_DRY_RUN_NONE = 0,
+  PORTCULLIS_DRY_RUN_NONE = 0, /* None of the workload's policies is in dry run. */
   PORTCULLIS_DRY_RUN_DENY = 1,
   PORTCULLIS_DRY_RUN_ALLOW = 2,
   PORTCULLIS_DRY_RUN_UNDECIDED = 3
@@ -140,40 +138,23 @@ enum {
 
 /* Why. The texts are those of docs/reasons.md; `portcullis_reason_code` and `portcullis_reason_explanation` have them. */
 enum {
-  PORTCULLIS_REASON_INTERNAL_ERROR = 0,
-  PORTCULLIS_REASON_BAD_HINT = 1,
-  PORTCULLIS_REASON_WRONG_WORKLOAD = 2,
-  PORTCULLIS_REASON_UNKNOWN_WORKLOAD = 3,
-  PORTCULLIS_REASON_AMBIGUOUS_WORKLOAD = 4,
-  PORTCULLIS_REASON_UNSUPPORTED_PROFILE = 5,
-  PORTCULLIS_REASON_PEER_CERTIFICATE_REJECTED = 6,
-  PORTCULLIS_REASON_PEER_CERTIFICATE_MISSING = 7,
-  PORTCULLIS_REASON_PEER_IDENTITY_TOO_LONG = 8,
-  PORTCULLIS_REASON_POLICY_UNUSABLE = 9,
-  PORTCULLIS_REASON_UNKNOWN_SERVICE = 10,
-  PORTCULLIS_REASON_MTLS_REQUIRED = 11,
-  PORTCULLIS_REASON_UNTRUSTED_DOMAIN = 12,
-  PORTCULLIS_REASON_TOKEN_REQUIRED = 13,
-  PORTCULLIS_REASON_TOKEN_REJECTED = 14,
-  PORTCULLIS_REASON_CUSTOM_PROVIDER_UNUSABLE = 15,
-  PORTCULLIS_REASON_DENIED_BY_POLICY = 16,
-  PORTCULLIS_REASON_NO_ALLOW_MATCHED = 17,
-  PORTCULLIS_REASON_ALLOWED_BY_POLICY = 18,
-  PORTCULLIS_REASON_ALLOWED_BY_DEFAULT = 19,
-  PORTCULLIS_REASON_CUSTOM_PROVIDER = 20,
-  PORTCULLIS_REASON_UNKNOWN_PEER = 21,
-  PORTCULLIS_REASON_UNKNOWN_PORT = 22,
-  PORTCULLIS_REASON_UNKNOWN_SOURCE_IP = 23,
-  PORTCULLIS_REASON_UNKNOWN_REMOTE_IP = 24,
-  PORTCULLIS_REASON_UNKNOWN_DESTINATION_IP = 25,
-  PORTCULLIS_REASON_UNKNOWN_SNI = 26,
-  PORTCULLIS_REASON_UNKNOWN_METHOD = 27,
-  PORTCULLIS_REASON_UNKNOWN_HOST = 28,
-  PORTCULLIS_REASON_UNKNOWN_PATH = 29,
-  PORTCULLIS_REASON_PATH_NOT_NORMALIZED = 30,
-  PORTCULLIS_REASON_UNKNOWN_HEADERS = 31,
-  PORTCULLIS_REASON_AMBIGUOUS_HEADER = 32,
-  PORTCULLIS_REASON_UNKNOWN_CLAIMS = 33,
+  PORTCULLIS_REASON_INTERNAL_ERROR = 0, PORTCULLIS_REASON_BAD_HINT = 1,
+  PORTCULLIS_REASON_WRONG_WORKLOAD = 2, PORTCULLIS_REASON_UNKNOWN_WORKLOAD = 3,
+  PORTCULLIS_REASON_AMBIGUOUS_WORKLOAD = 4, PORTCULLIS_REASON_UNSUPPORTED_PROFILE = 5,
+  PORTCULLIS_REASON_PEER_CERTIFICATE_REJECTED = 6, PORTCULLIS_REASON_PEER_CERTIFICATE_MISSING = 7,
+  PORTCULLIS_REASON_PEER_IDENTITY_TOO_LONG = 8, PORTCULLIS_REASON_POLICY_UNUSABLE = 9,
+  PORTCULLIS_REASON_UNKNOWN_SERVICE = 10, PORTCULLIS_REASON_MTLS_REQUIRED = 11,
+  PORTCULLIS_REASON_UNTRUSTED_DOMAIN = 12, PORTCULLIS_REASON_TOKEN_REQUIRED = 13,
+  PORTCULLIS_REASON_TOKEN_REJECTED = 14, PORTCULLIS_REASON_CUSTOM_PROVIDER_UNUSABLE = 15,
+  PORTCULLIS_REASON_DENIED_BY_POLICY = 16, PORTCULLIS_REASON_NO_ALLOW_MATCHED = 17,
+  PORTCULLIS_REASON_ALLOWED_BY_POLICY = 18, PORTCULLIS_REASON_ALLOWED_BY_DEFAULT = 19,
+  PORTCULLIS_REASON_CUSTOM_PROVIDER = 20, PORTCULLIS_REASON_UNKNOWN_PEER = 21,
+  PORTCULLIS_REASON_UNKNOWN_PORT = 22, PORTCULLIS_REASON_UNKNOWN_SOURCE_IP = 23,
+  PORTCULLIS_REASON_UNKNOWN_REMOTE_IP = 24, PORTCULLIS_REASON_UNKNOWN_DESTINATION_IP = 25,
+  PORTCULLIS_REASON_UNKNOWN_SNI = 26, PORTCULLIS_REASON_UNKNOWN_METHOD = 27,
+  PORTCULLIS_REASON_UNKNOWN_HOST = 28, PORTCULLIS_REASON_UNKNOWN_PATH = 29,
+  PORTCULLIS_REASON_PATH_NOT_NORMALIZED = 30, PORTCULLIS_REASON_UNKNOWN_HEADERS = 31,
+  PORTCULLIS_REASON_AMBIGUOUS_HEADER = 32, PORTCULLIS_REASON_UNKNOWN_CLAIMS = 33,
   PORTCULLIS_REASON_UNKNOWN_METADATA = 34
 };
 
@@ -209,7 +190,8 @@ typedef struct portcullis_engine portcullis_engine;
 
 enum {
   /* Watch the files, and decide by what they say as soon as they have settled. One thread (a second one with `mesh_config`), which blocks
-   * all signals. An object that becomes broken keeps its last good version. Without this bit only `portcullis_engine_reload` reads again. */
+   * all signals but those of its own faults. An object that becomes broken keeps its last good version. Without this bit only
+   * `portcullis_engine_reload` reads again. */
   PORTCULLIS_WATCH = 1,
   /* With PORTCULLIS_WATCH: compare the files every second, for file systems whose kernel reports no changes. */
   PORTCULLIS_POLL = 2,
@@ -250,7 +232,9 @@ enum {
 typedef struct portcullis_options {
   uint32_t struct_size;
   uint32_t flags; /* bits of PORTCULLIS_WATCH and so on */
-  /* Files and directories (with all below them) of Kubernetes YAML or JSON: policies, and the workloads they select. At least one. */
+  /* Files and directories (with all below them) of Kubernetes YAML or JSON: policies, and the workloads they select. At least one. Files
+   * must be complete whenever they are read: replace them by renaming. As a help against half of one, opening and reloading wait until what
+   * changed has stood still for 50 ms, and fail when that does not happen within 2 s. */
   const char *const *paths;
   size_t path_count;
   /* A MeshConfig, or Istio's ConfigMap that holds it; null for none. Watched with the rest. */
@@ -283,11 +267,13 @@ portcullis_status portcullis_engine_open(const portcullis_options *options, port
  * stay in force; PORTCULLIS_BAD_SOURCES). PORTCULLIS_BAD_STATE for an engine that watches. `message` as above. Blocks. */
 portcullis_status portcullis_engine_reload(portcullis_engine *engine, char **message);
 
-/* The state as text for people: first line `current`, or `stale` when what is in force is not what the files say, with the snapshot's hash and
- * counts; then what is stale and why, and all findings in the files. `*text` is to be freed. */
+/* The state as text for people: first line `current`, or `stale` when what is in force is not what the files say (of an engine that does not
+ * watch: `current as of the last reading`, because it does not know what they say now), with the snapshot's hash and counts; then what is
+ * stale and why, and all findings in the files. `*text` is to be freed. */
 portcullis_status portcullis_engine_describe(portcullis_engine *engine, char **text);
 
-/* A number that grows with every change of what `portcullis_engine_describe` says. Costs one atomic read. */
+/* A number that grows with every change of what `portcullis_engine_describe` says. Costs two atomic reads, but without PORTCULLIS_WATCH it
+ * also frees policies that were replaced (see MEMORY), which takes milliseconds: ask on a thread that has them. */
 portcullis_status portcullis_engine_generation(portcullis_engine *engine, uint64_t *generation);
 
 /* Stops watching and ends the engine. Waits for a reload that is under way. Readers and connections must still be closed; until then their
@@ -298,7 +284,8 @@ portcullis_status portcullis_engine_close(portcullis_engine *engine);
 
 typedef struct portcullis_reader portcullis_reader;
 
-/* A reader takes up new policies with the next check on any of its connections; until then it keeps the old ones in memory. */
+/* A reader takes up new policies with the next check on any of its connections; until then, or until it is closed, it keeps the old ones in
+ * memory. */
 portcullis_status portcullis_reader_open(portcullis_engine *engine, portcullis_reader **reader);
 
 /* Closes a reader. Checks on its connections, which must still be closed, are then denied (PORTCULLIS_CLOSED). */
@@ -368,7 +355,8 @@ portcullis_status portcullis_connection_open(
     portcullis_reader *reader, const portcullis_connection_facts *facts, portcullis_connection **connection, const char **problem);
 
 /* Makes a connection another one, as closing and opening would, and keeps its memory. On failure all its checks are denied
- * (PORTCULLIS_CLOSED) until it is reset with success. Without a certificate and labels this allocates nothing. */
+ * (PORTCULLIS_CLOSED) until it is reset with success; so they are after PORTCULLIS_BUSY. Without a certificate, labels and a service this
+ * allocates nothing. */
 portcullis_status portcullis_connection_reset(
     portcullis_connection *connection, const portcullis_connection_facts *facts, const char **problem);
 
@@ -402,18 +390,15 @@ enum {
 
 enum {
   PORTCULLIS_TOKEN_UNKNOWN = 0,
-  /* The request has no token. */
-  PORTCULLIS_TOKEN_NONE = 1,
+  PORTCULLIS_TOKEN_NONE = 1, /* The request has no token. */
   /* The host verified a token; `claims` are all its claims that are strings or lists of strings. `scope` and `permission` are split here. */
   PORTCULLIS_TOKEN_VERIFIED = 2
 };
 
 enum {
   PORTCULLIS_METADATA_UNKNOWN = 0,
-  /* `metadata` is all that there is. */
-  PORTCULLIS_METADATA_COMPLETE = 1,
-  /* The metadata of `filters` is all there; of other filters nothing is known. */
-  PORTCULLIS_METADATA_OF_FILTERS = 2
+  PORTCULLIS_METADATA_COMPLETE = 1, /* `metadata` is all that there is. */
+  PORTCULLIS_METADATA_OF_FILTERS = 2 /* The metadata of `filters` is all there; of other filters nothing is known. */
 };
 
 /* What a request adds to its connection. Everything is borrowed for the length of the call. */
@@ -443,10 +428,23 @@ typedef struct portcullis_request {
 
 #define PORTCULLIS_REQUEST_SIZE_BASIC offsetof(portcullis_request, token)
 
-/* Decides one request. Takes no lock, allocates nothing (see MEMORY), never waits. After an error the decision says deny and what was wrong
- * (`error`); a decision that is null or has a wrong size cannot say anything, and of a wrong size that is at least 8 only `outcome` is set. */
+/* Decides one request. Waits for nobody (see THREADS), allocates nothing (see MEMORY). After an error the decision says deny and what was
+ * wrong (`error`); a decision that is null or has a wrong size cannot say anything, and of a wrong size that is at least 8 only `outcome` is
+ * set. */
 portcullis_status portcullis_check(
     portcullis_connection *connection, const portcullis_request *request, portcullis_decision *decision);
+
+enum {
+  PORTCULLIS_FACT_PEER = 1, PORTCULLIS_FACT_SOURCE = 2, PORTCULLIS_FACT_DESTINATION = 4, PORTCULLIS_FACT_REMOTE = 8,
+  PORTCULLIS_FACT_PORT = 16, PORTCULLIS_FACT_SNI = 32, PORTCULLIS_FACT_METHOD = 64, PORTCULLIS_FACT_HOST = 128,
+  PORTCULLIS_FACT_PATH = 256, PORTCULLIS_FACT_HEADERS = 512, PORTCULLIS_FACT_TOKEN = 1024, PORTCULLIS_FACT_METADATA = 2048
+};
+
+/* Which facts the answers on this connection can depend on, whatever is requested, as bits of PORTCULLIS_FACT_…: a host need not fetch the
+ * others, and leaves them *unknown* (never says that they are absent). By the newest policies. A check may be by newer ones still: if these
+ * test what was left out, the outcome is undecided, which is a denial; ask again, and check with all that is asked for then. Costs less than
+ * a check, may be called before each, and on failure sets all bits. */
+portcullis_status portcullis_tested_facts(portcullis_connection *connection, uint32_t *facts);
 
 /* Decides one request and says why, as text for people: the decision, every policy and rule that applies, and of each rule that did not match
  * the first constraint that failed. `*text` is to be freed. Slow: it reads all policies. Waits while policies are being compiled. */

@@ -52,8 +52,8 @@ struct Group: Sendable, BitwiseCopyable {
   var hasDryRunDeny = false
   /// Whether a policy is here that cannot be read and has no last good version.
   var isUnusable = false
-  /// What its rules ask of the connection.
-  var interest = ConnectionInterest()
+  /// What its rules test.
+  var interest = TestedFacts()
 }
 
 /// An index over one rule set: every rule stands under keys of which a matching request satisfies at least one, or in `always`.

@@ -67,6 +67,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case settingsEmpty = "settings-empty"
   case tagUnsupported = "tag-unsupported"
   case targetInvalid = "target-invalid"
+  case testCaseInvalid = "test-case-invalid"
   case tooManyEntries = "too-many-entries"
   case tooManyProblems = "too-many-problems"
   case trustDomainInvalid = "trust-domain-invalid"

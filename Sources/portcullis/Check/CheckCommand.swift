@@ -15,6 +15,12 @@ struct CheckCommand: ParsableCommand {
     discussion: """
       What is not given is unknown: if the answer depends on it, the check is undecided (exit code 3) and says which option is missing. \
       Exit code 0 is allowed, 1 denied.
+
+      EXAMPLES:
+        portcullis check --policies examples/shop --from shop/web --to shop/db
+        portcullis check --policies examples/shop --from anonymous --to shop/db --tcp
+        portcullis check --policies policies/ --to shop/api --method GET --path /
+        portcullis check --policies policies/ --requests requests.jsonl --output json
       """)
 
   @OptionGroup var policies: PolicyOptions

@@ -17,6 +17,11 @@ struct ExplainCommand: ParsableCommand {
     discussion: """
       Takes the same requests as `check`, with the same exit codes. Policies and rules stand in the order in which the proxy evaluates them; \
       of each rule that does not match, the first constraint that failed is shown, with what it saw and what it wanted.
+
+      EXAMPLES:
+        portcullis explain --policies examples/shop --from shop/web --to shop/db
+        portcullis explain --policies policies/ --from peer.pem --to shop/api
+        portcullis explain --policies policies/ --requests requests.jsonl
       """)
 
   @OptionGroup var policies: PolicyOptions
@@ -66,7 +71,7 @@ struct ExplainCommand: ParsableCommand {
 }
 
 /// Decides with the engine and explains with the reference evaluator.
-private struct Explainer {
+struct Explainer {
   private let policies: PolicySet
   private let reference: ReferenceEvaluator
   private let output: OutputFormat
@@ -77,16 +82,21 @@ private struct Explainer {
     self.output = output
   }
 
-  /// Prints the explanation of one request.
-  ///
-  /// - Throws: `CommandProblem` after the explanation when the two evaluators differ.
-  func explain(_ question: Question, _ snapshot: Snapshot) throws -> Answer {
+  /// The explanation of one request.
+  func report(_ question: Question, _ snapshot: Snapshot) throws -> ExplanationReport {
     let workload = try question.workload(in: policies)
     let decision = question.decision(in: snapshot)
     let explanation = reference.explain(
       question.request, namespace: workload.namespace, labels: workload.labels, profile: question.profile,
       service: workload.service)
-    let report = ExplanationReport(DecisionReport(decision, snapshot), explanation)
+    return ExplanationReport(DecisionReport(decision, snapshot), explanation)
+  }
+
+  /// Prints the explanation of one request.
+  ///
+  /// - Throws: `CommandProblem` after the explanation when the two evaluators differ.
+  func explain(_ question: Question, _ snapshot: Snapshot) throws -> Answer {
+    let report = try report(question, snapshot)
     print(output == .json ? report.json() : report.text(question: question.title, help: MissingOption.help))
     if let problem = report.defect {
       fflush(nil)

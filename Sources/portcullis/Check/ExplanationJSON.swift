@@ -11,7 +11,7 @@ extension ExplanationReport {
   func json() -> String {
     let reference = explanation.finding
     let all = decision.shape.with([
-      "at": .optional(decision.location.map(Self.place)),
+      "at": .optional(decision.location.map(JSONValue.place)),
       "agrees": .bool(differences.isEmpty),
       "reference": [
         "decision": .text("\(reference.verdict.name)"), "reason": .text("\(reference.reason.code)"),
@@ -52,7 +52,7 @@ extension ExplanationReport {
       "namespace": .text(policy.key.namespace.string), "name": .text(policy.key.name.string),
       "action": .text(policy.action.rawValue), "dry_run": .bool(policy.isDryRun),
       "provider": .optional(policy.provider.map { .text($0.string) }), "effect": .optional(policy.effect.map { .text($0.rawValue) }),
-      "reached": .text(policy.reach.rawValue), "at": place(policy.location), "rules": .list(policy.rules.map(rule)),
+      "reached": .text(policy.reach.rawValue), "at": JSONValue.place(policy.location), "rules": .list(policy.rules.map(rule)),
     ]
   }
 
@@ -68,13 +68,13 @@ extension ExplanationReport {
       questions = found.map { question -> JSONValue in
         [
           "part": part(question.part), "attribute": .text(question.attribute.description), "reason": .text("\(question.reason.code)"),
-          "at": place(question.location),
+          "at": JSONValue.place(question.location),
         ]
       }
     }
     return [
       "rule": .text(rule.name.string), "index": .count(rule.index), "reached": .text(rule.reach.rawValue),
-      "at": place(rule.location), "outcome": .text(outcome), "reason": reason, "depends_on": .list(questions),
+      "at": JSONValue.place(rule.location), "outcome": .text(outcome), "reason": reason, "depends_on": .list(questions),
       "dropped": dropped, "failures": .list(failures), "not_tested": .list(rule.ignored.map(omission)),
     ]
   }
@@ -82,7 +82,7 @@ extension ExplanationReport {
   private static func failure(_ failure: Explanation.Failure) -> JSONValue {
     let wanted = failure.wanted.map { value -> JSONValue in
       [
-        "value": .text(value.value.string), "at": place(value.location), "matched": .bool(value.isMatched),
+        "value": .text(value.value.string), "at": JSONValue.place(value.location), "matched": .bool(value.isMatched),
         "near_miss": .optional(
           value.nearMiss.map { near -> JSONValue in
             ["kind": .text(near.rawValue), "actual": .optional(value.nearest.map(JSONValue.bytes))]
@@ -93,7 +93,7 @@ extension ExplanationReport {
       "part": part(failure.part), "attribute": .text(failure.attribute.description),
       "demand": .text(failure.isNegative ? "none-of" : "one-of"), "wanted": .list(wanted),
       "actual": .list(failure.actual.map(JSONValue.bytes)), "absence": .optional(failure.absence.map { .text($0.rawValue) }),
-      "at": place(failure.location),
+      "at": JSONValue.place(failure.location),
     ]
   }
 
@@ -101,7 +101,7 @@ extension ExplanationReport {
     [
       "cause": .text(omission.cause.rawValue), "part": .optional(omission.part.map(part)),
       "attribute": .optional(omission.attribute.map { .text($0.description) }),
-      "values": .list(omission.values.map { .text($0.string) }), "at": place(omission.location),
+      "values": .list(omission.values.map { .text($0.string) }), "at": JSONValue.place(omission.location),
     ]
   }
 
@@ -118,12 +118,14 @@ extension ExplanationReport {
   private static func object(_ key: ObjectKey, _ location: SourceLocation) -> JSONValue {
     [
       "kind": .text(key.kind.string), "namespace": .text(key.namespace.string), "name": .text(key.name.string),
-      "at": place(location),
+      "at": JSONValue.place(location),
     ]
   }
+}
 
+extension JSONValue {
   /// File, line and column; the last two `null` when only the file is known.
-  private static func place(_ location: SourceLocation) -> JSONValue {
+  static func place(_ location: SourceLocation) -> JSONValue {
     let isKnown = location.span.line > 0
     return [
       "file": .text(location.file.string), "line": isKnown ? .count(Int(location.span.line)) : .null,

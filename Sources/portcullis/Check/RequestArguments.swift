@@ -136,7 +136,7 @@ struct RequestArguments: ParsableArguments {
     if from.hasPrefix("spiffe://") { return try RequestFilling.addPeer(Array(from.utf8), "--from", in: &request) }
     if Self.namesFile(from) { return try fillPeer(certificate: from, into: &request) }
     let parts = (from.contains("/") ? from : "\(namespace ?? "default")/\(from)").split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, parts.allSatisfy(Self.isKubernetesName) else {
+    guard parts.count == 2, parts.allSatisfy({ Self.isKubernetesName($0.utf8) }) else {
       throw CommandProblem(
         "`\(Printable.text(from))` names no peer",
         help: "write `namespace/service-account`, a `spiffe://` URI, a certificate file, or `anonymous`")
@@ -167,9 +167,9 @@ struct RequestArguments: ParsableArguments {
   }
 
   /// Lower-case letters, digits, `-` and `.`: what Kubernetes allows in names of namespaces and service accounts.
-  private static func isKubernetesName(_ text: Substring) -> Bool {
+  static func isKubernetesName(_ text: Substring.UTF8View) -> Bool {
     !text.isEmpty
-      && text.utf8.allSatisfy { byte in
+      && text.allSatisfy { byte in
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."): true
         default: false

@@ -33,8 +33,11 @@ struct RequestDocument {
   private let root: Members
 
   /// - Throws: `JSONError` or `RequestDocumentError`.
-  init(line: [UInt8]) throws {
-    root = try Members(JSONReader.value(of: line), "the request", ["source", "destination", "sni", "remote_ip", "http", "metadata"])
+  init(line: [UInt8]) throws { try self.init(JSONReader.value(of: line)) }
+
+  /// - Throws: `RequestDocumentError`.
+  init(_ value: JSONValue) throws {
+    root = try Members(value, "the request", ["source", "destination", "sni", "remote_ip", "http", "metadata"])
   }
 
   private static let destinationKeys: [ExactText] = ["workload", "namespace", "labels", "profile", "service", "port", "address"]

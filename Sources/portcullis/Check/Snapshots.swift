@@ -6,7 +6,7 @@ internal import PolicyModel
 
 struct Snapshots {
   private let policies: PolicySet
-  private let mesh: MeshSettings
+  let mesh: MeshSettings
   private var compiled: [DataPlane: Snapshot] = [:]
 
   init(_ policies: PolicySet, mesh: MeshSettings) {

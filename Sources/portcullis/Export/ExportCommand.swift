@@ -21,6 +21,10 @@ struct ExportEnvoyExtAuthz: ParsableCommand {
     discussion: """
       The output is YAML with comments that say where each part goes: a cluster, a filter with the workload's hint, and for HTTP the path \
       normalization of the mesh. It fails closed.
+
+      EXAMPLES:
+        portcullis export envoy-ext-authz --workload shop/backend
+        portcullis export envoy-ext-authz --workload shop/backend > ext-authz.yaml
       """)
 
   @Option(help: ArgumentHelp("The workload behind the proxy.", valueName: "namespace/[kind/]name"), transform: WorkloadName.init)

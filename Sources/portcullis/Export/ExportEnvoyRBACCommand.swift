@@ -14,6 +14,10 @@ struct ExportEnvoyRBAC: ParsableCommand {
     discussion: """
       The output is YAML with comments that say where each part goes: the filters as Istio would give them to a sidecar, gateway or waypoint, \
       and the path normalization of the mesh. Policies that change later need a new export.
+
+      EXAMPLES:
+        portcullis export envoy-rbac --policies examples/shop --workload shop/db
+        portcullis export envoy-rbac --policies policies/ --workload shop/db > db.yaml
       """)
 
   @OptionGroup var policies: PolicyOptions

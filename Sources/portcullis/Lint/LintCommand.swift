@@ -22,6 +22,7 @@ struct LintCommand: ParsableCommand {
         portcullis lint --policies policies/
         portcullis lint --policies policies/ --mesh-config mesh.yaml --fail-on warning
         portcullis lint --policies policies/ --envoy envoy.yaml
+        portcullis lint --envoy envoy.yaml
         portcullis lint --policies policies/ --output sarif > lint.sarif
         portcullis lint --policies policies/ --output github
       """)
@@ -48,8 +49,17 @@ struct LintCommand: ParsableCommand {
   /// The largest file of Envoy that is read.
   private static let envoyLimits = LoadingLimits()
 
+  func validate() throws {
+    if policies.policies.isEmpty, envoy.isEmpty { throw ValidationError("`--policies` is needed: name a file or directory; or `--envoy`") }
+  }
+
   func run() throws {
     let mesh = try policies.meshSettings()
+    var texts = LintTexts()
+    if policies.policies.isEmpty {
+      let found = try envoy.flatMap { try envoyFindings($0, nil, mesh, &texts) }
+      return try answer(found, loading: [], texts, isWhole: true, of: "\(envoy.count) file\(envoy.count == 1 ? "" : "s")", objects: 0)
+    }
     var options = PolicySourceOptions()
     options.allowEmpty = policies.allowEmpty
     options.isLenient = policies.lenient
@@ -59,15 +69,22 @@ struct LintCommand: ParsableCommand {
       for diagnostic in loading { StandardError.write(diagnostic.description) }
       throw ExitCode(Answer.unusable.rawValue)
     }
-    var texts = LintTexts()
     for file in loaded.policies.files + loading.map(\.location.file) { texts.read(file) }
     // Of a set with errors a part is missing, and the rest would be judged as if that part had never been written.
     let isWhole = !loading.contains { $0.severity == .error }
     var found = isWhole ? lint(loaded.policies, mesh: mesh) : []
     for path in envoy { found += try envoyFindings(path, isWhole ? EnvoyLintInterest(loaded.policies) : nil, mesh, &texts) }
+    let count = loaded.policies.objectCount
+    try answer(found, loading: loading, texts, isWhole: isWhole, of: "\(count) object\(count == 1 ? "" : "s")", objects: count)
+  }
+
+  /// Prints what stays, and says by the exit code whether it is an error.
+  private func answer(
+    _ found: [LintFinding], loading: [Diagnostic], _ texts: LintTexts, isWhole: Bool, of looked: String, objects: Int
+  ) throws {
     let diagnostics = found.map { $0.diagnostic(sourceLine: texts.lines[$0.location.file]?.line($0.location.span.line)) }
     let result = applyIgnores(diagnostics, loading: loading, texts: texts.lines)
-    let report = LintOutput(result: result, isWhole: isWhole, objects: loaded.policies.objectCount)
+    let report = LintOutput(result: result, isWhole: isWhole, objects: objects, looked: looked)
     print(report.text(output))
     if report.fails(on: failOn) { throw ExitCode(Answer.no.rawValue) }
   }

@@ -17,6 +17,8 @@ struct LintOutput {
   let isWhole: Bool
   /// How many objects were looked at.
   let objects: Int
+  /// What was looked at, in words.
+  let looked: String
 
   var errors: Int { result.findings.count { $0.severity == .error } }
   var warnings: Int { result.findings.count { $0.severity == .warning } }
@@ -44,8 +46,8 @@ struct LintOutput {
     func count(_ number: Int, _ what: String) -> String { "\(number) \(what)\(number == 1 ? "" : "s")" }
     let found =
       result.findings.isEmpty
-      ? "no findings in \(count(objects, "object"))"
-      : "\(count(errors, "error")), \(count(warnings, "warning")) in \(count(objects, "object"))"
+      ? "no findings in \(looked)"
+      : "\(count(errors, "error")), \(count(warnings, "warning")) in \(looked)"
     let ignored = result.ignored.isEmpty ? "" : "; \(result.ignored.count) ignored"
     return found + ignored + (isWhole ? "" : "; pitfalls are looked for when nothing is refused any more")
   }

@@ -21,6 +21,11 @@ struct ServeCommand: AsyncParsableCommand {
     discussion: """
       Prints `ready` when it answers. SIGTERM and SIGINT stop it: health becomes NOT_SERVING, connections are told to go elsewhere, answers \
       under way are given, exit code 0.
+
+      EXAMPLES:
+        portcullis serve --policies examples/shop --listen 127.0.0.1:9191
+        portcullis serve --policies policies/ --listen unix:/run/portcullis.sock
+        portcullis serve --policies policies/ --mesh-config mesh.yaml --workers 2
       """)
 
   @OptionGroup var policies: PolicyOptions
@@ -39,6 +44,7 @@ struct ServeCommand: AsyncParsableCommand {
   private func serve(_ logger: Logger) async throws {
     var sourceOptions = PolicySourceOptions()
     sourceOptions.isPolling = options.poll
+    sourceOptions.givesMemoryBack = true
     let loaded = try policies.load(options: sourceOptions)
     let meshConfig = try policies.loadMeshConfig()
     let publisher = SnapshotPublisher(loaded.policies, mesh: policies.settings(over: meshConfig))

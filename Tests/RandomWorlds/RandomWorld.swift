@@ -2,16 +2,14 @@
 // Values and attributes come from the same small pools and are cut, starred and mangled a little, so that matches are common and near
 // misses more so. Every run prints its seed; the same seed gives the same world.
 
-import PolicyModel
-
-@testable import PolicyEngine
+package import PolicyModel
 
 /// SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
-  init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
-  mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var mixed = state
     mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
@@ -20,8 +18,8 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-struct RandomWorld {
-  var random: SeededGenerator
+package struct RandomWorld {
+  package var random: SeededGenerator
 
   /// What the policies of a set are made of. A set of one action with rules about one attribute matches deep inside its index; a mixed set
   /// shows how actions and attributes meet.
@@ -30,14 +28,14 @@ struct RandomWorld {
   private var operationAttributes = RandomWorld.operationAttributes
   private var conditionChance = 30
 
-  init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+  package init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
   // MARK: Pools
 
-  static let domains = ["cluster.local", "td1", "td2", "td1.example", "*-td", "old-td"]
-  static let namespaces = ["foo", "bar", "foobar", "ns", "sa", "istio-system"]
-  static let accounts = ["a", "ab", "b", "a-b", "sa", "default"]
-  static let identities: [String] = {
+  package static let domains = ["cluster.local", "td1", "td2", "td1.example", "*-td", "old-td"]
+  package static let namespaces = ["foo", "bar", "foobar", "ns", "sa", "istio-system"]
+  package static let accounts = ["a", "ab", "b", "a-b", "sa", "default"]
+  package static let identities: [String] = {
     var all = ["", "CN=x,O=/ns/foo/", "dns.example", "https://td1/ns/foo/sa/a", "spiffe://td1", "spiffe://td1/", "spiffe:///ns/foo/sa/a"]
     for domain in ["cluster.local", "td1", "td2", "old-td"] {
       for namespace in namespaces { for account in accounts { all.append("spiffe://\(domain)/ns/\(namespace)/sa/\(account)") } }
@@ -49,34 +47,34 @@ struct RandomWorld {
     ]
     return all
   }()
-  static let paths = [
+  package static let paths = [
     "/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/admin", "/a/x.html", "/a//b", "/a/%7Cx", "/a/[x]", "/a/|", "/foo/bar/baz", "*",
   ]
-  static let hosts = ["a.com", "A.com", "a.com:80", "b.a.com", "xa.com", "a.com.", "a.co"]
-  static let methods = ["GET", "POST", "get", "HEAD", "GE", "G"]
-  static let texts = ["a", "ab", "b", "a b", "admin", "user,admin", "", "*", "a*", "[a]"]
-  static let addresses = ["10.0.0.1", "10.0.1.1", "10.1.0.1", "192.168.0.1", "::1", "fe80::1", "::ffff:10.0.0.1", "0.0.0.0"]
-  static let blocks = [
+  package static let hosts = ["a.com", "A.com", "a.com:80", "b.a.com", "xa.com", "a.com.", "a.co"]
+  package static let methods = ["GET", "POST", "get", "HEAD", "GE", "G"]
+  package static let texts = ["a", "ab", "b", "a b", "admin", "user,admin", "", "*", "a*", "[a]"]
+  package static let addresses = ["10.0.0.1", "10.0.1.1", "10.1.0.1", "192.168.0.1", "::1", "fe80::1", "::ffff:10.0.0.1", "0.0.0.0"]
+  package static let blocks = [
     "10.0.0.1", "10.0.0.0/24", "10.0.0.0/8", "10.99.3.4/8", "0.0.0.0/0", "::/0", "::1", "fe80::/10", "10.0.0.1/32", "192.168.0.0/16",
     "::ffff:10.0.0.0/104", "fe80::1%eth0",
   ]
-  static let ports = ["80", "8080", "080", "443", "9000"]
-  static let templates = ["/a/{*}", "/a/{**}", "/{*}/b", "/a/{*}/c", "/{**}/c", "/a/{**}/", "/{**}", "/foo/{*}/{*}", "/a/{*}/{**}"]
-  static let headerNames = ["x-role", "X-Role", ":path", ":method", ":authority", "host", "x-other"]
-  static let claimPaths: [[ExactText]] = [["groups"], ["nest", "k"], ["scope"], ["iss"], ["a.b"]]
-  static let issuers = ["https://iss.example", "iss", "iss/a", "*", ""]
+  package static let ports = ["80", "8080", "080", "443", "9000"]
+  package static let templates = ["/a/{*}", "/a/{**}", "/{*}/b", "/a/{*}/c", "/{**}/c", "/a/{**}/", "/{**}", "/foo/{*}/{*}", "/a/{*}/{**}"]
+  package static let headerNames = ["x-role", "X-Role", ":path", ":method", ":authority", "host", "x-other"]
+  package static let claimPaths: [[ExactText]] = [["groups"], ["nest", "k"], ["scope"], ["iss"], ["a.b"]]
+  package static let issuers = ["https://iss.example", "iss", "iss/a", "*", ""]
 
   /// Mostly every domain of the pool, since of a peer that the gate refuses no policy is asked; the empty one is that of `spiffe:///`.
-  mutating func acceptedTrustDomains() -> [ExactText] {
+  package mutating func acceptedTrustDomains() -> [ExactText] {
     let all: [ExactText] = ["cluster.local", "td1", "td2", "old-td", "ns", ""]
     return pick([all, all, all, [], ["td2"], ["old-td", "td1.example"]])
   }
 
-  mutating func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &random)] }
-  mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
+  package mutating func pick<Value>(_ values: [Value]) -> Value { values[Int.random(in: 0..<values.count, using: &random)] }
+  package mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
 
   /// A text of the pool as it is, or with a star somewhere, or cut.
-  mutating func starred(_ text: String) -> String {
+  package mutating func starred(_ text: String) -> String {
     let bytes = Array(text.utf8)
     let cut = Int.random(in: 0...bytes.count, using: &random)
     let text: String
@@ -93,7 +91,7 @@ struct RandomWorld {
 
   // MARK: Policies
 
-  mutating func policySet(policies count: Int) -> PolicySet {
+  package mutating func policySet(policies count: Int) -> PolicySet {
     actions = pick([[.allow, .allow, .allow, .deny, .deny, .audit, .custom], [.allow], [.allow], [.deny], [.allow, .deny], [.custom]])
     let isFocused = chance(60)
     sourceAttributes = isFocused ? [pick(Self.sourceAttributes)] : Self.sourceAttributes
@@ -112,7 +110,7 @@ struct RandomWorld {
 
   /// A few policies of one action with so many rules that they are looked up, each rule with several demands, so that few match; some of
   /// the policies are in dry run.
-  mutating func crowdedSet(_ action: AuthorizationPolicy.Action) -> PolicySet {
+  package mutating func crowdedSet(_ action: AuthorizationPolicy.Action) -> PolicySet {
     let dryRunChance = action == .custom ? 0 : pick([0, 30, 100])
     sourceAttributes = Self.sourceAttributes
     operationAttributes = Self.operationAttributes
@@ -138,24 +136,24 @@ struct RandomWorld {
     return set
   }
 
-  func key(_ kind: ExactText, _ namespace: String, _ name: String) -> ObjectKey {
+  package func key(_ kind: ExactText, _ namespace: String, _ name: String) -> ObjectKey {
     ObjectKey(kind: kind, namespace: ExactText(namespace), name: ExactText(name))
   }
 
-  mutating func metadata(_ kind: ExactText, _ number: Int) -> ObjectMetadata {
+  package mutating func metadata(_ kind: ExactText, _ number: Int) -> ObjectMetadata {
     ObjectMetadata(
       key: key(kind, pick(["foo", "foo", "foo", "istio-system", "bar"]), "p\(number)"), location: SourceLocation(file: "f", span: .nowhere),
       creationTime: pick([0, 1, 2, .max]))
   }
 
-  mutating func selector() -> LabelSelector {
+  package mutating func selector() -> LabelSelector {
     pick([[:], [:], ["app": "a"], ["app": "b"], ["app": "a", "version": "v1"], ["version": "v1"]].map { LabelSelector(matchLabels: $0) })
   }
 
-  mutating func policy(_ number: Int) -> AuthorizationPolicy {
+  package mutating func policy(_ number: Int) -> AuthorizationPolicy {
     let action = pick(actions)
     var attachment = AuthorizationPolicy.Attachment.selector(selector())
-    if chance(5) { attachment = .targets([.init(group: gatewayAPIGroup, kind: "Gateway", name: pick(["gw", "other"]))]) }
+    if chance(5) { attachment = .targets([.init(group: "gateway.networking.k8s.io", kind: "Gateway", name: pick(["gw", "other"]))]) }
     return AuthorizationPolicy(
       metadata: metadata("AuthorizationPolicy", number), attachment: attachment, action: action,
       provider: action == .custom ? pick(["external", "portcullis"]) : nil,
@@ -163,7 +161,7 @@ struct RandomWorld {
       isDryRun: chance(12))
   }
 
-  mutating func peerAuthentication(_ number: Int) -> PeerAuthentication {
+  package mutating func peerAuthentication(_ number: Int) -> PeerAuthentication {
     let modes: [PeerAuthentication.Mode?] = [nil, .disable, .permissive, .strict, .strict]
     let selector = selector()
     var ports: [UInt16: PeerAuthentication.Mode?] = [:]
@@ -171,7 +169,7 @@ struct RandomWorld {
     return PeerAuthentication(metadata: metadata("PeerAuthentication", number), selector: selector, mode: pick(modes), portModes: ports)
   }
 
-  mutating func rule() -> AuthorizationPolicy.Rule {
+  package mutating func rule() -> AuthorizationPolicy.Rule {
     let sources = (0..<pick([0, 0, 1, 1, 1, 2])).map { _ in clause(sourceAttributes) }
     let operations = (0..<pick([0, 0, 1, 1, 2])).map { _ in clause(operationAttributes) }
     var conditions = chance(conditionChance) ? clause(Self.conditionAttributes).constraints : []
@@ -180,12 +178,12 @@ struct RandomWorld {
     return AuthorizationPolicy.Rule(sources: sources, operations: operations, conditions: conditions)
   }
 
-  static let sourceAttributes: [Attribute] = [
+  package static let sourceAttributes: [Attribute] = [
     .sourcePrincipal, .sourcePrincipal, .sourceNamespace, .sourceServiceAccount, .sourceTrustDomain, .sourceIP, .remoteIP,
     .requestPrincipal,
   ]
-  static let operationAttributes: [Attribute] = [.host, .method, .path, .destinationPort]
-  static let conditionAttributes: [Attribute] =
+  package static let operationAttributes: [Attribute] = [.host, .method, .path, .destinationPort]
+  package static let conditionAttributes: [Attribute] =
     headerNames.map { .requestHeader(ExactText($0)) } + claimPaths.map { .requestClaim($0) } + [
       .requestAudiences, .requestPresenter, .sni, .destinationIP, .destinationPort, .sourcePrincipal, .sourceTrustDomain,
       .envoyMetadata(filter: "envoy.filters.x", key: "k"), .malformedKey("request.headersX[a]"), .unknownKey("destination.labels[v]"),
@@ -201,8 +199,8 @@ struct RandomWorld {
   }
 
   /// Many names of one kind, among them `:scheme`.
-  static let manyNames = 20
-  static let namedConditionAttributes: [Attribute] =
+  package static let manyNames = 20
+  package static let namedConditionAttributes: [Attribute] =
     (0..<manyNames).flatMap { number -> [Attribute] in
       [
         .requestHeader(ExactText("x-\(number)")), .requestClaim([ExactText("claim"), ExactText("\(number)")]),
@@ -211,12 +209,12 @@ struct RandomWorld {
     } + [.requestHeader(":scheme"), .requestHeader("x-role"), .requestClaim(["groups"])]
 
   /// One attribute for each kind of what may be unknown.
-  static let plainConditionAttributes: [Attribute] = [
+  package static let plainConditionAttributes: [Attribute] = [
     .requestHeader("x-role"), .requestHeader("x-role"), .requestClaim(["groups"]), .requestAudiences, .sni, .destinationIP,
     .destinationPort, .envoyMetadata(filter: "envoy.filters.x", key: "k"),
   ]
 
-  mutating func clause(_ attributes: [Attribute]) -> AuthorizationPolicy.Clause {
+  package mutating func clause(_ attributes: [Attribute]) -> AuthorizationPolicy.Clause {
     var constraints: [Constraint] = []
     for _ in 0..<(chance(70) ? 1 : 2) {
       let attribute = pick(attributes)
@@ -228,12 +226,12 @@ struct RandomWorld {
     return AuthorizationPolicy.Clause(constraints)
   }
 
-  mutating func values(_ attribute: Attribute) -> [Located<ExactText>] {
+  package mutating func values(_ attribute: Attribute) -> [Located<ExactText>] {
     // Now and then a list that is long enough to be looked up.
     (0..<(chance(10) ? 12 : Int.random(in: 1...3, using: &random))).map { _ in Located(ExactText(value(attribute))) }
   }
 
-  mutating func value(_ attribute: Attribute) -> String {
+  package mutating func value(_ attribute: Attribute) -> String {
     switch attribute {
     case .sourcePrincipal: return starred(pick(Self.identities.filter { $0.hasPrefix("spiffe://") }.map { String($0.dropFirst(9)) }))
     case .sourceNamespace: return starred(pick(Self.namespaces))

@@ -1,20 +1,19 @@
 // Random requests for a random world.
 
-import PolicyModel
-
-@testable import PolicyEngine
+package import PolicyEngine
+package import PolicyModel
 
 extension RandomWorld {
-  static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+  package static func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-  static func encoded(_ path: [ExactText]) -> [UInt8] {
+  package static func encoded(_ path: [ExactText]) -> [UInt8] {
     var bytes: [UInt8] = []
     for name in path { Request.appendPathComponent(name.bytes.span, to: &bytes) }
     return bytes
   }
 
   /// A request in which each attribute is unknown with this chance, in percent. Also a text that says what it is.
-  mutating func request(unknown: Int) -> (request: Request, text: String) {
+  package mutating func request(unknown: Int) -> (request: Request, text: String) {
     var request = Request()
     var text: [String] = []
     request.isTCP = chance(20)

@@ -1,0 +1,90 @@
+// Two programs of one chain of one proxy, compared for all requests.
+// Enters: what is attached before and after. Leaves: where the verdicts differ, region by region, each with a request that shows it.
+// Never here: words for people, or a region that was not asked of the engine before it is printed (`ChangeAnalysis.swift`).
+
+internal import PolicyEngine
+internal import PolicyModel
+
+/// Why something cannot be analysed exactly.
+struct NotAnalyzable: Error {
+  let why: String
+}
+
+/// Both sides over one space.
+struct ChainComparison {
+  var space: Space
+  var diagrams: Diagrams
+  let before: Outcomes
+  let after: Outcomes
+  /// Points that some request has.
+  let possible: Diagram
+
+  /// - Throws: `LimitReached`, `NotAnalyzable`.
+  init(
+    before: (program: AttachedProgram, mesh: MeshSettings), after: (program: AttachedProgram, mesh: MeshSettings), profile: Profile,
+    isTCP: Bool, limit: Int = 2_000_000, also formulas: [Formula] = []
+  ) throws {
+    if before.program.splitsClaims || after.program.splitsClaims {
+      throw NotAnalyzable(why: "a RequestAuthentication splits claims at spaces: what rules see then depends on who issued the token")
+    }
+    let shape = try Self.shape(before.mesh, after.mesh, profile: profile, isTCP: isTCP)
+    let old = ProgramFormulas(before.program, mesh: before.mesh, profile: profile)
+    let new = ProgramFormulas(after.program, mesh: after.mesh, profile: profile)
+    space = try Space(shape, old.formulas + new.formulas + formulas)
+    diagrams = space.diagrams(limit: limit)
+    possible = try space.possible(&diagrams)
+    self.before = try Outcomes(old, in: space, &diagrams)
+    self.after = try Outcomes(new, in: space, &diagrams)
+  }
+
+  static func shape(_ before: MeshSettings, _ after: MeshSettings, profile: Profile, isTCP: Bool) throws -> SpaceShape {
+    func keepsDots(_ mesh: MeshSettings) -> Bool { mesh.olderBehaviors.contains(.literalDotParameters) }
+    func joins(_ mesh: MeshSettings) -> Bool { mesh.olderBehaviors.contains(.joinedHeaderLines) }
+    if before.pathNormalization != after.pathNormalization || keepsDots(before) != keepsDots(after) || joins(before) != joins(after) {
+      throw NotAnalyzable(why: "both sides must see paths and header lines in the same way; their mesh settings differ in that")
+    }
+    var domains: [ExactText] = []
+    for domain in before.allTrustDomains + after.allTrustDomains + before.acceptedTrustDomains + after.acceptedTrustDomains
+    where !domains.contains(domain) && !domain.isEmpty { domains.append(domain) }
+    return SpaceShape(
+      isTCP: isTCP, profile: profile, normalization: before.pathNormalization, keepsDotParameters: keepsDots(before),
+      joinsHeaderLines: joins(before), domains: domains)
+  }
+
+  /// Where the verdict changes from one to the other; both may be the same.
+  mutating func changed(from old: Verdict, to new: Verdict) throws -> Diagram {
+    try diagrams.and(possible, try diagrams.and(before[old], after[new]))
+  }
+
+  /// One region and a point in it.
+  struct Region {
+    var box: Diagrams.Box
+    var point: [Int32]
+  }
+
+  /// The regions of a change, each as large as it can be; at most `limit`, and whether that was all.
+  mutating func regions(from old: Verdict, to new: Verdict, limit: Int) throws -> (regions: [Region], isComplete: Bool) {
+    let changed = try changed(from: old, to: new)
+    return try regions(of: changed, limit: limit)
+  }
+
+  /// The regions of a function.
+  mutating func regions(of function: Diagram, limit: Int) throws -> (regions: [Region], isComplete: Bool) {
+    var found: [Region] = []
+    var isComplete = true
+    let impossible = try diagrams.not(possible)
+    let function = try diagrams.and(function, possible)
+    try diagrams.forEachBox(of: function, within: function, orElse: impossible, preferred: space.preferred) { box, point in
+      if found.count == limit {
+        isComplete = false
+        return false
+      }
+      found.append(Region(box: box, point: point))
+      return true
+    }
+    return (found, isComplete)
+  }
+
+  /// The point of a request; nil outside the space.
+  mutating func point(of request: WitnessRequest) -> [Int32]? { space.point(of: request) }
+}

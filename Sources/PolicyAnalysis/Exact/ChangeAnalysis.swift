@@ -1,0 +1,289 @@
+// What a change changes: for every workload the regions of requests whose outcome differs.
+// Enters: two policy sets with their settings. Leaves: regions, each with a request that the engine has decided on both sides.
+// Never here: a region that the engine does not confirm (that is a defect, and said so), a verdict for what was not looked at: what is left
+// out is listed.
+
+public import PolicyEngine
+public import PolicyModel
+
+/// The engine and the analysis disagree about a request: neither may be believed.
+public struct AnalysisDefect: Error, CustomStringConvertible {
+  /// About which request, and how.
+  public let description: String
+}
+
+/// One side of a comparison.
+public struct AnalysisSide: Sendable {
+  /// What applies.
+  public let policies: PolicySet
+  /// Under which settings.
+  public let mesh: MeshSettings
+  private let programs: AttachedPrograms
+  private let snapshots: [DataPlane: Snapshot]
+
+  /// Compiles a set for the data planes that are asked about. O(total size).
+  public init(_ policies: PolicySet, mesh: MeshSettings, dataPlanes: Set<DataPlane> = [.envoy]) {
+    self.policies = policies
+    self.mesh = mesh
+    programs = AttachedPrograms(policies: policies, mesh: mesh)
+    snapshots = Dictionary(uniqueKeysWithValues: dataPlanes.map { ($0, Snapshot(policies, mesh: mesh, dataPlane: $0)) })
+  }
+
+  func program(_ proxy: AnalyzedProxy, isTCP: Bool) -> AttachedProgram { programs.program(proxy, isTCP: isTCP) }
+
+  /// What the engine decides, with the rule's place.
+  func finding(_ request: WitnessRequest, _ proxy: AnalyzedProxy) -> SideFinding? {
+    guard let snapshot = snapshots[proxy.profile.dataPlane], let target = proxy.target(in: snapshot) else { return nil }
+    var request = request.request
+    let decision = snapshot.decide(&request, on: target, profile: proxy.profile)
+    let origin = snapshot.origin(of: decision.rule)
+    return SideFinding(verdict: decision.verdict, reason: decision.reason, rule: origin?.name, location: origin?.location)
+  }
+}
+
+/// What the engine decided about a witness.
+public struct SideFinding: Sendable {
+  /// The outcome.
+  public var verdict: Verdict
+  /// Why.
+  public var reason: Reason
+  /// The rule that decided, if one did, and where it is written.
+  public var rule: ExactText?
+  public var location: SourceLocation?
+}
+
+/// A workload, or any workload with certain labels, that is compared.
+public struct AnalyzedDestination: Sendable {
+  /// `namespace/kind/name`, or a description.
+  public var name: String
+  /// As it is before and after; of a workload that is on one side only, both are that one.
+  package var before: AnalyzedProxy
+  package var after: AnalyzedProxy
+  /// Whether a manifest describes it.
+  public var isOfInventory = true
+
+  /// Namespace and labels after the change.
+  public var namespace: ExactText { after.namespace }
+  public var labels: [ExactText: ExactText] { after.labels }
+}
+
+/// A region whose outcome changes.
+public struct ChangedRegion: Sendable {
+  /// What of a request matters, field by field; empty for every request.
+  public var words: [FieldWords]
+  /// A request in it.
+  public var witness: WitnessRequest
+  /// What the engine decides about that.
+  public var before: SideFinding
+  public var after: SideFinding
+}
+
+/// All regions of one direction for the workloads that share both programs.
+public struct WorkloadChange: Sendable {
+  /// The workloads, by name.
+  public var workloads: [String]
+  /// One of them, as it is after the change.
+  public var destination: AnalyzedDestination
+  /// TCP connections, or HTTP requests.
+  public var isTCP: Bool
+  /// From which outcome to which.
+  public var from: Verdict
+  public var to: Verdict
+  /// Where.
+  public var regions: [ChangedRegion]
+}
+
+/// What was found.
+public struct ChangeReport: Sendable {
+  /// Newly allowed first, then what is no longer denied for certain, then the rest.
+  public var changes: [WorkloadChange] = []
+  /// What was not looked at, or not to its end; empty when the report is complete.
+  public var gaps: [String] = []
+  /// How many workloads were compared, and of how many a program differs.
+  public var workloadCount = 0
+  public var differingCount = 0
+  /// Changed policies that no workload of either side has; compared for the workloads that their labels describe.
+  public var unattached: [ObjectKey] = []
+}
+
+/// Compares two sides.
+public struct ChangeAnalysis {
+  let before: AnalysisSide
+  let after: AnalysisSide
+  let profile: Profile
+  /// The most regions of one direction for one group of workloads.
+  public var limit = 50
+  /// When to stop.
+  public var deadline: ContinuousClock.Instant?
+
+  /// Compares two sides for proxies of this kind.
+  public init(before: AnalysisSide, after: AnalysisSide, profile: Profile = .sidecar) {
+    self.before = before
+    self.after = after
+    self.profile = profile
+  }
+
+  private struct Stopped: Error {}
+
+  /// The workloads of both sides. Those whose pod is a waypoint, or on one side only, are compared nowhere and told in `gaps`.
+  public func destinations(_ gaps: inout [String]) -> [AnalyzedDestination] {
+    let old = Dictionary(before.policies.workloads.map { ($0.metadata.key, $0) }) { first, _ in first }
+    let new = Dictionary(after.policies.workloads.map { ($0.metadata.key, $0) }) { first, _ in first }
+    var found: [AnalyzedDestination] = []
+    for key in Set(old.keys).union(new.keys).sorted() {
+      guard let one = old[key] ?? new[key], let two = new[key] ?? old[key] else { continue }
+      let name = "\(key.namespace)/\(key.kind.string.lowercased())/\(key.name)"
+      if one.labels["gateway.networking.k8s.io/gateway-class-name"] == "istio-waypoint", profile != .ztunnel {
+        gaps.append("\(name) is a waypoint's pod; its services were not compared")
+        continue
+      }
+      func proxy(_ workload: Workload) -> AnalyzedProxy {
+        AnalyzedProxy(namespace: key.namespace, labels: workload.labels, profile: profile)
+      }
+      found.append(AnalyzedDestination(name: name, before: proxy(one), after: proxy(two)))
+    }
+    return found
+  }
+
+  /// Compares all of them and, unless told otherwise, what changed policies of no workload would do to workloads with their labels.
+  ///
+  /// - Throws: `AnalysisDefect` when the engine does not confirm a witness.
+  public func report(_ destinations: [AnalyzedDestination], onlyThese: Bool = false, gaps: [String] = []) throws -> ChangeReport {
+    var report = ChangeReport()
+    report.gaps = gaps
+    report.workloadCount = destinations.count
+    let isSameMesh = before.mesh == after.mesh
+    let difference = SetDifference(before.policies, after.policies)
+    var groups: [(key: GroupKey, names: [String], destination: AnalyzedDestination)] = []
+    var places: [GroupKey: Int] = [:]
+    let all = onlyThese ? destinations : destinations + unattached(difference, destinations, &report)
+    let root = after.mesh.rootNamespace
+    for destination in all {
+      let touching = difference.policies.indices.filter { index in
+        let policy = difference.policies[index]
+        return [destination.before, destination.after].contains { concerns(policy, $0, root) }
+      }
+      let isMoved = destination.before != destination.after
+      if isSameMesh, !isMoved, !difference.concernsAll, touching.isEmpty { continue }
+      let key = GroupKey(before: destination.before, after: destination.after)
+      if let place = places[key] {
+        groups[place].names.append(destination.name)
+      } else {
+        places[key] = groups.count
+        groups.append((key, [destination.name], destination))
+      }
+    }
+    do {
+      for group in groups { try compare(group.names, group.destination, &report) }
+    } catch is Stopped {
+      report.gaps.append("the time was over before all workloads were compared")
+    }
+    report.changes.sort { Self.rank($0) < Self.rank($1) }
+    return report
+  }
+
+  /// Workloads of one namespace with the same labels have the same programs.
+  private struct GroupKey: Hashable {
+    var before: AnalyzedProxy
+    var after: AnalyzedProxy
+  }
+
+  /// Whether a policy can be attached to a proxy; says yes where it takes more to know.
+  private func concerns(_ policy: AuthorizationPolicy, _ proxy: AnalyzedProxy, _ root: ExactText) -> Bool {
+    let namespace = policy.metadata.key.namespace
+    guard namespace == proxy.namespace || namespace == root || namespace == before.mesh.rootNamespace else { return false }
+    if case .selector(let selector) = policy.attachment { return selector.selects(proxy.labels) }
+    return true
+  }
+
+  /// For changed policies that no workload has: workloads with just the labels that they ask for.
+  private func unattached(
+    _ difference: SetDifference, _ destinations: [AnalyzedDestination], _ report: inout ChangeReport
+  ) -> [AnalyzedDestination] {
+    var found: [AnalyzedDestination] = []
+    var seen: Set<AnalyzedProxy> = []
+    for policy in difference.policies {
+      guard
+        !destinations.contains(where: {
+          concerns(policy, $0.after, after.mesh.rootNamespace) || concerns(policy, $0.before, after.mesh.rootNamespace)
+        })
+      else { continue }
+      if !report.unattached.contains(policy.metadata.key) { report.unattached.append(policy.metadata.key) }
+      guard case .selector(let selector) = policy.attachment else {
+        report.gaps.append("\(policy.metadata.key) is for gateways or waypoints that were not compared")
+        continue
+      }
+      let labels = Dictionary(selector.matchLabels.map { ($0.key, $0.value) }) { first, _ in first }
+      let proxy = AnalyzedProxy(namespace: policy.metadata.key.namespace, labels: labels, profile: profile)
+      guard seen.insert(proxy).inserted else { continue }
+      let words = selector.matchLabels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+      found.append(
+        AnalyzedDestination(
+          name: "\(policy.metadata.key.namespace)/any workload\(words.isEmpty ? "" : " with \(words)")", before: proxy, after: proxy,
+          isOfInventory: false))
+    }
+    return found
+  }
+
+  private static func rank(_ change: WorkloadChange) -> (Int, String, Int) {
+    let direction = change.to == .allow ? 0 : change.to == .undecided ? 1 : 2
+    return (direction * 3 + Int(change.from.rawValue), change.workloads.first ?? "", change.isTCP ? 1 : 0)
+  }
+
+  private func compare(_ names: [String], _ destination: AnalyzedDestination, _ report: inout ChangeReport) throws {
+    var isDiffering = false
+    for isTCP in profile == .ztunnel ? [true] : [false, true] {
+      if let deadline, ContinuousClock.now > deadline { throw Stopped() }
+      let kind = isTCP ? "TCP" : "HTTP"
+      let shown = names.count == 1 ? names[0] : "\(names[0]) and \(names.count - 1) more"
+      do {
+        var comparison = try ChainComparison(
+          before: (before.program(destination.before, isTCP: isTCP), before.mesh),
+          after: (after.program(destination.after, isTCP: isTCP), after.mesh), profile: profile, isTCP: isTCP)
+        let known = comparison.space.knownIdentities(before, after)
+        for (from, to) in [
+          (Verdict.deny, Verdict.allow), (.undecided, .allow), (.deny, .undecided), (.allow, .undecided), (.undecided, .deny),
+          (.allow, .deny),
+        ] {
+          let (regions, isComplete) = try comparison.regions(from: from, to: to, limit: limit)
+          if !isComplete { report.gaps.append("\(shown), \(kind): only the first \(limit) regions from \(from.name) to \(to.name)") }
+          if regions.isEmpty { continue }
+          isDiffering = true
+          let shownRegions = try regions.map { region in
+            let witness = comparison.space.request(at: region.point, known: known)
+            guard let one = before.finding(witness, destination.before), let two = after.finding(witness, destination.after),
+              one.verdict == from, two.verdict == to
+            else {
+              throw AnalysisDefect(description: "\(shown), \(kind): the engine does not confirm \(from.name) to \(to.name) of \(witness)")
+            }
+            return ChangedRegion(words: comparison.space.words(of: region.box), witness: witness, before: one, after: two)
+          }
+          report.changes.append(
+            WorkloadChange(
+              workloads: names.sorted(), destination: destination, isTCP: isTCP, from: from, to: to, regions: shownRegions))
+        }
+      } catch let error as LimitReached {
+        report.gaps.append("\(shown), \(kind): too many \(error.what)")
+      } catch let error as NotAnalyzable {
+        report.gaps.append("\(shown), \(kind): \(error.why)")
+      }
+    }
+    if isDiffering { report.differingCount += names.count }
+  }
+}
+
+extension Space {
+  /// Names that workloads of the inventory run under, by class.
+  mutating func knownIdentities(_ sides: AnalysisSide...) -> [Int32: [UInt8]] {
+    var known: [Int32: [UInt8]] = [:]
+    for side in sides.reversed() {
+      for workload in side.policies.workloads {
+        let uri = SPIFFEID(
+          trustDomain: side.mesh.trustDomain, namespace: workload.metadata.key.namespace, serviceAccount: workload.serviceAccount
+        ).uri.bytes
+        if let atom = textAtom(.identity, uri), known[atom] == nil { known[atom] = uri }
+      }
+    }
+    return known
+  }
+}

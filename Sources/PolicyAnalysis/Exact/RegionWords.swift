@@ -1,0 +1,147 @@
+// A region in the policies' own words.
+// Enters: a box of a space. Leaves: for each field that matters what it may be, by the values of rules; where no value says it, an example.
+// Never here: a phrase that means more or less than the box, but for examples, which say that they are one.
+
+internal import PolicyModel
+
+/// What one field of a request may be in a region.
+public struct FieldWords: Sendable, Hashable {
+  /// `source`, `port`, `method`, `path`, `header x-role` and so on.
+  public var field: String
+  /// What it may be: any of these.
+  public var any: [String]
+  /// And none of these.
+  public var except: [String]
+
+  /// One phrase.
+  public var text: String {
+    let base = any.joined(separator: " or ")
+    return except.isEmpty ? base : "\(base), except \(except.joined(separator: " and "))"
+  }
+}
+
+extension Space {
+  /// The fields that matter in a box.
+  func words(of box: Diagrams.Box) -> [FieldWords] {
+    var found: [FieldWords] = []
+    for field in fields {
+      guard let place = places[field] else { continue }
+      if let scalar = place.scalar, let atoms = box.atoms[scalar] { found.append(words(field, place, atoms)) }
+      guard let elements = place.elements, let texts = place.texts else { continue }
+      var absent: Set<Int32> = []
+      for index in texts.atoms.indices {
+        guard let atoms = box.atoms[elements + index] else { continue }
+        if atoms == [1] {
+          let (any, except) = cover(field, [Int32(index)])
+          found.append(FieldWords(field: "some \(name(field))", any: any, except: except))
+        } else {
+          absent.insert(Int32(index))
+        }
+      }
+      if absent.count == texts.atoms.count {
+        found.append(FieldWords(field: name(field), any: ["missing"], except: []))
+      } else if !absent.isEmpty {
+        let (any, except) = cover(field, absent)
+        found.append(FieldWords(field: "no \(name(field))", any: any, except: except))
+      }
+    }
+    return found
+  }
+
+  private func name(_ field: Field) -> String {
+    switch field {
+    case .port: "port"
+    case .identity: "source"
+    case .sourceIP: "source ip"
+    case .remoteIP: "remote ip"
+    case .destinationIP: "destination ip"
+    case .sni: "sni"
+    case .method: "method"
+    case .host: "host"
+    case .path: "path"
+    case .header(let name): "header \(String(decoding: name, as: UTF8.self))"
+    case .claim(let path): "claim " + path.map { "[\($0)]" }.joined()
+    case .metadata(let filter, let key): "metadata \(filter)[\(key)]"
+    }
+  }
+
+  private func words(_ field: Field, _ place: Place, _ atoms: [Int32]) -> FieldWords {
+    if field == .port {
+      let listed = atoms.filter { ports.named(ports.witnesses[Int($0)]) == $0 }.map { "\(ports.witnesses[Int($0)])" }
+      if listed.count == atoms.count { return FieldWords(field: "port", any: listed, except: []) }
+      let held = Set(atoms)
+      let others = counts.isEmpty ? [] : ports.witnesses.indices.filter { !held.contains(Int32($0)) }.map { "\(ports.witnesses[$0])" }
+      return FieldWords(field: "port", any: ["any port"], except: others)
+    }
+    if place.texts == nil {
+      let (any, except) = cover(field, Set(atoms))
+      return FieldWords(field: name(field), any: any, except: except)
+    }
+    let texts = Set(atoms.compactMap(place.text))
+    var (any, except) = texts.isEmpty ? ([], []) : cover(field, texts)
+    if texts.count == place.texts?.atoms.count {
+      (any, except) = ([field == .identity ? "any authenticated peer" : "any \(name(field))"], [])
+    }
+    if place.canBeAbsent, atoms.first == 0 { any.append(field == .identity ? "anonymous peers" : "no \(name(field))") }
+    return FieldWords(field: name(field), any: any, except: except)
+  }
+
+  /// Values whose classes are together this set, or one that holds it and what of it does not belong.
+  private func cover(_ field: Field, _ atoms: Set<Int32>) -> (any: [String], except: [String]) {
+    let values = values(field)
+    let (parts, left) = cover(atoms, values, field)
+    if left.isEmpty { return (parts, []) }
+    // The smallest value that holds what is left, and nothing that is not told as an exception.
+    let everything = (0..<Int32(count(field))).map { $0 }
+    let base =
+      values.filter { left.isSubset(of: $0.extent) }.min { $0.extent.count < $1.extent.count } ?? ("any \(name(field))", Set(everything))
+    let (exceptions, rest) = cover(base.extent.subtracting(atoms), values, field)
+    let others = rest.sorted().map { "texts such as \(witness(field, $0))" }
+    // With an exception, the other parts would have to stand apart from it.
+    let joined = parts.isEmpty || exceptions.isEmpty && others.isEmpty
+    return joined
+      ? (parts + [base.word], exceptions + others)
+      : (parts + ["\(base.word) (except \((exceptions + others).joined(separator: " and ")))"], [])
+  }
+
+  private typealias Value = (word: String, extent: Set<Int32>)
+
+  /// Values inside the set, largest first, then single texts; and what no value covers.
+  private func cover(_ atoms: Set<Int32>, _ values: [Value], _ field: Field) -> ([String], Set<Int32>) {
+    var left = atoms
+    var words: [String] = []
+    for value in values where !left.isEmpty {
+      if value.extent.isSubset(of: atoms), !value.extent.isDisjoint(with: left) {
+        words.append(value.word)
+        left.subtract(value.extent)
+      }
+    }
+    guard let texts = places[field]?.texts else { return (words, left) }
+    for atom in left.sorted() where texts.atoms[Int(atom)].isSingle {
+      words.append(witness(field, atom))
+      left.remove(atom)
+    }
+    return (words, left)
+  }
+
+  private func count(_ field: Field) -> Int { places[field]?.texts?.atoms.count ?? addresses[field]?.witnesses.count ?? 0 }
+
+  private func values(_ field: Field) -> [Value] {
+    var values: [Value] = []
+    if let texts = places[field]?.texts, let words = words[field] {
+      for (number, word) in words.enumerated() where !texts.extents[number].isEmpty { values.append((word, Set(texts.extents[number]))) }
+    } else if let classes = addresses[field] {
+      for (number, block) in classes.blocks.enumerated() where !classes.extents[number].isEmpty {
+        values.append(("\(block.base)/\(block.length)", Set(classes.extents[number])))
+      }
+    }
+    return values.enumerated().sorted {
+      ($1.element.extent.count, $0.offset) < ($0.element.extent.count, $1.offset)
+    }.map(\.element)
+  }
+
+  private func witness(_ field: Field, _ atom: Int32) -> String {
+    if let texts = places[field]?.texts { return "\"\(String(decoding: texts.atoms[Int(atom)].witness, as: UTF8.self))\"" }
+    return addresses[field].map { "\($0.witnesses[Int(atom)])" } ?? ""
+  }
+}

@@ -1,0 +1,71 @@
+// What two policy sets say differently, object by object.
+// Enters: two sets. Leaves: the objects that are in one of them only, or not the same in both. Where they are written does not count.
+// Never here: what follows from it.
+
+internal import PolicyEngine
+internal import PolicyModel
+
+/// The objects in which two sets differ.
+struct SetDifference {
+  /// Policies of either side that the other has not, or not the same.
+  var policies: [AuthorizationPolicy] = []
+  /// Whether PeerAuthentications, RequestAuthentications or unusable policies differ: then every workload is looked at.
+  var concernsAll = false
+
+  /// O(total size).
+  init(_ before: PolicySet, _ after: PolicySet) {
+    let old = Dictionary(grouping: before.policies) { $0.metadata.key }
+    let new = Dictionary(grouping: after.policies) { $0.metadata.key }
+    for (key, list) in old {
+      let other = new[key] ?? []
+      if list.count != other.count || !zip(list, other).allSatisfy(Self.isSame) { policies += list + other }
+    }
+    for (key, list) in new where old[key] == nil { policies += list }
+    concernsAll =
+      !Self.areSame(before.peerAuthentications, after.peerAuthentications, Self.isSame)
+      || !Self.areSame(before.requestAuthentications, after.requestAuthentications, Self.isSame)
+      || before.unusable.map(\.reach) != after.unusable.map(\.reach)
+  }
+
+  private static func areSame<Value>(_ old: [Value], _ new: [Value], _ isSame: (Value, Value) -> Bool) -> Bool {
+    old.count == new.count && zip(old, new).allSatisfy(isSame)
+  }
+
+  private static func isSame(_ one: PeerAuthentication, _ two: PeerAuthentication) -> Bool {
+    one.metadata.key == two.metadata.key && one.metadata.creationTime == two.metadata.creationTime && one.selector == two.selector
+      && one.mode == two.mode && one.portModes == two.portModes
+  }
+
+  private static func isSame(_ one: RequestAuthentication, _ two: RequestAuthentication) -> Bool {
+    func rules(_ object: RequestAuthentication) -> [JWTRule] {
+      object.jwtRules.map { rule in
+        var rule = rule
+        rule.span = .nowhere
+        return rule
+      }
+    }
+    return one.metadata.key == two.metadata.key && one.attachment == two.attachment && rules(one) == rules(two)
+  }
+
+  private static func isSame(_ one: AuthorizationPolicy, _ two: AuthorizationPolicy) -> Bool {
+    one.attachment == two.attachment && one.action == two.action && one.provider == two.provider && one.isDryRun == two.isDryRun
+      && areSame(one.rules, two.rules) { one, two in
+        switch (one, two) {
+        case (nil, nil): true
+        case (let one?, let two?):
+          areSame(one.sources, two.sources, isSame) && areSame(one.operations, two.operations, isSame)
+            && areSame(one.conditions, two.conditions, isSame)
+        default: false
+        }
+      }
+  }
+
+  private static func isSame(_ one: AuthorizationPolicy.Clause, _ two: AuthorizationPolicy.Clause) -> Bool {
+    areSame(one.constraints, two.constraints, isSame)
+  }
+
+  private static func isSame(_ one: Constraint, _ two: Constraint) -> Bool {
+    one.attribute == two.attribute && areSame(one.values, two.values) { $0.value == $1.value }
+      && areSame(one.notValues, two.notValues) { $0.value == $1.value }
+  }
+}

@@ -1,0 +1,150 @@
+// Where the nodes of a drawing stand.
+// Enters: a graph, or what Graphviz printed of it (`dot -Tplain`). Leaves: positions and boxes in points, y downwards.
+// Never here: Graphviz itself; who calls this runs it.
+
+internal import PolicyModel
+
+/// A place in the drawing.
+package struct GraphPoint: Sendable, Equatable {
+  package var x: Double
+  package var y: Double
+}
+
+/// The positions of a drawing.
+package struct GraphLayout: Sendable {
+  /// The middle of each node.
+  package private(set) var nodes: [GraphPoint]
+  /// The width of each node.
+  package private(set) var widths: [Double]
+  /// The box of each namespace, in the order of the graph's groups.
+  package private(set) var boxes: [(x: Double, y: Double, width: Double, height: Double)] = []
+  /// The control points of the curves that Graphviz drew, by the pair that they lead from and to; none where it drew nothing.
+  package private(set) var curves: [Pair: [GraphPoint]] = [:]
+  /// The width of all.
+  package private(set) var width = 0.0
+  /// The height of all.
+  package private(set) var height = 0.0
+  /// The height of every node.
+  package static let nodeHeight = 30.0
+  /// More pairs than this are drawn as one arrow for each pair of namespaces.
+  package static let mostEdges = 400
+
+  /// Two nodes, by their places.
+  package struct Pair: Hashable, Sendable {
+    var from: Int
+    var to: Int
+  }
+
+  /// A layout without Graphviz: namespaces as boxes in rows, workloads in a grid in each.
+  package init(simple graph: AccessGraph) {
+    widths = graph.nodes.map { Self.width(of: $0) }
+    nodes = Array(repeating: GraphPoint(x: 0, y: 0), count: graph.nodes.count)
+    let margin = 28.0
+    var (x, y, rowHeight) = (margin, margin, 0.0)
+    for place in graph.nodes.indices where graph.nodes[place].workload == nil {
+      nodes[place] = GraphPoint(x: margin + widths[place] / 2, y: margin + Self.nodeHeight / 2)
+      y += Self.nodeHeight + 40
+    }
+    let total = Double(graph.nodes.count)
+    // About 190 by 64 points each, with the room around boxes.
+    let rowWidth = max(900, (total * 190 * 64 * 1.7).squareRoot() * 1.35)
+    for group in graph.groups {
+      let columns = max(1, Int((Double(group.nodes.count)).squareRoot().rounded(.up)))
+      let cell = (group.nodes.map { widths[$0] }.max() ?? 100) + 46
+      let rows = (group.nodes.count + columns - 1) / columns
+      let (boxWidth, boxHeight) = (Double(columns) * cell + 20, Double(rows) * (Self.nodeHeight + 34) + 40)
+      if x > margin, x + boxWidth > rowWidth { (x, y, rowHeight) = (margin, y + rowHeight + 50, 0) }
+      boxes.append((x, y, boxWidth, boxHeight))
+      for (index, place) in group.nodes.enumerated() {
+        let (column, row) = (index % columns, index / columns)
+        // Every other row is set off, so that lines between rows do not lie on each other.
+        let shift = row % 2 == 1 && columns > 1 ? 12.0 : 0
+        nodes[place] = GraphPoint(
+          x: x + 10 + cell * (Double(column) + 0.5) + shift, y: y + 46 + Self.nodeHeight / 2 + Double(row) * (Self.nodeHeight + 34))
+      }
+      x += boxWidth + 50
+      rowHeight = max(rowHeight, boxHeight)
+    }
+    measure(margin: margin)
+  }
+
+  /// A layout by Graphviz; nil when its text is not one of this graph.
+  package init?(plain text: String, of graph: AccessGraph) {
+    widths = graph.nodes.map { Self.width(of: $0) }
+    var found: [GraphPoint?] = Array(repeating: nil, count: graph.nodes.count)
+    for line in text.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count > 4, words[0].utf8.elementsEqual("node".utf8), let place = Int(words[1].dropFirst()), found.indices.contains(place),
+        let x = Double(words[2]), let y = Double(words[3]), x.magnitude < 1e6, y.magnitude < 1e6
+      else { continue }
+      // Inches, y upwards.
+      found[place] = GraphPoint(x: x * 72, y: -y * 72)
+    }
+    nodes = found.compactMap { $0 }
+    guard nodes.count == graph.nodes.count, !nodes.isEmpty else { return nil }
+    let margin = 60.0
+    let (left, top) = (nodes.map(\.x).min() ?? 0, nodes.map(\.y).min() ?? 0)
+    let widest = widths.max() ?? 0
+    func moved(_ point: GraphPoint) -> GraphPoint { GraphPoint(x: point.x - left + margin + widest / 2, y: point.y - top + margin + 20) }
+    nodes = nodes.map(moved)
+    curves = Self.curves(in: text).mapValues { $0.map(moved) }
+    for group in graph.groups {
+      let sides = group.nodes.map { (nodes[$0].x - widths[$0] / 2, nodes[$0].x + widths[$0] / 2, nodes[$0].y) }
+      let (minX, maxX) = (sides.map(\.0).min() ?? 0, sides.map(\.1).max() ?? 0)
+      let (minY, maxY) = (sides.map(\.2).min() ?? 0, sides.map(\.2).max() ?? 0)
+      boxes.append((minX - 14, minY - 42, maxX - minX + 28, maxY - minY + 42 + Self.nodeHeight))
+    }
+    measure(margin: 28)
+  }
+
+  /// The lines `edge nFROM nTO count x y …` of Graphviz's text.
+  private static func curves(in text: String) -> [Pair: [GraphPoint]] {
+    var found: [Pair: [GraphPoint]] = [:]
+    for line in text.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count > 4, words[0].utf8.elementsEqual("edge".utf8), let from = Int(words[1].dropFirst()),
+        let to = Int(words[2].dropFirst()),
+        let count = Int(words[3]), count >= 4, count % 3 == 1, count < 1000, words.count >= 4 + 2 * count
+      else { continue }
+      let numbers = words[4..<4 + 2 * count].compactMap { Double($0) }
+      guard numbers.count == 2 * count, numbers.allSatisfy({ $0.magnitude < 1e6 }) else { continue }
+      found[Pair(from: from, to: to)] = (0..<count).map { GraphPoint(x: numbers[2 * $0] * 72, y: -numbers[2 * $0 + 1] * 72) }
+    }
+    return found
+  }
+
+  private mutating func measure(margin: Double) {
+    let points = curves.values.joined()
+    let right = zip(nodes, widths).map { $0.x + $1 / 2 } + boxes.map { $0.x + $0.width } + points.map(\.x)
+    width = (right.max() ?? 0) + margin
+    let low = nodes.map { $0.y + Self.nodeHeight } + boxes.map { $0.y + $0.height } + points.map(\.y)
+    height = (low.max() ?? 0) + margin
+  }
+
+  /// What Graphviz is asked to lay out: numbers and sizes only, no text of a manifest.
+  package static func question(_ graph: AccessGraph) -> String {
+    var lines = ["digraph g {", "  graph [rankdir=LR, nodesep=0.5, ranksep=1.1];", "  node [shape=box, fixedsize=true, label=\"\"];"]
+    func node(_ place: Int) -> String {
+      "n\(place) [width=\(rounded((Self.width(of: graph.nodes[place]) + 4) / 72)), height=\(rounded((nodeHeight + 4) / 72))];"
+    }
+    for place in graph.nodes.indices where graph.nodes[place].workload == nil { lines.append("  " + node(place)) }
+    for (index, group) in graph.groups.enumerated() {
+      lines.append("  subgraph cluster_\(index) { margin=24; label=\" \";")
+      for place in group.nodes { lines.append("    " + node(place)) }
+      lines.append("  }")
+    }
+    for edge in graph.edges where edge.access != .none { lines.append("  n\(edge.from) -> n\(edge.to);") }
+    return (lines + ["}"]).joined(separator: "\n")
+  }
+
+  /// About how wide a name is written; long names are cut in the drawing.
+  private static func width(of node: AccessGraph.Node) -> Double {
+    Double(min(max(node.name.string.unicodeScalars.count, 6), longestName)) * 7.3 + 24
+  }
+
+  /// The longest name that is drawn in full.
+  package static let longestName = 26
+
+  /// A number as it stands in a drawing: two places behind the point.
+  package static func rounded(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+}

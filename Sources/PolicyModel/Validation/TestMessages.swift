@@ -1,0 +1,18 @@
+// The sentences about policy tests, sorted. The tone is that of `Messages.swift`. What went wrong enters; words leave; nothing is decided
+// here.
+
+extension Message {
+  package static func testCaseInvalid(_ problem: String, help: String?) -> Message { Message(.testCaseInvalid, problem, help: help) }
+  package static func testCaseNameTwice(_ name: String, firstLine: UInt32) -> Message {
+    Message(
+      .nameDuplicate, "a second case is named \(quoted(name)), the first on line \(firstLine)",
+      help: "give each case a name of its own, so that a report can tell them apart")
+  }
+  package static func testMissing() -> Message {
+    Message(
+      .documentInvalid, "the file holds no test", help: "write an object with `apiVersion: portcullis.dev/v1` and `kind: PolicyTest`")
+  }
+  package static func testWithoutCases() -> Message {
+    Message(.emptyList, "`cases` is an empty list", help: "add a case; a test without one would always pass")
+  }
+}

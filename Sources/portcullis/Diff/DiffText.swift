@@ -1,0 +1,177 @@
+// A comparison for people, for programs and for a pull request.
+// Enters: a report. Leaves: text, JSON (docs/schemas/diff.json), Markdown. Never here: a region that the report does not hold.
+
+internal import DecisionText
+internal import PolicyAnalysis
+internal import PolicyEngine
+internal import PolicyModel
+
+struct DiffText {
+  let report: ChangeReport
+  let before: DiffSide
+  let after: DiffSide
+  let profile: CheckProfile
+
+  private func workloads(_ change: WorkloadChange) -> String {
+    let names = change.workloads
+    return names.count < 5 ? names.joined(separator: ", ") : "\(names[0]), \(names[1]) and \(names.count - 2) more with the same policies"
+  }
+
+  private func words(_ region: ChangedRegion) -> [(String, String)] {
+    region.words.isEmpty
+      ? [("any", "request")] : region.words.map { (Printable.text($0.field), Printable.text($0.text)) }
+  }
+
+  private func finding(_ finding: SideFinding, _ side: DiffSide) -> String {
+    var text = "\(finding.verdict.name)  \(finding.reason.code)"
+    if let rule = finding.rule { text += "  \(Printable.text(rule.string))" }
+    if let place = side.shown(finding.location) { text += "  \(Printable.text(place))" }
+    return text
+  }
+
+  private var summary: [String] {
+    var lines: [String] = []
+    let regions = report.changes.reduce(0) { $0 + $1.regions.count }
+    if report.changes.isEmpty {
+      lines.append("no request to the \(report.workloadCount) compared workloads is decided differently")
+    } else {
+      lines.append("\(regions) region\(regions == 1 ? "" : "s") changed, of \(report.differingCount) of \(report.workloadCount) workloads")
+    }
+    for key in report.unattached { lines.append("\(Printable.text(key.description)) applies to no workload of the files") }
+    for gap in report.gaps { lines.append("not complete: \(Printable.text(gap))") }
+    return lines
+  }
+
+  var text: String {
+    var lines: [String] = []
+    for change in report.changes {
+      lines.append("\(change.headline)  \(Printable.text(workloads(change)))  \(change.isTCP ? "TCP" : "HTTP")")
+      for region in change.regions {
+        for (field, text) in words(region) { lines.append("  \(field.padded(10))  \(text)") }
+        lines.append("    before    \(finding(region.before, before))")
+        lines.append("    after     \(finding(region.after, after))")
+        lines.append("    such as   \(witness(region, change).text)")
+      }
+      lines.append("")
+    }
+    return (lines + summary).joined(separator: "\n")
+  }
+
+  var markdown: String {
+    var lines = ["## Policy changes", ""]
+    for line in summary { lines.append("- \(Self.escaped(line))") }
+    for change in report.changes {
+      lines += ["", "### \(change.headline): \(Self.escaped(workloads(change))) (\(change.isTCP ? "TCP" : "HTTP"))", ""]
+      lines += ["| requests | before | after |", "| --- | --- | --- |"]
+      for region in change.regions {
+        let sentence = words(region).map { "\($0.0) \($0.1)" }.joined(separator: "; ")
+        let sides = [finding(region.before, before), finding(region.after, after)].map(Self.escaped)
+        lines.append("| \(Self.escaped(sentence)) | \(sides[0]) | \(sides[1]) |")
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  /// Nothing of a policy becomes markup.
+  private static func escaped(_ text: String) -> String {
+    var result = ""
+    for character in text {
+      if "\\`*_{}[]<>()#|!&".contains(character) { result.append("\\") }
+      result.append(character)
+    }
+    return result
+  }
+
+  var json: JSONValue {
+    [
+      "before": .text(before.name), "after": .text(after.name), "complete": .bool(report.gaps.isEmpty),
+      "not_complete": .list(report.gaps.map { .text($0) }), "workloads": .count(report.workloadCount),
+      "changed_workloads": .count(report.differingCount), "unattached": .list(report.unattached.map { .text($0.description) }),
+      "changes": .list(
+        report.changes.map { change in
+          [
+            "change": .text(change.headline), "newly_allowed": .bool(change.isNewlyAllowed), "from": .text("\(change.from.name)"),
+            "to": .text("\(change.to.name)"), "chain": .text(change.isTCP ? "tcp" : "http"),
+            "workloads": .list(change.workloads.map { .text($0) }),
+            "regions": .list(
+              change.regions.map { region in
+                [
+                  "fields": .list(
+                    region.words.map { words in
+                      [
+                        "field": .text(words.field), "any": .list(words.any.map { .text($0) }),
+                        "except": .list(words.except.map { .text($0) }),
+                      ]
+                    }), "before": json(region.before, before), "after": json(region.after, after), "witness": witness(region, change),
+                ]
+              }),
+          ]
+        }),
+    ]
+  }
+
+  private func json(_ finding: SideFinding, _ side: DiffSide) -> JSONValue {
+    [
+      "decision": .text("\(finding.verdict.name)"), "reason": .text("\(finding.reason.code)"),
+      "policy": .text(finding.rule?.string ?? "none"), "at": .optional(side.shown(finding.location).map { .text($0) }),
+    ]
+  }
+
+  /// The request as `check --requests` reads it.
+  private func witness(_ region: ChangedRegion, _ change: WorkloadChange) -> JSONValue {
+    let request = region.witness
+    var destination: JSONValue = [
+      "port": .count(Int(request.port)), "address": .text("\(request.destinationIP)"), "profile": .text(profile.rawValue),
+    ]
+    if change.destination.isOfInventory {
+      destination = destination.with(["workload": .text(change.destination.name)])
+    } else {
+      let labels = change.destination.labels
+      destination = destination.with([
+        "namespace": .text(change.destination.namespace.string),
+        "labels": .object(labels.sorted { $0.key < $1.key }.map { (name: $0.key, value: .text($0.value.string)) }),
+      ])
+    }
+    var source: JSONValue = request.sourceIP.map { ["address": .text("\($0)")] } ?? [:]
+    if let identity = request.identity {
+      source =
+        identity.starts(with: Array("spiffe://".utf8)) && identity.count > 9
+        ? source.with(["principal": .bytes(identity)]) : source.with(["identities": ["uri": .list([.bytes(identity)])]])
+    } else {
+      source = source.with(["principal": .null])
+    }
+    var document: JSONValue = [
+      "source": source, "destination": destination, "remote_ip": .text("\(request.remoteIP)"), "sni": .bytes(request.sni),
+    ]
+    let metadata = Self.tree(request.metadata)
+    if request.isTCP { return document.with(["metadata": metadata]) }
+    let http: JSONValue = [
+      "method": .bytes(request.method), "host": .bytes(request.host), "path": .optional(request.path.map { .bytes($0) }),
+      "headers": .list(request.headers.map { .list([.bytes($0.name), .bytes($0.value)]) }),
+      "claims": request.claims.isEmpty ? .null : Self.tree(request.claims), "metadata": metadata,
+    ]
+    document = document.with(["http": http])
+    return document
+  }
+
+  /// Entries as nested objects; a name that comes again is a list.
+  private static func tree(_ entries: [WitnessRequest.Entry]) -> JSONValue {
+    func build(_ entries: [(path: ArraySlice<ExactText>, entry: WitnessRequest.Entry)]) -> JSONValue {
+      var names: [ExactText] = []
+      for item in entries where !names.contains(item.path.first ?? "") { names.append(item.path.first ?? "") }
+      return .object(
+        names.map { name in
+          let own = entries.filter { $0.path.first == name }
+          let leaves = own.filter { $0.path.count == 1 }.map(\.entry)
+          if leaves.isEmpty { return (name: name, value: build(own.map { ($0.path.dropFirst(), $0.entry) })) }
+          let isList = leaves.contains(where: \.isListElement)
+          return (name: name, value: isList ? .list(leaves.map { .bytes($0.value) }) : .bytes(leaves[0].value))
+        })
+    }
+    return build(entries.map { ($0.path[...], $0) })
+  }
+}
+
+extension String {
+  fileprivate func padded(_ width: Int) -> String { self + String(repeating: " ", count: Swift.max(0, width - count)) }
+}
