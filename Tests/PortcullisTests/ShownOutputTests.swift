@@ -26,7 +26,7 @@ internal import Testing
     }
   }
 
-  @Test(arguments: [("README.md", 3), ("docs/explain.md", 1), ("docs/tls-check.md", 2)])
+  @Test(arguments: [("README.md", 3), ("docs/explain.md", 1), ("docs/tls-check.md", 2), ("docs/graph.md", 1)])
   func `byte for byte`(_ page: String, _ least: Int) throws {
     let all = try Self.shown(on: page)
     #expect(all.count >= least, "\(page) shows \(all.count)")

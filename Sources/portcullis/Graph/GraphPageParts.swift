@@ -161,7 +161,7 @@ extension GraphPage {
           if (data.bundled) panel.append(make("p", "There are too many pairs for one drawing: each arrow stands for all pairs of two namespaces. Choose or search a workload to see its own.", "weak"));
         }
       };
-      const chooseNode = index => { [chosenNode, chosenEdge] = [index, null]; update(); show(); };
+      const chooseNode = index => { [chosenNode, chosenEdge] = [index, null]; update(); show(); fit(); };
       const chooseEdge = index => { chosenEdge = index; update(); show(); };
 
       spaces.forEach(space => {
@@ -174,11 +174,21 @@ extension GraphPage {
       });
       byId("denied-label").hidden = !data.edges.some(edge => edge[ACCESS] === "none");
       denied.addEventListener("change", () => { update(); show(); });
-      search.addEventListener("input", () => { [chosenNode, chosenEdge] = [null, null]; update(); show(); });
+      search.addEventListener("input", () => { [chosenNode, chosenEdge] = [null, null]; update(); show(); fit(); });
 
       const [, , wholeWidth, wholeHeight] = svg.getAttribute("viewBox").split(" ").map(Number);
       let view = [0, 0, wholeWidth, wholeHeight], drag = null, moved = false;
       const setView = () => svg.setAttribute("viewBox", view.join(" "));
+      // In a large drawing, what was chosen or found is brought near.
+      const fit = () => {
+        if (!data.bundled) return;
+        const shown = nodes.filter(element => !element.classList.contains("dim")).map(element => data.nodes[Number(element.dataset.n)]);
+        if (shown.length === 0 || shown.length === nodes.length) { view = [0, 0, wholeWidth, wholeHeight]; setView(); return; }
+        const left = Math.min(...shown.map(node => node[X] - node[WIDTH] / 2)) - 60, right = Math.max(...shown.map(node => node[X] + node[WIDTH] / 2)) + 60;
+        const top = Math.min(...shown.map(node => node[Y])) - 80, bottom = Math.max(...shown.map(node => node[Y])) + 80;
+        view = [left, top, Math.max(right - left, 500), Math.max(bottom - top, 300)];
+        setView();
+      };
       svg.addEventListener("wheel", event => {
         event.preventDefault();
         const matrix = svg.getScreenCTM().inverse(), point = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
