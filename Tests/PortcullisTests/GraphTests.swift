@@ -115,7 +115,7 @@ internal import Testing
 
   @Test(arguments: [
     (["--format", "png"], "error: the value `png` is invalid for `--format <format>`"),
-    (["--format", "svg", "--only", "nowhere"], "error: no workload is in a namespace `nowhere`"),
+    (["--format", "svg", "--in-namespace", "nowhere"], "error: no workload is in a namespace `nowhere`"),
     (["--format", "svg", "-o", "/nowhere/x.svg"], "error: `/nowhere/x.svg` cannot be written"),
     (["--format", "svg", "--format", "dot"], "error: `--format` is written twice"), ([], "error: missing expected argument `--format"),
   ])

@@ -157,6 +157,14 @@ extension GraphPage {
           panel.append(make("p", node[PROXY], "weak"));
           list("may call", outOf[chosenNode], TO);
           list("may be called by", into[chosenNode], FROM);
+        } else if (search.value.trim()) {
+          const found = nodes.filter(element => element.classList.contains("found")).map(element => Number(element.dataset.n));
+          panel.append(make("h3", `found (${found.length})`));
+          for (const index of found.slice(0, 300)) {
+            const button = make("button", full(index));
+            button.addEventListener("click", () => chooseNode(index));
+            panel.append(button);
+          }
         } else {
           panel.append(make("p", "Click a workload or a line. Drag to move, turn the wheel to zoom, press Escape to see everything again.", "weak"));
           if (data.bundled) panel.append(make("p", "There are too many pairs for one drawing: each arrow stands for all pairs of two namespaces. Choose or search a workload to see its own.", "weak"));
@@ -187,9 +195,10 @@ extension GraphPage {
         if (shown.length === 0 || shown.length === nodes.length) { view = [0, 0, wholeWidth, wholeHeight]; setView(); magnify(1); return; }
         const left = Math.min(...shown.map(node => node[X] - node[WIDTH] / 2)) - 60, right = Math.max(...shown.map(node => node[X] + node[WIDTH] / 2)) + 60;
         const top = Math.min(...shown.map(node => node[Y])) - 80, bottom = Math.max(...shown.map(node => node[Y])) + 80;
-        view = [left, top, Math.max(right - left, 500), Math.max(bottom - top, 300)];
+        const factor = shown.length > 60 ? 1 : Math.min(Math.max((right - left) / 1200, 1), 4), room = 40 * (factor - 1);
+        view = [left - room, top - room, Math.max(right - left, 500) + 2 * room, Math.max(bottom - top, 300) + 2 * room];
         setView();
-        magnify(shown.length > 60 ? 1 : Math.min(Math.max(view[2] / 1300, 1), 4));
+        magnify(factor);
       };
       // Few workloads far apart are drawn larger than they are, so that their names can be read.
       const magnify = factor => {
