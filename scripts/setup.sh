@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 envoy_version=1.40.0
-packages=(pkg-config binutils valgrind libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libyaml-dev libssl-dev openssl curl ca-certificates git python3 python3-venv python3-jsonschema)
+packages=(pkg-config binutils valgrind libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libyaml-dev libssl-dev openssl curl ca-certificates git python3 python3-venv python3-jsonschema graphviz)
 
 complain() { printf 'setup: %s\n' "$@" >&2; }
 

@@ -77,6 +77,9 @@ private let cases: [(String, [String], Bool)] = [
   ("extensionProvider: []", ["field-unknown"], false),
   ("pathNormalisation: {}", ["field-unknown"], false),
   ("enableAutoMtls: true\ndefaultProviders: {}\nmeshMTLS: {}", [], true),
+  ("enableAutoMtls: false", [], true), ("enableAutoMtls: \"false\"", ["wrong-type"], false),
+  ("defaultDestinationRuleExportTo: [\".\"]", [], true), ("defaultDestinationRuleExportTo: \".\"", ["wrong-type"], false),
+  ("defaultDestinationRuleExportTo: [\"\"]", ["empty-string"], false),
   ("somethingNew: {a: 1}\naccessLogFile: x", ["field-ignored"], true),
   // What has no field of a MeshConfig is none, and one inside of another document is not found there.
   ("somethingNew: {a: 1}", ["document-invalid"], false),

@@ -88,6 +88,8 @@ internal import Testing
         #expect(text.components(separatedBy: "</script").count == (format == "html" ? 3 : 1))
         let links = text.matches(of: /\s(?:href|src)="([^"]*)"|url\(([^)"]*)\)/).map { String($0.1 ?? $0.2 ?? "") }
         #expect(links.count > 4 && links.allSatisfy { $0.hasPrefix("#") }, "\(links)")
+        // Graphviz draws curves of the third degree, we of the second.
+        #expect((text.firstMatch(of: /class="line" d="M[-0-9. ]+C/) != nil) == hasGraphviz)
         #expect(text.replacing("http://www.w3.org/2000/svg", with: "").ranges(of: "://").isEmpty)
         if format == "html" {
           #expect(text.contains("default-src 'none'"))
@@ -113,7 +115,7 @@ internal import Testing
 
   @Test(arguments: [
     (["--format", "png"], "error: the value `png` is invalid for `--format <format>`"),
-    (["--format", "svg", "--only", "nowhere"], "error: no workload is in a namespace `nowhere`"),
+    (["--format", "svg", "--in-namespace", "nowhere"], "error: no workload is in a namespace `nowhere`"),
     (["--format", "svg", "-o", "/nowhere/x.svg"], "error: `/nowhere/x.svg` cannot be written"),
     (["--format", "svg", "--format", "dot"], "error: `--format` is written twice"), ([], "error: missing expected argument `--format"),
   ])

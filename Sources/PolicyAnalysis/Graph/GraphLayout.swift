@@ -87,7 +87,11 @@ package struct GraphLayout: Sendable {
     let widest = widths.max() ?? 0
     func moved(_ point: GraphPoint) -> GraphPoint { GraphPoint(x: point.x - left + margin + widest / 2, y: point.y - top + margin + 20) }
     nodes = nodes.map(moved)
-    curves = Self.curves(in: text).mapValues { $0.map(moved) }
+    // A curve that runs far around everything is harder to follow than a line of ours.
+    let (right, bottom) = ((nodes.map(\.x).max() ?? 0) + widest / 2 + 40, (nodes.map(\.y).max() ?? 0) + 50)
+    curves = Self.curves(in: text).mapValues { $0.map(moved) }.filter { _, points in
+      points.allSatisfy { $0.x > 0 && $0.y > 0 && $0.x < right && $0.y < bottom }
+    }
     for group in graph.groups {
       let sides = group.nodes.map { (nodes[$0].x - widths[$0] / 2, nodes[$0].x + widths[$0] / 2, nodes[$0].y) }
       let (minX, maxX) = (sides.map(\.0).min() ?? 0, sides.map(\.1).max() ?? 0)
@@ -123,7 +127,7 @@ package struct GraphLayout: Sendable {
 
   /// What Graphviz is asked to lay out: numbers and sizes only, no text of a manifest.
   package static func question(_ graph: AccessGraph) -> String {
-    var lines = ["digraph g {", "  graph [rankdir=LR, nodesep=0.5, ranksep=1.1];", "  node [shape=box, fixedsize=true, label=\"\"];"]
+    var lines = ["digraph g {", "  graph [rankdir=LR, nodesep=0.5, ranksep=1.1];", "  node [shape=box, fixedsize=true, label=\"\"];", "  edge [dir=none];"]
     func node(_ place: Int) -> String {
       "n\(place) [width=\(rounded((Self.width(of: graph.nodes[place]) + 4) / 72)), height=\(rounded((nodeHeight + 4) / 72))];"
     }

@@ -18,7 +18,7 @@ extension AccessGraph {
     }
     parts.append(Self.symbols)
     parts.append("<g id=\"boxes\">")
-    for (group, box) in zip(groups, layout.boxes) { parts.append(Self.box(group.namespace, box)) }
+    for (group, box) in zip(groups, layout.boxes) { parts.append(Self.box(group.namespace, box, layout)) }
     parts.append("</g><g id=\"edges\">")
     if edges.count > GraphLayout.mostEdges {
       parts += bundles(layout)
@@ -30,10 +30,14 @@ extension AccessGraph {
     return (parts + ["</g></svg>"]).joined(separator: "\n")
   }
 
-  private static func box(_ namespace: ExactText, _ box: (x: Double, y: Double, width: Double, height: Double)) -> String {
+  private static func box(_ namespace: ExactText, _ box: (x: Double, y: Double, width: Double, height: Double), _ layout: GraphLayout)
+    -> String
+  {
     let r = GraphLayout.rounded
+    // Names of namespaces stay readable where names of workloads no longer are.
+    let size = min(30, max(13, layout.width / 110))
     return "<g class=\"ns\"><rect x=\"\(r(box.x))\" y=\"\(r(box.y))\" width=\"\(r(box.width))\" height=\"\(r(box.height))\" rx=\"10\"/>"
-      + "<text x=\"\(r(box.x + 12))\" y=\"\(r(box.y + 20))\">\(shown(namespace))</text></g>"
+      + "<text x=\"\(r(box.x + 12))\" y=\"\(r(box.y + 6 + size))\" font-size=\"\(r(size))\">\(shown(namespace))</text></g>"
   }
 
   private func drawing(ofNode place: Int, _ layout: GraphLayout) -> String {
@@ -158,7 +162,7 @@ extension AccessGraph {
   /// How the drawing looks; a page that embeds it brings this too.
   package static let drawingStyle = """
     svg{font:12px system-ui,sans-serif}
-    .ns rect{fill:#f5f7fa;stroke:#c3cad5}.ns text{fill:#3d4859;font-weight:600;font-size:13px}
+    .ns rect{fill:#f5f7fa;stroke:#c3cad5}.ns text{fill:#3d4859;font-weight:600}
     .n rect{fill:#fff;stroke:#5b6778;stroke-width:1.2}.n text{text-anchor:middle;fill:#16202e}
     .n.none rect{stroke-dasharray:4 3}.n.outside rect{fill:#fdf3e3;stroke-dasharray:4 3}.n.ambient rect{stroke:#3b6fd4}
     .n.gateway rect,.n.waypoint rect{fill:#eef3fd}

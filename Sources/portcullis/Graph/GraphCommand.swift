@@ -18,7 +18,7 @@ struct GraphCommand: ParsableCommand {
 
       EXAMPLES
         portcullis graph --policies manifests/ --format html -o graph.html
-        portcullis graph --policies manifests/ --format svg --only shop --denied -o shop.svg
+        portcullis graph --policies manifests/ --format svg --in-namespace shop --denied -o shop.svg
         portcullis graph --policies manifests/ --format dot | dot -Tpdf -o graph.pdf
         portcullis graph --policies manifests/ --format mermaid
         portcullis graph --policies manifests/ --format json --outside
@@ -43,7 +43,7 @@ struct GraphCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp("Only workloads of this namespace, and those at the other end of their calls; repeatable.", valueName: "namespace"))
-  var only: [String] = []
+  var inNamespace: [String] = []
 
   func run() throws {
     let loaded = try policies.load(needsPolicies: false)
@@ -54,13 +54,13 @@ struct GraphCommand: ParsableCommand {
         "there is no workload in the given files", help: "add the manifests of Deployments, Pods or the like to `--policies`")
     }
     let known = Set(loaded.policies.workloads.map(\.metadata.key.namespace))
-    for name in only where !known.contains(ExactText(name)) {
-      throw CommandProblem("no workload is in a namespace `\(Printable.text(name))`", help: "correct the name in `--only`")
+    for name in inNamespace where !known.contains(ExactText(name)) {
+      throw CommandProblem("no workload is in a namespace `\(Printable.text(name))`", help: "correct the name in `--in-namespace`")
     }
     var options = AccessGraph.Options()
     options.showsDenied = denied
     options.showsOutside = outside
-    options.namespaces = Set(only.map { ExactText($0) })
+    options.namespaces = Set(inNamespace.map { ExactText($0) })
     let graph = AccessGraph(analysis, mesh: mesh, options)
     let text =
       switch format {

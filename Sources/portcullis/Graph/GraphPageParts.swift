@@ -19,6 +19,7 @@ extension GraphPage {
     aside button.failure{border-color:#c0262d}aside .port{border-top:1px solid #e3e7ed;margin-top:8px;padding-top:6px}
     aside code{font-size:12px;overflow-wrap:anywhere}.weak{color:#5b6778}
     footer svg{vertical-align:-3px}footer{display:flex;gap:18px;flex-wrap:wrap;padding:6px 14px;border-top:1px solid #d8dde5;color:#3d4859;font-size:13px}.from{margin-left:auto}
+    .n.near{transform-box:fill-box;transform-origin:center;transform:scale(var(--near,1))}.e .line,.bundle .line{vector-effect:non-scaling-stroke}
     .dim{opacity:.12}.e.dim,.bundle.dim{display:none}.n{cursor:pointer}.e{cursor:pointer}
     .n.chosen rect{stroke:#0b57d0;stroke-width:3}.n.found rect{fill:#fff6bf}.n:focus{outline:none}.n:focus rect{stroke:#0b57d0;stroke-width:2.4}
     .e.chosen .line{stroke-width:3.4}
@@ -40,7 +41,7 @@ extension GraphPage {
       const drawn = new Map([...svg.querySelectorAll(".e")].map(element => [Number(element.dataset.e), element]));
       const spaces = [...new Set(data.nodes.map(node => node[SPACE]))].sort();
       const hidden = new Set();
-      let chosenNode = null, chosenEdge = null;
+      let chosenNode = null, chosenEdge = null, near = 1;
 
       const make = (tag, text, className) => {
         const element = document.createElement(tag);
@@ -53,7 +54,7 @@ extension GraphPage {
 
       const border = (node, x, y, more) => {
         const dx = x - node[X], dy = y - node[Y];
-        const scale = Math.min((node[WIDTH] + more) / 2 / Math.max(Math.abs(dx), .01), 17 / Math.max(Math.abs(dy), .01), 1);
+        const scale = Math.min((node[WIDTH] * near + more) / 2 / Math.max(Math.abs(dx), .01), 17 * near / Math.max(Math.abs(dy), .01), 1);
         return [node[X] + dx * scale, node[Y] + dy * scale];
       };
       const draw = index => {
@@ -72,8 +73,7 @@ extension GraphPage {
         }
         const mark = document.createElementNS(space, "use");
         mark.setAttribute("href", "#is-" + edge[PROTECTION]);
-        mark.setAttribute("x", .16 * sx + .48 * cx + .36 * ex - 7);
-        mark.setAttribute("y", .16 * sy + .48 * cy + .36 * ey - 8);
+        mark.setAttribute("transform", `translate(${.16 * sx + .48 * cx + .36 * ex} ${.16 * sy + .48 * cy + .36 * ey}) scale(${near}) translate(-7 -8)`);
         group.append(mark);
         group.dataset.e = index;
         edgeLayer.append(group);
@@ -103,6 +103,7 @@ extension GraphPage {
           const index = Number(element.dataset.n);
           element.classList.toggle("dim", !isShown(index));
           element.classList.toggle("found", found.has(index));
+          element.classList.toggle("near", isNarrowed && isShown(index));
           element.classList.toggle("chosen", index === chosenNode);
         });
         const touches = edge => chosenNode !== null ? edge[FROM] === chosenNode || edge[TO] === chosenNode
@@ -156,12 +157,20 @@ extension GraphPage {
           panel.append(make("p", node[PROXY], "weak"));
           list("may call", outOf[chosenNode], TO);
           list("may be called by", into[chosenNode], FROM);
+        } else if (search.value.trim()) {
+          const found = nodes.filter(element => element.classList.contains("found")).map(element => Number(element.dataset.n));
+          panel.append(make("h3", `found (${found.length})`));
+          for (const index of found.slice(0, 300)) {
+            const button = make("button", full(index));
+            button.addEventListener("click", () => chooseNode(index));
+            panel.append(button);
+          }
         } else {
           panel.append(make("p", "Click a workload or a line. Drag to move, turn the wheel to zoom, press Escape to see everything again.", "weak"));
           if (data.bundled) panel.append(make("p", "There are too many pairs for one drawing: each arrow stands for all pairs of two namespaces. Choose or search a workload to see its own.", "weak"));
         }
       };
-      const chooseNode = index => { [chosenNode, chosenEdge] = [index, null]; update(); show(); };
+      const chooseNode = index => { [chosenNode, chosenEdge] = [index, null]; update(); show(); fit(); };
       const chooseEdge = index => { chosenEdge = index; update(); show(); };
 
       spaces.forEach(space => {
@@ -174,11 +183,34 @@ extension GraphPage {
       });
       byId("denied-label").hidden = !data.edges.some(edge => edge[ACCESS] === "none");
       denied.addEventListener("change", () => { update(); show(); });
-      search.addEventListener("input", () => { [chosenNode, chosenEdge] = [null, null]; update(); show(); });
+      search.addEventListener("input", () => { [chosenNode, chosenEdge] = [null, null]; update(); show(); fit(); });
 
       const [, , wholeWidth, wholeHeight] = svg.getAttribute("viewBox").split(" ").map(Number);
       let view = [0, 0, wholeWidth, wholeHeight], drag = null, moved = false;
       const setView = () => svg.setAttribute("viewBox", view.join(" "));
+      // In a large drawing, what was chosen or found is brought near.
+      const fit = () => {
+        if (!data.bundled) return;
+        const shown = nodes.filter(element => !element.classList.contains("dim")).map(element => data.nodes[Number(element.dataset.n)]);
+        if (shown.length === 0 || shown.length === nodes.length) { view = [0, 0, wholeWidth, wholeHeight]; setView(); magnify(1); return; }
+        const left = Math.min(...shown.map(node => node[X] - node[WIDTH] / 2)) - 60, right = Math.max(...shown.map(node => node[X] + node[WIDTH] / 2)) + 60;
+        const top = Math.min(...shown.map(node => node[Y])) - 80, bottom = Math.max(...shown.map(node => node[Y])) + 80;
+        const factor = shown.length > 60 ? 1 : Math.min(Math.max((right - left) / 1200, 1), 4), room = 40 * (factor - 1);
+        view = [left - room, top - room, Math.max(right - left, 500) + 2 * room, Math.max(bottom - top, 300) + 2 * room];
+        setView();
+        magnify(factor);
+      };
+      // Few workloads far apart are drawn larger than they are, so that their names can be read.
+      const magnify = factor => {
+        if (factor === near) return;
+        near = factor;
+        svg.style.setProperty("--near", near);
+        svg.querySelectorAll("marker").forEach(marker => {
+          marker.setAttribute("markerWidth", 7 * near);
+          marker.setAttribute("markerHeight", 7 * near);
+        });
+        update();
+      };
       svg.addEventListener("wheel", event => {
         event.preventDefault();
         const matrix = svg.getScreenCTM().inverse(), point = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
