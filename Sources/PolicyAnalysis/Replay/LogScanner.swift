@@ -83,6 +83,8 @@ struct LogScanner {
     var field: Int?
     if let end = order.end(of: number, in: line, at: position) {
       position = end
+      // The line before may have had none here.
+      skipSpace(line)
       field = order.field(number)
     } else {
       guard let name = string(line) else { return .notJSON }
