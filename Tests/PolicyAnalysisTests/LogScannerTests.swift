@@ -70,6 +70,8 @@ private func scan(_ text: String) -> Found {
     for _ in 0..<2 {
       #expect(path(#"{"a":1,"path":"/1","method":"GET"}"#) == "/1")
       #expect(path(#"{"a":1,"path":"/2","method":"GET"}"#) == "/2")
+      #expect(path(#"{"a": 1,"path": "/2b", "method" : "GET"}"#) == "/2b")
+      #expect(path(#"{"a":1,"path":"/2c","method":"GET"}"#) == "/2c")
       #expect(
         path(#"{"path":"/3","a":1}"#) == "/3" && path(#"{"a":1,"paths":"/4"}"#) == nil && path(#"{"a":1,"pat":"/5","path":"/6"}"#) == "/6")
       #expect(path(#"{"path":"/7","a":1,"path2":"/8"}"#) == "/7" && path("{}") == nil && path(#"{"method":"GET","path":"/9"}"#) == "/9")

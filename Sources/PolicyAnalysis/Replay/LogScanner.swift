@@ -83,10 +83,13 @@ struct LogScanner {
     var field: Int?
     if let end = order.end(of: number, in: line, at: position) {
       position = end
+      // The line before may have had none here.
+      skipSpace(line)
       field = order.field(number)
     } else {
       guard let name = string(line) else { return .notJSON }
-      if name.hasEscapes {
+      let isPlain = !name.hasEscapes
+      if !isPlain {
         // A name that is written with escapes means what it stands for.
         let first = copies.count
         unescape(line.extracting(name.range), to: &copies)
@@ -94,13 +97,13 @@ struct LogScanner {
         copies.removeLast(copies.count - first)
       } else {
         field = names.find(line.extracting(name.range))
-        order.set(number, line.extracting(start..<position), field)
       }
+      skipSpace(line)
+      guard peek(line) == UInt8(ascii: ":") else { return .notJSON }
+      position += 1
+      skipSpace(line)
+      if isPlain { order.set(number, line.extracting(start..<position), field) }
     }
-    skipSpace(line)
-    guard peek(line) == UInt8(ascii: ":") else { return .notJSON }
-    position += 1
-    skipSpace(line)
     guard let field else { return value(line, depth: 1) ? nil : .notJSON }
     guard values[field].state == .missing else {
       position = start
@@ -235,21 +238,23 @@ struct LogScanner {
   /// Passes over bytes that are neither quote nor backslash nor control characters, eight at once.
   @inline(__always)
   private mutating func skipPlain(_ line: Span<UInt8>) {
+    var at = position
     let (low, high): (UInt64, UInt64) = (0x0101_0101_0101_0101, 0x8080_8080_8080_8080)
     let bytes = unsafe line.bytes
-    while line.count - position >= 8 {
-      let word = unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
-      let (quote, backslash) = (word ^ (low &* 0x22), word ^ (low &* 0x5c))
+    while line.count - at >= 8 {
+      let word = unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self))
+      // With this bit turned, the quote and the control characters are what is below 0x21, and nothing else is.
+      let (turned, backslash) = (word ^ (low &* 0x02), word ^ (low &* 0x5c))
       // In each, the lowest byte that is marked is one that was looked for; what is above may be marked by a borrow.
-      let found =
-        ((quote &- low) & ~quote | (backslash &- low) & ~backslash | (word &- low &* 0x20) & ~word) & high
+      let found = ((turned &- low &* 0x21) & ~turned | (backslash &- low) & ~backslash) & high
       if found != 0 {
-        position += found.trailingZeroBitCount >> 3
+        position = at + found.trailingZeroBitCount >> 3
         return
       }
-      position += 8
+      at += 8
     }
-    while position < line.count, line[position] >= 0x20, line[position] != 0x22, line[position] != 0x5c { position += 1 }
+    while at < line.count, line[at] >= 0x20, line[at] != 0x22, line[at] != 0x5c { at += 1 }
+    position = at
   }
 
   /// Passes over an escape.
@@ -327,50 +332,5 @@ struct LogScanner {
     while position < line.count, line[position] <= 0x20, line[position] == 0x20 || line[position] == 0x09 || line[position] == 0x0d {
       position += 1
     }
-  }
-}
-
-/// The names of a record in their order, each with its quotes.
-private struct NameOrder {
-  /// The names, end to end.
-  private var bytes: [UInt8] = []
-  private var entries: [(start: Int, count: Int, field: Int?)] = []
-  /// Longer records are looked through without help.
-  private static let limit = 256
-
-  /// The field of a name that was found.
-  func field(_ number: Int) -> Int? { entries[number].field }
-
-  /// Where a name ends that is expected at `position`; `nil` when another stands there.
-  @inline(__always)
-  func end(of number: Int, in line: Span<UInt8>, at position: Int) -> Int? {
-    guard number < entries.count else { return nil }
-    let (start, count) = (entries[number].start, entries[number].count)
-    guard line.count - position >= count else { return nil }
-    let (known, found) = unsafe (bytes.span.bytes, line.bytes)
-    var offset = 0
-    while offset + 8 <= count {
-      let same =
-        unsafe known.unsafeLoadUnaligned(fromByteOffset: start + offset, as: UInt64.self)
-        == found.unsafeLoadUnaligned(fromByteOffset: position + offset, as: UInt64.self)
-      guard same else { return nil }
-      offset += 8
-    }
-    while offset < count {
-      guard bytes[start + offset] == line[position + offset] else { return nil }
-      offset += 1
-    }
-    return position + count
-  }
-
-  /// Expects a name in this place of the next record; those behind it are forgotten.
-  mutating func set(_ number: Int, _ name: Span<UInt8>, _ field: Int?) {
-    guard number <= entries.count, number < Self.limit, name.count <= 256 else { return }
-    if number < entries.count {
-      bytes.removeLast(bytes.count - entries[number].start)
-      entries.removeLast(entries.count - number)
-    }
-    entries.append((bytes.count, name.count, field))
-    for index in name.indices { bytes.append(name[index]) }
   }
 }
