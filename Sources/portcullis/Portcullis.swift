@@ -12,7 +12,10 @@ struct Portcullis: AsyncParsableCommand {
     abstract: "Decides who may call whom in a service mesh, as Istio with Envoy would decide it.",
     discussion: "Exit codes: 0 yes (allowed, clean), 1 no (denied, errors found), 2 bad usage or unreadable input, 3 undecided.",
     version: "portcullis 0.1.0",
-    subcommands: [ServeCommand.self, CheckCommand.self, ExplainCommand.self, CertificateCommand.self, ExportCommand.self, DiffCommand.self])
+    subcommands: [
+      ServeCommand.self, CheckCommand.self, ExplainCommand.self, CertificateCommand.self, ExportCommand.self, DiffCommand.self,
+      WhoCanCommand.self,
+    ])
 
   /// Bad usage is exit code 2, not the parser's 64.
   static func main() async {

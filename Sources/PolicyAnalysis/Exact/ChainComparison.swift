@@ -68,11 +68,27 @@ struct ChainComparison {
     return try regions(of: changed, limit: limit)
   }
 
+  /// Points that a region need not leave out: those that no request has, and peers whom the proxy refuses before any policy, on both sides.
+  private mutating func unmentioned() throws -> Diagram {
+    try diagrams.or(try diagrams.not(possible), try diagrams.and(before.refused, after.refused))
+  }
+
+  /// The box as it is told: without classes that no admitted request of it has.
+  mutating func told(_ box: Diagrams.Box) throws -> Diagrams.Box {
+    let real = try diagrams.subtract(try unmentioned(), from: try diagrams.diagram(of: box))
+    var result = box
+    for (dimension, atoms) in box.atoms {
+      let live = diagrams.atoms(of: dimension, in: real)
+      result.atoms[dimension] = atoms.filter { live.contains($0) }
+    }
+    return result
+  }
+
   /// The regions of a function.
   mutating func regions(of function: Diagram, limit: Int) throws -> (regions: [Region], isComplete: Bool) {
     var found: [Region] = []
     var isComplete = true
-    let impossible = try diagrams.not(possible)
+    let impossible = try unmentioned()
     let function = try diagrams.and(function, possible)
     try diagrams.forEachBox(of: function, within: function, orElse: impossible, preferred: space.preferred) { box, point in
       if found.count == limit {

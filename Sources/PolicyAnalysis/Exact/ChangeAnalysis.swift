@@ -256,7 +256,8 @@ public struct ChangeAnalysis {
             else {
               throw AnalysisDefect(description: "\(shown), \(kind): the engine does not confirm \(from.name) to \(to.name) of \(witness)")
             }
-            return ChangedRegion(words: comparison.space.words(of: region.box), witness: witness, before: one, after: two)
+            return ChangedRegion(
+              words: comparison.space.words(of: try comparison.told(region.box)), witness: witness, before: one, after: two)
           }
           report.changes.append(
             WorkloadChange(

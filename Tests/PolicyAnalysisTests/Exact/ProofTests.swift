@@ -74,6 +74,8 @@ import Testing
           union = try comparison.diagrams.or(union, try comparison.diagrams.diagram(of: region.box))
         }
         union = try comparison.diagrams.and(union, comparison.possible)
+        let refused = try comparison.diagrams.and(comparison.before.refused, comparison.after.refused)
+        union = try comparison.diagrams.subtract(refused, from: union)
         if isComplete, union != changed { problems.append("the boxes of \(from) to \(to) are not the region") }
       }
     }
