@@ -257,7 +257,8 @@ public struct ChangeAnalysis {
               throw AnalysisDefect(description: "\(shown), \(kind): the engine does not confirm \(from.name) to \(to.name) of \(witness)")
             }
             return ChangedRegion(
-              words: comparison.space.words(of: try comparison.told(region.box)), witness: witness, before: one, after: two)
+              words: comparison.space.words(of: region.box, told: try comparison.told(region.box)), witness: witness, before: one,
+              after: two)
           }
           report.changes.append(
             WorkloadChange(

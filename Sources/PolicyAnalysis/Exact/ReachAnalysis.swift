@@ -58,7 +58,7 @@ extension AnalysisSide {
             let box = try comparison.told(region.box)
             let names = callers.filter { caller in box.atoms[comparison.space.identityDimension]?.contains(caller.atom) ?? true }.map(
               \.name)
-            return ReachRegion(words: comparison.space.words(of: box), witness: witness, finding: finding, callers: names)
+            return ReachRegion(words: comparison.space.words(of: region.box, told: box), witness: witness, finding: finding, callers: names)
           }
           found.append(WorkloadReach(isTCP: isTCP, verdict: verdict, regions: told))
         }
