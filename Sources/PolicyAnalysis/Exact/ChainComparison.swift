@@ -56,6 +56,12 @@ struct ChainComparison {
     try diagrams.and(possible, try diagrams.and(before[old], after[new]))
   }
 
+  /// Whether policies in dry run decide otherwise, or are on one side only.
+  mutating func differsInDryRun() throws -> Bool {
+    guard let old = before.dryRunDeny, let new = after.dryRunDeny else { return (before.dryRunDeny == nil) != (after.dryRunDeny == nil) }
+    return try diagrams.and(possible, try diagrams.difference(old, new)) != Diagrams.never
+  }
+
   /// One region and a point in it.
   struct Region {
     var box: Diagrams.Box

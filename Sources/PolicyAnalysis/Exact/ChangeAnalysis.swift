@@ -102,6 +102,8 @@ public struct ChangeReport: Sendable {
   /// How many workloads were compared, and of how many a program differs.
   public var workloadCount = 0
   public var differingCount = 0
+  /// What differs and changes no decision: policies in dry run, providers.
+  public var notes: [String] = []
   /// Changed policies that no workload of either side has; compared for the workloads that their labels describe.
   public var unattached: [ObjectKey] = []
 }
@@ -182,6 +184,11 @@ public struct ChangeAnalysis {
     return report
   }
 
+  /// Who is asked by rules of CUSTOM policies.
+  private static func providers(_ program: AttachedProgram) -> Set<ExactText> {
+    Set(program.rules.filter { $0.effect == .custom }.compactMap(\.policy.provider))
+  }
+
   /// Workloads of one namespace with the same labels have the same programs.
   private struct GroupKey: Hashable {
     var before: AnalyzedProxy
@@ -237,9 +244,15 @@ public struct ChangeAnalysis {
       let kind = isTCP ? "TCP" : "HTTP"
       let shown = names.count == 1 ? names[0] : "\(names[0]) and \(names.count - 1) more"
       do {
+        let (old, new) = (before.program(destination.before, isTCP: isTCP), after.program(destination.after, isTCP: isTCP))
+        if Self.providers(old) != Self.providers(new) {
+          report.notes.append("\(shown), \(kind): other providers are asked; what they answer is not known here")
+        }
         var comparison = try ChainComparison(
-          before: (before.program(destination.before, isTCP: isTCP), before.mesh),
-          after: (after.program(destination.after, isTCP: isTCP), after.mesh), profile: profile, isTCP: isTCP)
+          before: (old, before.mesh), after: (new, after.mesh), profile: profile, isTCP: isTCP)
+        if try comparison.differsInDryRun() {
+          report.notes.append("\(shown), \(kind): policies in dry run would decide some requests differently")
+        }
         let known = comparison.space.knownIdentities(before, after)
         for (from, to) in [
           (Verdict.deny, Verdict.allow), (.undecided, .allow), (.deny, .undecided), (.allow, .undecided), (.undecided, .deny),
