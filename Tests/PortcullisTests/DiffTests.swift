@@ -85,4 +85,40 @@ internal import Testing
       #expect(try sandbox.portcullis("who-can", "--policies", Sandbox.shop, "--to", "shop/backend", "--from", "shop/db").code == 1)
     }
   }
+
+  @Test func `JSON is what the schemas say`() throws {
+    try withSandbox { sandbox in
+      let changed = try Self.changedShop(sandbox)
+      let diff = try sandbox.portcullis("diff", Sandbox.shop, changed, "--output", "json").output
+      let reach = try sandbox.portcullis("who-can", "--policies", changed, "--all", "--output", "json").output
+      for (name, output) in [("diff", diff), ("who-can", reach)] {
+        let file = try sandbox.write(output, to: "\(name).json")
+        let program = """
+          import json, sys
+          from jsonschema import Draft202012Validator as V
+          errors = list(V(json.load(open(sys.argv[1]))).iter_errors(json.load(open(sys.argv[2]))))
+          print(errors)
+          sys.exit(1 if errors else 0)
+          """
+        let schema = Programs.project() + "/docs/schemas/\(name).json"
+        let run = try sandbox.run("/usr/bin/python3", ["-c", program, schema, file])
+        #expect(run.end == .exited(0), "\(run.output) \(run.errors)")
+      }
+    }
+  }
+
+  @Test func `verify proves an invariant or shows who breaks it`() throws {
+    try withSandbox { sandbox in
+      let changed = try Self.changedShop(sandbox)
+      let holds = try sandbox.portcullis("verify", "--policies", changed, "--invariant", "no-anonymous-access")
+      #expect(holds.code == 0 && holds.lines == ["holds  no-anonymous-access  3 workloads"], "\(holds.output)")
+      let crossing = try sandbox.portcullis("verify", "--policies", changed, "--invariant", "no-cross-namespace-access")
+      #expect(crossing.code == 1)
+      #expect(crossing.lines.first == "broken  no-cross-namespace-access  3 workloads")
+      #expect(crossing.output.contains("    such as  spiffe://cluster.local/ns/web/sa/x, port 8080"))
+      let covered = try sandbox.portcullis("verify", "--policies", changed, "--invariant", "every-workload-covered")
+      #expect(covered.code == 1 && covered.output.contains("shop/deployment/frontend"))
+      #expect(try sandbox.portcullis("verify", "--policies", changed).code == 2)
+    }
+  }
 }

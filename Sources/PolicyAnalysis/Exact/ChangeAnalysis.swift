@@ -47,8 +47,9 @@ public struct SideFinding: Sendable {
   public var verdict: Verdict
   /// Why.
   public var reason: Reason
-  /// The rule that decided, if one did, and where it is written.
+  /// The rule that decided, if one did.
   public var rule: ExactText?
+  /// Where that is written.
   public var location: SourceLocation?
 }
 
@@ -62,8 +63,9 @@ public struct AnalyzedDestination: Sendable {
   /// Whether a manifest describes it.
   public var isOfInventory = true
 
-  /// Namespace and labels after the change.
+  /// The namespace.
   public var namespace: ExactText { after.namespace }
+  /// The labels after the change.
   public var labels: [ExactText: ExactText] { after.labels }
 }
 
@@ -73,8 +75,9 @@ public struct ChangedRegion: Sendable {
   public var words: [FieldWords]
   /// A request in it.
   public var witness: WitnessRequest
-  /// What the engine decides about that.
+  /// What the engine decides about that before the change.
   public var before: SideFinding
+  /// And after it.
   public var after: SideFinding
 }
 
@@ -86,8 +89,9 @@ public struct WorkloadChange: Sendable {
   public var destination: AnalyzedDestination
   /// TCP connections, or HTTP requests.
   public var isTCP: Bool
-  /// From which outcome to which.
+  /// From which outcome.
   public var from: Verdict
+  /// To which.
   public var to: Verdict
   /// Where.
   public var regions: [ChangedRegion]
@@ -99,8 +103,9 @@ public struct ChangeReport: Sendable {
   public var changes: [WorkloadChange] = []
   /// What was not looked at, or not to its end; empty when the report is complete.
   public var gaps: [String] = []
-  /// How many workloads were compared, and of how many a program differs.
+  /// How many workloads were compared.
   public var workloadCount = 0
+  /// For how many of them anything changes.
   public var differingCount = 0
   /// What differs and changes no decision: policies in dry run, providers.
   public var notes: [String] = []

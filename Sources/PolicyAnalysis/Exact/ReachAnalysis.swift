@@ -12,6 +12,7 @@ public struct ReachRegion: Sendable {
   public var words: [FieldWords]
   /// A request in it, and what the engine decides about it.
   public var witness: WitnessRequest
+  /// What the engine decides about the witness.
   public var finding: SideFinding
   /// The workloads of the inventory that run under an identity for which some request of the region exists.
   public var callers: [String]
