@@ -20,6 +20,7 @@ struct Portcullis: AsyncParsableCommand {
       TLSCheckCommand.self,
       GraphCommand.self,
       DiffCommand.self,
+      WhoCanCommand.self,
       TestCommand.self,
       ReplayCommand.self,
       CertificateCommand.self,

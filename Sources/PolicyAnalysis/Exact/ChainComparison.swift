@@ -56,6 +56,12 @@ struct ChainComparison {
     try diagrams.and(possible, try diagrams.and(before[old], after[new]))
   }
 
+  /// Whether policies in dry run decide otherwise, or are on one side only.
+  mutating func differsInDryRun() throws -> Bool {
+    guard let old = before.dryRunDeny, let new = after.dryRunDeny else { return (before.dryRunDeny == nil) != (after.dryRunDeny == nil) }
+    return try diagrams.and(possible, try diagrams.difference(old, new)) != Diagrams.never
+  }
+
   /// One region and a point in it.
   struct Region {
     var box: Diagrams.Box
@@ -68,11 +74,27 @@ struct ChainComparison {
     return try regions(of: changed, limit: limit)
   }
 
+  /// Points that a region need not leave out: those that no request has, and peers whom the proxy refuses before any policy, on both sides.
+  private mutating func unmentioned() throws -> Diagram {
+    try diagrams.or(try diagrams.not(possible), try diagrams.and(before.refused, after.refused))
+  }
+
+  /// The box as it is told: without classes that no admitted request of it has.
+  mutating func told(_ box: Diagrams.Box) throws -> Diagrams.Box {
+    let real = try diagrams.subtract(try unmentioned(), from: try diagrams.diagram(of: box))
+    var result = box
+    for (dimension, atoms) in box.atoms {
+      let live = diagrams.atoms(of: dimension, in: real)
+      result.atoms[dimension] = atoms.filter { live.contains($0) }
+    }
+    return result
+  }
+
   /// The regions of a function.
   mutating func regions(of function: Diagram, limit: Int) throws -> (regions: [Region], isComplete: Bool) {
     var found: [Region] = []
     var isComplete = true
-    let impossible = try diagrams.not(possible)
+    let impossible = try unmentioned()
     let function = try diagrams.and(function, possible)
     try diagrams.forEachBox(of: function, within: function, orElse: impossible, preferred: space.preferred) { box, point in
       if found.count == limit {

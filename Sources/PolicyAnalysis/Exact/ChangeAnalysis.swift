@@ -47,8 +47,9 @@ public struct SideFinding: Sendable {
   public var verdict: Verdict
   /// Why.
   public var reason: Reason
-  /// The rule that decided, if one did, and where it is written.
+  /// The rule that decided, if one did.
   public var rule: ExactText?
+  /// Where that is written.
   public var location: SourceLocation?
 }
 
@@ -62,8 +63,9 @@ public struct AnalyzedDestination: Sendable {
   /// Whether a manifest describes it.
   public var isOfInventory = true
 
-  /// Namespace and labels after the change.
+  /// The namespace.
   public var namespace: ExactText { after.namespace }
+  /// The labels after the change.
   public var labels: [ExactText: ExactText] { after.labels }
 }
 
@@ -73,8 +75,9 @@ public struct ChangedRegion: Sendable {
   public var words: [FieldWords]
   /// A request in it.
   public var witness: WitnessRequest
-  /// What the engine decides about that.
+  /// What the engine decides about that before the change.
   public var before: SideFinding
+  /// And after it.
   public var after: SideFinding
 }
 
@@ -86,8 +89,9 @@ public struct WorkloadChange: Sendable {
   public var destination: AnalyzedDestination
   /// TCP connections, or HTTP requests.
   public var isTCP: Bool
-  /// From which outcome to which.
+  /// From which outcome.
   public var from: Verdict
+  /// To which.
   public var to: Verdict
   /// Where.
   public var regions: [ChangedRegion]
@@ -99,9 +103,12 @@ public struct ChangeReport: Sendable {
   public var changes: [WorkloadChange] = []
   /// What was not looked at, or not to its end; empty when the report is complete.
   public var gaps: [String] = []
-  /// How many workloads were compared, and of how many a program differs.
+  /// How many workloads were compared.
   public var workloadCount = 0
+  /// For how many of them anything changes.
   public var differingCount = 0
+  /// What differs and changes no decision: policies in dry run, providers.
+  public var notes: [String] = []
   /// Changed policies that no workload of either side has; compared for the workloads that their labels describe.
   public var unattached: [ObjectKey] = []
 }
@@ -182,6 +189,11 @@ public struct ChangeAnalysis {
     return report
   }
 
+  /// Who is asked by rules of CUSTOM policies.
+  private static func providers(_ program: AttachedProgram) -> Set<ExactText> {
+    Set(program.rules.filter { $0.effect == .custom }.compactMap(\.policy.provider))
+  }
+
   /// Workloads of one namespace with the same labels have the same programs.
   private struct GroupKey: Hashable {
     var before: AnalyzedProxy
@@ -237,9 +249,15 @@ public struct ChangeAnalysis {
       let kind = isTCP ? "TCP" : "HTTP"
       let shown = names.count == 1 ? names[0] : "\(names[0]) and \(names.count - 1) more"
       do {
+        let (old, new) = (before.program(destination.before, isTCP: isTCP), after.program(destination.after, isTCP: isTCP))
+        if Self.providers(old) != Self.providers(new) {
+          report.notes.append("\(shown), \(kind): other providers are asked; what they answer is not known here")
+        }
         var comparison = try ChainComparison(
-          before: (before.program(destination.before, isTCP: isTCP), before.mesh),
-          after: (after.program(destination.after, isTCP: isTCP), after.mesh), profile: profile, isTCP: isTCP)
+          before: (old, before.mesh), after: (new, after.mesh), profile: profile, isTCP: isTCP)
+        if try comparison.differsInDryRun() {
+          report.notes.append("\(shown), \(kind): policies in dry run would decide some requests differently")
+        }
         let known = comparison.space.knownIdentities(before, after)
         for (from, to) in [
           (Verdict.deny, Verdict.allow), (.undecided, .allow), (.deny, .undecided), (.allow, .undecided), (.undecided, .deny),
@@ -256,7 +274,9 @@ public struct ChangeAnalysis {
             else {
               throw AnalysisDefect(description: "\(shown), \(kind): the engine does not confirm \(from.name) to \(to.name) of \(witness)")
             }
-            return ChangedRegion(words: comparison.space.words(of: region.box), witness: witness, before: one, after: two)
+            return ChangedRegion(
+              words: comparison.space.words(of: region.box, told: try comparison.told(region.box)), witness: witness, before: one,
+              after: two)
           }
           report.changes.append(
             WorkloadChange(

@@ -244,7 +244,7 @@ struct Diagrams {
   }
 
   /// The classes of a dimension with which the function can be true.
-  private func atoms(of dimension: Int, in diagram: Diagram) -> AtomSet {
+  func atoms(of dimension: Int, in diagram: Diagram) -> AtomSet {
     var result = AtomSet()
     var seen: Set<Diagram> = []
     var left = [diagram]
@@ -272,7 +272,7 @@ struct Diagrams {
   }
 
   /// A set of classes, or all but a set.
-  private struct AtomSet {
+  struct AtomSet {
     var isComplement = false
     var atoms: Set<Int32> = []
 

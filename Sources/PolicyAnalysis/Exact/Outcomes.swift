@@ -56,18 +56,21 @@ struct Outcomes: Hashable {
   var deny: Diagram
   var undecided: Diagram
   var allow: Diagram
+  /// Whom the proxy refuses before any policy; a part of `deny`.
+  var refused = Diagrams.never
   /// Of the policies in dry run; nil when there are none.
   var dryRunDeny: Diagram?
 
   init(_ program: ProgramFormulas, in space: Space, _ diagrams: inout Diagrams) throws {
     if program.refusal != nil {
-      (deny, undecided, allow) = (Diagrams.always, Diagrams.never, Diagrams.never)
+      (deny, undecided, allow, refused) = (Diagrams.always, Diagrams.never, Diagrams.never, Diagrams.never)
       return
     }
     var found: [AttachedProgram.Effect: [Diagram]] = [:]
     for rule in program.rules { found[rule.effect, default: []].append(try space.diagram(rule.formula, &diagrams)) }
     func any(_ effect: AttachedProgram.Effect) throws -> Diagram { try diagrams.any(found[effect] ?? []) }
-    var denied = try diagrams.any([try space.diagram(program.gate, &diagrams), try any(.customDeny), try any(.deny)])
+    refused = try space.diagram(program.gate, &diagrams)
+    var denied = try diagrams.any([refused, try any(.customDeny), try any(.deny)])
     if program.hasAllow { denied = try diagrams.or(denied, try diagrams.not(try any(.allow))) }
     deny = denied
     undecided = try diagrams.subtract(denied, from: try any(.custom))

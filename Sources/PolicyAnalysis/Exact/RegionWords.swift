@@ -21,18 +21,21 @@ public struct FieldWords: Sendable, Hashable {
 }
 
 extension Space {
-  /// The fields that matter in a box.
-  func words(of box: Diagrams.Box) -> [FieldWords] {
+  /// The fields that matter in a box. The words cover all classes of `told` and none beside those of `box`: what is in between no request
+  /// that gets past the gate has, so that nothing need be said of it.
+  func words(of box: Diagrams.Box, told: Diagrams.Box) -> [FieldWords] {
     var found: [FieldWords] = []
     for field in fields {
       guard let place = places[field] else { continue }
-      if let scalar = place.scalar, let atoms = box.atoms[scalar] { found.append(words(field, place, atoms)) }
+      if let scalar = place.scalar, let atoms = box.atoms[scalar] {
+        found.append(words(field, place, told.atoms[scalar] ?? atoms, within: atoms))
+      }
       guard let elements = place.elements, let texts = place.texts else { continue }
       var absent: Set<Int32> = []
       for index in texts.atoms.indices {
         guard let atoms = box.atoms[elements + index] else { continue }
         if atoms == [1] {
-          let (any, except) = cover(field, [Int32(index)])
+          let (any, except) = cover(field, [Int32(index)], within: [Int32(index)])
           found.append(FieldWords(field: "some \(name(field))", any: any, except: except))
         } else {
           absent.insert(Int32(index))
@@ -41,7 +44,7 @@ extension Space {
       if absent.count == texts.atoms.count {
         found.append(FieldWords(field: name(field), any: ["missing"], except: []))
       } else if !absent.isEmpty {
-        let (any, except) = cover(field, absent)
+        let (any, except) = cover(field, absent, within: absent)
         found.append(FieldWords(field: "no \(name(field))", any: any, except: except))
       }
     }
@@ -65,7 +68,7 @@ extension Space {
     }
   }
 
-  private func words(_ field: Field, _ place: Place, _ atoms: [Int32]) -> FieldWords {
+  private func words(_ field: Field, _ place: Place, _ atoms: [Int32], within room: [Int32]) -> FieldWords {
     if field == .port {
       let listed = atoms.filter { ports.named(ports.witnesses[Int($0)]) == $0 }.map { "\(ports.witnesses[Int($0)])" }
       if listed.count == atoms.count { return FieldWords(field: "port", any: listed, except: []) }
@@ -74,44 +77,44 @@ extension Space {
       return FieldWords(field: "port", any: ["any port"], except: others)
     }
     if place.texts == nil {
-      let (any, except) = cover(field, Set(atoms))
+      let (any, except) = cover(field, Set(atoms), within: Set(room))
       return FieldWords(field: name(field), any: any, except: except)
     }
     let texts = Set(atoms.compactMap(place.text))
-    var (any, except) = texts.isEmpty ? ([], []) : cover(field, texts)
-    if texts.count == place.texts?.atoms.count {
+    let open = Set(room.compactMap(place.text))
+    var (any, except) = texts.isEmpty ? ([], []) : cover(field, texts, within: open)
+    if !texts.isEmpty, open.count == place.texts?.atoms.count {
       (any, except) = ([field == .identity ? "any authenticated peer" : "any \(name(field))"], [])
     }
     if place.canBeAbsent, atoms.first == 0 { any.append(field == .identity ? "anonymous peers" : "no \(name(field))") }
     return FieldWords(field: name(field), any: any, except: except)
   }
 
-  /// Values whose classes are together this set, or one that holds it and what of it does not belong.
-  private func cover(_ field: Field, _ atoms: Set<Int32>) -> (any: [String], except: [String]) {
+  /// Values whose classes hold this set and lie in the room, or one that holds the set and what of it lies outside.
+  private func cover(_ field: Field, _ atoms: Set<Int32>, within room: Set<Int32>) -> (any: [String], except: [String]) {
     let values = values(field)
-    let (parts, left) = cover(atoms, values, field)
+    let (parts, left) = cover(atoms, within: room, values, field)
     if left.isEmpty { return (parts, []) }
-    // The smallest value that holds what is left, and nothing that is not told as an exception.
-    let everything = (0..<Int32(count(field))).map { $0 }
+    // The smallest value that holds what is left, and as exceptions what of it is outside.
+    let everything = Set((0..<Int32(count(field))).map { $0 })
     let base =
-      values.filter { left.isSubset(of: $0.extent) }.min { $0.extent.count < $1.extent.count } ?? ("any \(name(field))", Set(everything))
-    let (exceptions, rest) = cover(base.extent.subtracting(atoms), values, field)
+      values.filter { left.isSubset(of: $0.extent) }.min { $0.extent.count < $1.extent.count } ?? ("any \(name(field))", everything)
+    let outside = base.extent.subtracting(room)
+    let (exceptions, rest) = cover(outside, within: everything.subtracting(atoms), values, field)
     let others = rest.sorted().map { "texts such as \(witness(field, $0))" }
-    // With an exception, the other parts would have to stand apart from it.
-    let joined = parts.isEmpty || exceptions.isEmpty && others.isEmpty
-    return joined
-      ? (parts + [base.word], exceptions + others)
-      : (parts + ["\(base.word) (except \((exceptions + others).joined(separator: " and ")))"], [])
+    if parts.isEmpty || (exceptions.isEmpty && others.isEmpty) { return (parts + [base.word], exceptions + others) }
+    // With other parts, an exception must be seen to belong to this one.
+    return (parts + ["\(base.word) (except \((exceptions + others).joined(separator: " and ")))"], [])
   }
 
   private typealias Value = (word: String, extent: Set<Int32>)
 
-  /// Values inside the set, largest first, then single texts; and what no value covers.
-  private func cover(_ atoms: Set<Int32>, _ values: [Value], _ field: Field) -> ([String], Set<Int32>) {
+  /// Values in the room that reach into the set, largest first, then single texts; and what no value covers.
+  private func cover(_ atoms: Set<Int32>, within room: Set<Int32>, _ values: [Value], _ field: Field) -> ([String], Set<Int32>) {
     var left = atoms
     var words: [String] = []
     for value in values where !left.isEmpty {
-      if value.extent.isSubset(of: atoms), !value.extent.isDisjoint(with: left) {
+      if value.extent.isSubset(of: room), !value.extent.isDisjoint(with: left) {
         words.append(value.word)
         left.subtract(value.extent)
       }

@@ -13,32 +13,42 @@ public struct WitnessRequest: Sendable, Hashable {
   public var identity: [UInt8]?
   /// The port.
   public var port: UInt16 = 8080
-  /// Addresses; the source is nil at a waypoint, where rules see none.
+  /// The connection's peer; nil at a waypoint, where rules see none.
   public var sourceIP: IPAddress? = IPAddress(isIPv4: true, high: 0x0a00_0001 << 32, low: 0)
+  /// The derived client.
   public var remoteIP = IPAddress(isIPv4: true, high: 0x0a00_0001 << 32, low: 0)
+  /// The connection's local address.
   public var destinationIP = IPAddress(isIPv4: true, high: 0x0a00_0002 << 32, low: 0)
   /// The server name of the TLS handshake.
   public var sni: [UInt8] = []
-  /// The request line; without path only for CONNECT.
+  /// The method.
   public var method: [UInt8] = Array("GET".utf8)
+  /// The authority.
   public var host: [UInt8] = Array("x".utf8)
+  /// The path with its query; nil only for CONNECT.
   public var path: [UInt8]? = Array("/".utf8)
   /// Header lines.
   public var headers: [Header] = []
-  /// Claims and metadata, by path.
+  /// The token's claims.
   public var claims: [Entry] = []
+  /// Metadata of the proxy's filters, by filter and key.
   public var metadata: [Entry] = []
 
   /// One header line.
   public struct Header: Sendable, Hashable {
+    /// In lower case.
     public var name: [UInt8]
+    /// Without blanks around it.
     public var value: [UInt8]
   }
 
   /// A text, or one element of a list.
   public struct Entry: Sendable, Hashable {
+    /// The names that lead to it.
     public var path: [ExactText]
+    /// The text.
     public var value: [UInt8]
+    /// Whether it is an element of a list.
     public var isListElement: Bool
   }
 

@@ -105,7 +105,7 @@ struct DiffCommand: ParsableCommand {
 
 extension AnalyzedDestination {
   /// Whether `namespace/name` or `namespace/kind/name` means it.
-  fileprivate func isNamed(_ text: String) -> Bool {
+  func isNamed(_ text: String) -> Bool {
     let (own, other) = (name.split(separator: "/"), text.split(separator: "/"))
     guard own.count == 3 else { return false }
     let kind = other.count == 3 ? other[1].lowercased() : String(own[1])

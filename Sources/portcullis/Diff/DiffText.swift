@@ -38,6 +38,7 @@ struct DiffText {
       lines.append("\(regions) region\(regions == 1 ? "" : "s") changed, of \(report.differingCount) of \(report.workloadCount) workloads")
     }
     for key in report.unattached { lines.append("\(Printable.text(key.description)) applies to no workload of the files") }
+    for note in report.notes { lines.append("note: \(Printable.text(note))") }
     for gap in report.gaps { lines.append("not complete: \(Printable.text(gap))") }
     return lines
   }
@@ -86,6 +87,7 @@ struct DiffText {
     [
       "before": .text(before.name), "after": .text(after.name), "complete": .bool(report.gaps.isEmpty),
       "not_complete": .list(report.gaps.map { .text($0) }), "workloads": .count(report.workloadCount),
+      "notes": .list(report.notes.map { .text($0) }),
       "changed_workloads": .count(report.differingCount), "unattached": .list(report.unattached.map { .text($0.description) }),
       "changes": .list(
         report.changes.map { change in

@@ -1,0 +1,158 @@
+// `portcullis who-can`: who can reach a workload, or what a workload can reach, for every request there can be.
+// Enters: policies and workloads. Leaves: regions of requests in the policies' own words, each confirmed by the engine.
+// Never here: a sample, or an answer that is called complete and is not.
+
+internal import ArgumentParser
+internal import DecisionText
+internal import PolicyAnalysis
+internal import PolicyEngine
+internal import PolicyFiles
+internal import PolicyModel
+
+struct WhoCanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "who-can",
+    abstract: "Say exactly who can reach a workload, and with which requests.",
+    discussion: """
+      Lists the regions of requests that are allowed, in the policies' own words, with the workloads of the files that are among the callers \
+      (docs/what-if.md says what is covered).
+
+      EXAMPLES:
+        portcullis who-can --policies examples/shop --to shop/backend
+        portcullis who-can --policies examples/shop --from shop/frontend
+        portcullis who-can --policies examples/shop --all
+
+      Exit code 0: somebody can. 1: nobody can. 2: bad input. 3: nobody was found, and the answer is not complete.
+      """)
+
+  @OptionGroup var policies: PolicyOptions
+
+  @Option(help: ArgumentHelp("The workload that is called.", valueName: "namespace/[kind/]name"))
+  var to: String?
+
+  @Option(help: ArgumentHelp("The workload of the files that calls, or its identity.", valueName: "namespace/[kind/]name|spiffe://…"))
+  var from: String?
+
+  @Flag(help: "Every workload that is called.")
+  var all = false
+
+  @Option(help: "The kind of proxy that enforces: sidecar, gateway or ztunnel.")
+  var profile = CheckProfile.sidecar
+
+  @Option(help: "Text for people or JSON for programs.")
+  var output = OutputFormat.text
+
+  @Option(help: "The most regions for one workload.")
+  var limit = 50
+
+  func validate() throws {
+    if to == nil, from == nil, !all { throw ValidationError("`--to`, `--from` or `--all` is needed") }
+    if all, to != nil || from != nil { throw ValidationError("`--all` goes without `--to` and `--from`") }
+    if profile == .waypoint {
+      throw ValidationError("`--profile waypoint` cannot be asked about yet; there are sidecar, gateway and ztunnel")
+    }
+    if limit < 1 { throw ValidationError("`--limit` is at least 1") }
+  }
+
+  func run() throws {
+    let mesh = try policies.meshSettings()
+    let loaded = try policies.load().policies
+    let side = AnalysisSide(loaded, mesh: mesh, dataPlanes: [profile.profile.dataPlane])
+    var gaps: [String] = []
+    var destinations = ChangeAnalysis(before: side, after: side, profile: profile.profile).destinations(&gaps)
+    if let to {
+      destinations = destinations.filter { $0.isNamed(to) }
+      gaps.removeAll()
+      if destinations.isEmpty { throw CommandProblem("no workload `\(Printable.text(to))` in the given files") }
+    }
+    let caller = try from.map { try identity($0, loaded, mesh) }
+    var found: [(String, [WorkloadReach])] = []
+    do {
+      for destination in destinations {
+        found.append(
+          (destination.name, try side.reach(to: destination, from: caller, profile: profile.profile, limit: limit, gaps: &gaps)))
+      }
+    } catch let defect as AnalysisDefect {
+      throw CommandProblem(
+        "the analysis and the engine disagree, so that neither is to be believed: \(Printable.text(defect.description))",
+        help: "this is a defect of portcullis; please report it with the policies")
+    }
+    print(output == .json ? json(found, gaps).text : text(found, gaps))
+    if found.contains(where: { !$0.1.isEmpty }) { return }
+    throw ExitCode((gaps.isEmpty ? Answer.no : .undecided).rawValue)
+  }
+
+  private func identity(_ name: String, _ policies: PolicySet, _ mesh: MeshSettings) throws -> [UInt8] {
+    if name.hasPrefix("spiffe://") { return Array(name.utf8) }
+    let parts = name.split(separator: "/").map { ExactText(String($0)) }
+    let found = policies.workloads.filter { workload in
+      let key = workload.metadata.key
+      return [2, 3].contains(parts.count) && key.namespace == parts[0] && key.name == parts[parts.count - 1]
+        && (parts.count == 2 || ExactText(key.kind.string.lowercased()) == ExactText(parts[1].string.lowercased()))
+    }
+    guard let first = found.first else { throw CommandProblem("no workload `\(Printable.text(name))` in the given files") }
+    guard found.allSatisfy({ $0.serviceAccount == first.serviceAccount }) else {
+      throw CommandProblem("several workloads are named `\(Printable.text(name))`", help: "write `namespace/kind/name`")
+    }
+    return SPIFFEID(trustDomain: mesh.trustDomain, namespace: first.metadata.key.namespace, serviceAccount: first.serviceAccount).uri.bytes
+  }
+
+  private func text(_ found: [(String, [WorkloadReach])], _ gaps: [String]) -> String {
+    var lines: [String] = []
+    for (name, reaches) in found {
+      if reaches.isEmpty, to != nil || all { lines.append("nobody can reach  \(Printable.text(name))") }
+      for reach in reaches {
+        lines.append(
+          "\(reach.verdict == .allow ? "allowed" : "if a provider says so")  \(Printable.text(name))  \(reach.isTCP ? "TCP" : "HTTP")")
+        for region in reach.regions {
+          let words = region.words.filter { from == nil || $0.field != "source" }
+          if words.isEmpty { lines.append("  any         request") }
+          for word in words {
+            let field = Printable.text(word.field)
+            lines.append("  \(field)\(String(repeating: " ", count: max(2, 12 - field.count)))\(Printable.text(word.text))")
+          }
+          if from == nil, !region.callers.isEmpty {
+            lines.append("    among them  \(Printable.text(region.callers.joined(separator: ", ")))")
+          }
+          let rule = region.finding.rule.map { "  \($0)" } ?? ""
+          let place = region.finding.location.map { "  \($0.description)" } ?? ""
+          lines.append("    by          \(region.finding.reason.code)\(Printable.text(rule + place))")
+        }
+      }
+    }
+    if !found.contains(where: { !$0.1.isEmpty }), from != nil { lines.append("nothing can be reached") }
+    return (lines + gaps.map { "not complete: \(Printable.text($0))" }).joined(separator: "\n")
+  }
+
+  private func json(_ found: [(String, [WorkloadReach])], _ gaps: [String]) -> JSONValue {
+    [
+      "complete": .bool(gaps.isEmpty), "not_complete": .list(gaps.map { .text($0) }),
+      "workloads": .list(
+        found.map { name, reaches in
+          [
+            "workload": .text(name),
+            "reach": .list(
+              reaches.map { reach in
+                [
+                  "chain": .text(reach.isTCP ? "tcp" : "http"), "decision": .text("\(reach.verdict.name)"),
+                  "regions": .list(
+                    reach.regions.map { region in
+                      [
+                        "fields": .list(
+                          region.words.map { words in
+                            [
+                              "field": .text(words.field), "any": .list(words.any.map { .text($0) }),
+                              "except": .list(words.except.map { .text($0) }),
+                            ]
+                          }), "callers": .list(region.callers.map { .text($0) }), "reason": .text("\(region.finding.reason.code)"),
+                        "policy": .text(region.finding.rule?.string ?? "none"),
+                        "at": .optional(region.finding.location.map { .text($0.description) }),
+                      ]
+                    }),
+                ]
+              }),
+          ]
+        }),
+    ]
+  }
+}
