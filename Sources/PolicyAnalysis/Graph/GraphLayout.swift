@@ -127,7 +127,10 @@ package struct GraphLayout: Sendable {
 
   /// What Graphviz is asked to lay out: numbers and sizes only, no text of a manifest.
   package static func question(_ graph: AccessGraph) -> String {
-    var lines = ["digraph g {", "  graph [rankdir=LR, nodesep=0.5, ranksep=1.1];", "  node [shape=box, fixedsize=true, label=\"\"];", "  edge [dir=none];"]
+    var lines = [
+      "digraph g {", "  graph [rankdir=LR, nodesep=0.5, ranksep=1.1];", "  node [shape=box, fixedsize=true, label=\"\"];",
+      "  edge [dir=none];",
+    ]
     func node(_ place: Int) -> String {
       "n\(place) [width=\(rounded((Self.width(of: graph.nodes[place]) + 4) / 72)), height=\(rounded((nodeHeight + 4) / 72))];"
     }
