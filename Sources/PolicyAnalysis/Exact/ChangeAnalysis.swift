@@ -20,12 +20,19 @@ public struct AnalysisSide: Sendable {
   public let mesh: MeshSettings
   private let programs: AttachedPrograms
   private let snapshots: [DataPlane: Snapshot]
+  /// Names that workloads of the inventory run under: candidates for witnesses, not all of them where they are many.
+  let someIdentities: [[UInt8]]
 
   /// Compiles a set for the data planes that are asked about. O(total size).
   public init(_ policies: PolicySet, mesh: MeshSettings, dataPlanes: Set<DataPlane> = [.envoy]) {
     self.policies = policies
     self.mesh = mesh
     programs = AttachedPrograms(policies: policies, mesh: mesh)
+    someIdentities = policies.workloads.prefix(1_000).map { workload in
+      SPIFFEID(
+        trustDomain: mesh.trustDomain, namespace: workload.metadata.key.namespace, serviceAccount: workload.serviceAccount
+      ).uri.bytes
+    }
     snapshots = Dictionary(uniqueKeysWithValues: dataPlanes.map { ($0, Snapshot(policies, mesh: mesh, dataPlane: $0)) })
   }
 
@@ -120,7 +127,7 @@ public struct ChangeAnalysis {
   let profile: Profile
   /// The most regions of one direction for one group of workloads.
   public var limit = 50
-  /// When to stop.
+  /// When to stop; looked at between workloads, each of which is bounded.
   public var deadline: ContinuousClock.Instant?
 
   /// Compares two sides for proxies of this kind.
@@ -132,7 +139,8 @@ public struct ChangeAnalysis {
 
   private struct Stopped: Error {}
 
-  /// The workloads of both sides. Those whose pod is a waypoint, or on one side only, are compared nowhere and told in `gaps`.
+  /// The workloads of both sides; one that is on one side only is compared under the policies of both. Those whose pod is a waypoint are not
+  /// compared, and told in `gaps`.
   public func destinations(_ gaps: inout [String]) -> [AnalyzedDestination] {
     let old = Dictionary(before.policies.workloads.map { ($0.metadata.key, $0) }) { first, _ in first }
     let new = Dictionary(after.policies.workloads.map { ($0.metadata.key, $0) }) { first, _ in first }
@@ -165,13 +173,14 @@ public struct ChangeAnalysis {
     var places: [GroupKey: Int] = [:]
     let all = onlyThese ? destinations : destinations + unattached(difference, destinations, &report)
     let root = after.mesh.rootNamespace
+    let changed = Dictionary(grouping: difference.policies) { $0.metadata.key.namespace }
     for destination in all {
-      let touching = difference.policies.indices.filter { index in
-        let policy = difference.policies[index]
-        return [destination.before, destination.after].contains { concerns(policy, $0, root) }
+      let near = Set([destination.after.namespace, root, before.mesh.rootNamespace]).flatMap { changed[$0] ?? [] }
+      let isTouched = near.contains { policy in
+        [destination.before, destination.after].contains { concerns(policy, $0, root) }
       }
       let isMoved = destination.before != destination.after
-      if isSameMesh, !isMoved, !difference.concernsAll, touching.isEmpty { continue }
+      if isSameMesh, !isMoved, !difference.concernsAll, !isTouched { continue }
       let key = GroupKey(before: destination.before, after: destination.after)
       if let place = places[key] {
         groups[place].names.append(destination.name)
@@ -214,9 +223,12 @@ public struct ChangeAnalysis {
   ) -> [AnalyzedDestination] {
     var found: [AnalyzedDestination] = []
     var seen: Set<AnalyzedProxy> = []
+    let places = Dictionary(grouping: destinations) { $0.after.namespace }
     for policy in difference.policies {
+      let namespace = policy.metadata.key.namespace
+      let isRoot = namespace == after.mesh.rootNamespace || namespace == before.mesh.rootNamespace
       guard
-        !destinations.contains(where: {
+        !(isRoot ? destinations : places[namespace] ?? []).contains(where: {
           concerns(policy, $0.after, after.mesh.rootNamespace) || concerns(policy, $0.before, after.mesh.rootNamespace)
         })
       else { continue }
@@ -258,7 +270,7 @@ public struct ChangeAnalysis {
         if try comparison.differsInDryRun() {
           report.notes.append("\(shown), \(kind): policies in dry run would decide some requests differently")
         }
-        let known = comparison.space.knownIdentities(before, after)
+        var known: [Int32: [UInt8]]?
         for (from, to) in [
           (Verdict.deny, Verdict.allow), (.undecided, .allow), (.deny, .undecided), (.allow, .undecided), (.undecided, .deny),
           (.allow, .deny),
@@ -267,8 +279,10 @@ public struct ChangeAnalysis {
           if !isComplete { report.gaps.append("\(shown), \(kind): only the first \(limit) regions from \(from.name) to \(to.name)") }
           if regions.isEmpty { continue }
           isDiffering = true
+          let named = known ?? comparison.space.knownIdentities(before, after)
+          known = named
           let shownRegions = try regions.map { region in
-            let witness = comparison.space.request(at: region.point, known: known)
+            let witness = comparison.space.request(at: region.point, known: named)
             guard let one = before.finding(witness, destination.before), let two = after.finding(witness, destination.after),
               one.verdict == from, two.verdict == to
             else {
@@ -297,10 +311,7 @@ extension Space {
   mutating func knownIdentities(_ sides: AnalysisSide...) -> [Int32: [UInt8]] {
     var known: [Int32: [UInt8]] = [:]
     for side in sides.reversed() {
-      for workload in side.policies.workloads {
-        let uri = SPIFFEID(
-          trustDomain: side.mesh.trustDomain, namespace: workload.metadata.key.namespace, serviceAccount: workload.serviceAccount
-        ).uri.bytes
+      for uri in side.someIdentities {
         if let atom = textAtom(.identity, uri), known[atom] == nil { known[atom] = uri }
       }
     }

@@ -14,8 +14,21 @@ struct SetDifference {
 
   /// O(total size).
   init(_ before: PolicySet, _ after: PolicySet) {
-    let old = Dictionary(grouping: before.policies) { $0.metadata.key }
-    let new = Dictionary(grouping: after.policies) { $0.metadata.key }
+    // Most of two versions is the same in the same order.
+    var (oldRest, newRest) = (before.policies[...], after.policies[...])
+    func isSameObject(_ one: AuthorizationPolicy, _ two: AuthorizationPolicy) -> Bool {
+      one.metadata.key == two.metadata.key && Self.isSame(one, two)
+    }
+    while let one = oldRest.first, let two = newRest.first, isSameObject(one, two) {
+      oldRest.removeFirst()
+      newRest.removeFirst()
+    }
+    while let one = oldRest.last, let two = newRest.last, isSameObject(one, two) {
+      oldRest.removeLast()
+      newRest.removeLast()
+    }
+    let old = Dictionary(grouping: oldRest) { $0.metadata.key }
+    let new = Dictionary(grouping: newRest) { $0.metadata.key }
     for (key, list) in old {
       let other = new[key] ?? []
       if list.count != other.count || !zip(list, other).allSatisfy(Self.isSame) { policies += list + other }
