@@ -14,7 +14,7 @@ struct Portcullis: AsyncParsableCommand {
     version: "portcullis 0.1.0",
     subcommands: [
       ServeCommand.self, CheckCommand.self, ExplainCommand.self, CertificateCommand.self, ExportCommand.self, DiffCommand.self,
-      WhoCanCommand.self,
+      WhoCanCommand.self, VerifyCommand.self,
     ])
 
   /// Bad usage is exit code 2, not the parser's 64.
