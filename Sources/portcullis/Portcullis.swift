@@ -21,6 +21,7 @@ struct Portcullis: AsyncParsableCommand {
       GraphCommand.self,
       DiffCommand.self,
       WhoCanCommand.self,
+      VerifyCommand.self,
       TestCommand.self,
       ReplayCommand.self,
       CertificateCommand.self,

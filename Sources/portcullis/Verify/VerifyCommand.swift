@@ -71,14 +71,14 @@ struct VerifyCommand: ParsableCommand {
     var lines: [String] = []
     var isBroken = false
     do {
-      for invariant in invariant {
+      for wanted in invariant {
         var found: [Counterexample] = []
         for destination in destinations {
           found += try side.counterexamples(
-            to: invariant.invariant, of: destination, namespaces: namespaceAllowed, profile: profile.profile, gaps: &gaps)
+            to: wanted.invariant, of: destination, namespaces: namespaceAllowed, profile: profile.profile, gaps: &gaps)
         }
         let answer = found.isEmpty ? (gaps.isEmpty ? "holds" : "not complete") : "broken"
-        lines.append("\(answer)  \(invariant.rawValue)  \(destinations.count) workload\(destinations.count == 1 ? "" : "s")")
+        lines.append("\(answer)  \(wanted.rawValue)  \(destinations.count) workload\(destinations.count == 1 ? "" : "s")")
         isBroken = isBroken || !found.isEmpty
         lines += found.flatMap(Self.lines)
       }
