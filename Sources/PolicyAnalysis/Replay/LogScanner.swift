@@ -92,7 +92,7 @@ struct LogScanner {
       if !isPlain {
         // A name that is written with escapes means what it stands for.
         let first = copies.count
-        unescape(line.extracting(name.range), to: &copies)
+        Self.unescape(line.extracting(name.range), to: &copies)
         field = names.find(copies.span.extracting(first..<copies.count))
         copies.removeLast(copies.count - first)
       } else {
@@ -129,7 +129,7 @@ struct LogScanner {
       state: .text, start: UInt32(truncatingIfNeeded: text.range.lowerBound), count: UInt32(truncatingIfNeeded: text.range.count))
     if text.hasEscapes {
       let first = copies.count
-      unescape(line.extracting(text.range), to: &copies)
+      Self.unescape(line.extracting(text.range), to: &copies)
       found.isCopied = true
       found.start = UInt32(truncatingIfNeeded: first)
       found.count = UInt32(truncatingIfNeeded: copies.count - first)
@@ -293,7 +293,7 @@ struct LogScanner {
   }
 
   /// What a text with escapes stands for; the escapes have been looked through.
-  private func unescape(_ text: Span<UInt8>, to copies: inout [UInt8]) {
+  private static func unescape(_ text: Span<UInt8>, to copies: inout [UInt8]) {
     var index = 0
     while index < text.count {
       guard text[index] == 0x5c, index + 1 < text.count else {

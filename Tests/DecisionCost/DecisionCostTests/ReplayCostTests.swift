@@ -1,7 +1,6 @@
 // What a line of an access log asks of the machine: nothing of the allocator, once its caller and its group were seen before.
 //
-// Enters: a log with a line of every kind, each with the name of its workload: finding one by its address takes an array of the engine. Leaves:
-// counts. Never here: what the decisions are.
+// Enters: a log with a line of every kind. Leaves: counts. Never here: what the decisions are.
 
 internal import CCounting
 internal import PolicyAnalysis
@@ -30,7 +29,7 @@ internal import Testing
   private static let log = [
     #"{"workload":"shop/api","protocol":"HTTP/2","method":"GET","path":"/api/1","downstream_peer_uri_san":"spiffe://cluster.local/ns/shop/sa/web"}"#,
     #"{"workload":"shop/api","protocol":"HTTP/2","method":"GET","path":"/admin","downstream_peer_uri_san":"spiffe://cluster.local/ns/shop/sa/web"}"#,
-    #"{"workload":"shop/api","downstream_local_address":"10.0.0.2:80","method":"GET","path":"\/api\u002f1","downstream_remote_address":"[::1]:5"}"#,
+    #"{"downstream_local_address":"10.0.0.2:80","method":"GET","path":"\/api\u002f1","downstream_remote_address":"[::1]:5"}"#,
     #"{"path":"/api/2","workload":"shop/api","method":"GET","bytes":5,"more":{"a":[1,null]}}"#,
     #"{"upstream_cluster":"outbound|80||x","method":"GET"}"#, #"{"workload":"shop/none","method":"GET"}"#, "oops", "[]", "",
     #"{"method":1}"#,
