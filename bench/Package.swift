@@ -46,6 +46,7 @@ let package = Package(
         .product(name: "PolicyModel", package: "portcullis"),
         .product(name: "PolicyLoading", package: "portcullis"),
         .product(name: "PolicyEngine", package: "portcullis"),
+        .product(name: "PolicyAnalysis", package: "portcullis"),
         .product(name: "PeerIdentity", package: "portcullis"),
         .product(name: "ExtAuthzServer", package: "portcullis"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

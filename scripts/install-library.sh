@@ -8,8 +8,11 @@ case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
 
 header=Sources/CPortcullis/include/portcullis.h
 abi=$(sed -n 's/^#define PORTCULLIS_ABI_VERSION \([0-9]*\)$/\1/p' "$header")
-version=$(sed -n 's/.*version: "portcullis \([0-9.]*\)".*/\1/p' Sources/portcullis/Portcullis.swift)
-[ -n "$abi" ] && [ -n "$version" ]
+version=$(sed -n 's/^ *static let version = "\([0-9.]*\)"$/\1/p' Sources/portcullis/Portcullis.swift)
+if [ -z "$abi" ] || [ -z "$version" ]; then
+  echo "install-library: no version in the header or in Sources/portcullis/Portcullis.swift" >&2
+  exit 1
+fi
 
 install -d "$root$prefix/include" "$root$prefix/lib/pkgconfig"
 install -m 644 "$header" "$root$prefix/include/portcullis.h"

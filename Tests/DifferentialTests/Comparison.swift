@@ -102,6 +102,8 @@ extension World {
       }
       // The module sees no metadata of other filters; nothing is assumed of it.
       if module.why == "unknown-metadata", module.status == 403 { continue }
+      // A rule that tests it may then stand before the one that the module names; that it denies is not less certain.
+      if envoy.status == 403, module.status == 403, sets[testCase.set].yaml(index: 0).contains("experimental.") { continue }
       if !Self.agree(envoy, module, about: testCase.request) {
         outcome.disagreements.append(Disagreement(testCase: testCase, side: .module, envoy: envoy, portcullis: module))
       }

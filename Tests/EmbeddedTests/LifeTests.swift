@@ -203,7 +203,7 @@ internal import Testing
     for status: portcullis_status in [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9] { #expect(unsafe portcullis_status_text(status) != nil) }
     let command = try String(contentsOfFile: Programs.project() + "/Sources/portcullis/Portcullis.swift", encoding: .utf8)
     let version = unsafe portcullis_version().map { unsafe String(cString: $0) } ?? ""
-    #expect(command.contains("version: \"portcullis \(version)\""))
+    #expect(command.contains("static let version = \"\(version)\"\n"))
   }
 }
 

@@ -139,17 +139,19 @@ public struct ChangeAnalysis {
 
   private struct Stopped: Error {}
 
-  /// The workloads of both sides; one that is on one side only is compared under the policies of both. Those whose pod is a waypoint are not
-  /// compared, and told in `gaps`.
+  /// The workloads of both sides; one that is on one side only is compared under the policies of both. Those of which the files say that their
+  /// proxy is of another kind are not compared, and told in `gaps`.
   public func destinations(_ gaps: inout [String]) -> [AnalyzedDestination] {
     let old = Dictionary(before.policies.workloads.map { ($0.metadata.key, $0) }) { first, _ in first }
     let new = Dictionary(after.policies.workloads.map { ($0.metadata.key, $0) }) { first, _ in first }
+    let finders = (before: ProxyFinder(before.policies, assumed: .sidecar), after: ProxyFinder(after.policies, assumed: .sidecar))
     var found: [AnalyzedDestination] = []
     for key in Set(old.keys).union(new.keys).sorted() {
       guard let one = old[key] ?? new[key], let two = new[key] ?? old[key] else { continue }
       let name = "\(key.namespace)/\(key.kind.string.lowercased())/\(key.name)"
-      if one.labels["gateway.networking.k8s.io/gateway-class-name"] == "istio-waypoint", profile != .ztunnel {
-        gaps.append("\(name) is a waypoint's pod; its services were not compared")
+      let mismatches = [(one, finders.before), (two, finders.after)].compactMap { Self.mismatch($0, $1, profile) }
+      if let mismatch = mismatches.first {
+        gaps.append(mismatch)
         continue
       }
       func proxy(_ workload: Workload) -> AnalyzedProxy {
@@ -165,10 +167,12 @@ public struct ChangeAnalysis {
   /// - Throws: `AnalysisDefect` when the engine does not confirm a witness.
   public func report(_ destinations: [AnalyzedDestination], onlyThese: Bool = false, gaps: [String] = []) throws -> ChangeReport {
     var report = ChangeReport()
-    report.gaps = gaps
     report.workloadCount = destinations.count
     let isSameMesh = before.mesh == after.mesh
     let difference = SetDifference(before.policies, after.policies)
+    // What is the same on both sides decides the same, also where nobody looks.
+    let differs = difference.isSome || !isSameMesh || !Self.areSameWorkloads(before.policies, after.policies)
+    if differs { report.gaps = gaps + uncovered(difference, destinations, onlyThese: onlyThese) }
     var groups: [(key: GroupKey, names: [String], destination: AnalyzedDestination)] = []
     var places: [GroupKey: Int] = [:]
     let all = onlyThese ? destinations : destinations + unattached(difference, destinations, &report)
@@ -196,6 +200,11 @@ public struct ChangeAnalysis {
     }
     report.changes.sort { Self.rank($0) < Self.rank($1) }
     return report
+  }
+
+  private static func areSameWorkloads(_ one: PolicySet, _ two: PolicySet) -> Bool {
+    one.workloads.count == two.workloads.count
+      && zip(one.workloads, two.workloads).allSatisfy { $0.metadata.key == $1.metadata.key && $0.labels == $1.labels }
   }
 
   /// Who is asked by rules of CUSTOM policies.
@@ -233,10 +242,9 @@ public struct ChangeAnalysis {
         })
       else { continue }
       if !report.unattached.contains(policy.metadata.key) { report.unattached.append(policy.metadata.key) }
-      guard case .selector(let selector) = policy.attachment else {
-        report.gaps.append("\(policy.metadata.key) is for gateways or waypoints that were not compared")
-        continue
-      }
+      guard case .selector(let selector) = policy.attachment else { continue }
+      report.gaps.append(
+        "\(policy.metadata.key) applies to no workload of the files; compared for one with just the labels that it asks for")
       let labels = Dictionary(selector.matchLabels.map { ($0.key, $0.value) }) { first, _ in first }
       let proxy = AnalyzedProxy(namespace: policy.metadata.key.namespace, labels: labels, profile: profile)
       guard seen.insert(proxy).inserted else { continue }
@@ -263,7 +271,7 @@ public struct ChangeAnalysis {
       do {
         let (old, new) = (before.program(destination.before, isTCP: isTCP), after.program(destination.after, isTCP: isTCP))
         if Self.providers(old) != Self.providers(new) {
-          report.notes.append("\(shown), \(kind): other providers are asked; what they answer is not known here")
+          report.gaps.append("\(shown), \(kind): other providers are asked; what they answer is not known here")
         }
         var comparison = try ChainComparison(
           before: (old, before.mesh), after: (new, after.mesh), profile: profile, isTCP: isTCP)

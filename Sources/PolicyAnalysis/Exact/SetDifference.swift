@@ -11,6 +11,13 @@ struct SetDifference {
   var policies: [AuthorizationPolicy] = []
   /// Whether PeerAuthentications, RequestAuthentications or unusable policies differ: then every workload is looked at.
   var concernsAll = false
+  /// PeerAuthentications of either side that the other has not, or not the same.
+  var peerAuthentications: [PeerAuthentication] = []
+  /// Whether the RequestAuthentications differ.
+  var hasOtherRequestAuthentications = false
+
+  /// Whether the sets differ in anything that decides.
+  var isSome: Bool { concernsAll || !policies.isEmpty }
 
   /// O(total size).
   init(_ before: PolicySet, _ after: PolicySet) {
@@ -34,10 +41,17 @@ struct SetDifference {
       if list.count != other.count || !zip(list, other).allSatisfy(Self.isSame) { policies += list + other }
     }
     for (key, list) in new where old[key] == nil { policies += list }
+    hasOtherRequestAuthentications = !Self.areSame(before.requestAuthentications, after.requestAuthentications, Self.isSame)
+    let hasOtherModes = !Self.areSame(before.peerAuthentications, after.peerAuthentications, Self.isSame)
+    if hasOtherModes {
+      for (own, other) in [(before, after), (after, before)] {
+        peerAuthentications += own.peerAuthentications.filter { one in
+          !other.peerAuthentications.contains { Self.isSame(one, $0) }
+        }
+      }
+    }
     concernsAll =
-      !Self.areSame(before.peerAuthentications, after.peerAuthentications, Self.isSame)
-      || !Self.areSame(before.requestAuthentications, after.requestAuthentications, Self.isSame)
-      || before.unusable.map(\.reach) != after.unusable.map(\.reach)
+      hasOtherModes || hasOtherRequestAuthentications || before.unusable.map(\.reach) != after.unusable.map(\.reach)
   }
 
   private static func areSame<Value>(_ old: [Value], _ new: [Value], _ isSame: (Value, Value) -> Bool) -> Bool {

@@ -30,12 +30,18 @@ let checkAmbient: LintCheck = { world, report in
 
 private func check(_ rule: AuthorizationPolicy.Rule, _ policy: AttachedPolicy, _ ambient: [LintWorkload], _ report: inout LintReport) {
   let unseen =
-    (rule.sources + rule.operations).flatMap(\.constraints).filter { $0.attribute.isHTTP || $0.attribute == .remoteIP }
+    (rule.sources + rule.operations).flatMap(\.constraints).filter {
+      $0.attribute.isHTTP || $0.attribute == .remoteIP || $0.attribute == .sourceTrustDomain
+    }
     + rule.conditions.filter { !$0.attribute.isKnownToZtunnel }
   guard let first = unseen.first(where: { !$0.demandsNothing }) else { return }
   let field = first.values.isEmpty ? first.attribute.negatedFieldName : first.attribute.fieldName
+  // ztunnel does not know the field: the rest of the source decides, whatever the action.
+  let isForgotten = first.attribute == .sourceTrustDomain
   let effect =
     switch (policy.policy.action, isLost(rule)) {
+    case (.allow, _) where isForgotten: "reads this ALLOW rule without it, which then allows more"
+    case (.deny, true) where isForgotten: "reads this DENY rule without it, which then denies nothing"
     case (.allow, _): "leaves this ALLOW rule out, which then allows nothing"
     case (_, true): "drops it, so that this DENY rule denies nothing"
     case (_, false): "drops it, so that this DENY rule denies more"

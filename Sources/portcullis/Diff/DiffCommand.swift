@@ -77,11 +77,12 @@ struct DiffCommand: ParsableCommand {
     var destinations = analysis.destinations(&gaps)
     if let to {
       destinations = destinations.filter { $0.isNamed(to) }
-      gaps.removeAll()
       if destinations.isEmpty {
         throw CommandProblem(
-          "no workload `\(Printable.text(to))` on either side", help: "write `namespace/name` of a workload in the files")
+          "no workload `\(Printable.text(to))` on either side that can be compared",
+          help: gaps.first ?? "write `namespace/name` of a workload in the files")
       }
+      gaps.removeAll()
     }
     let report: ChangeReport
     do {

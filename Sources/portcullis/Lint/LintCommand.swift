@@ -99,6 +99,14 @@ struct LintCommand: ParsableCommand {
       for diagnostic in diagnostics { StandardError.write(diagnostic.description) }
       throw CommandProblem("`\(Printable.text(path))` is no YAML and no JSON")
     }
+    // An empty file or another file by mistake must not pass for a proxy without findings.
+    let text = String(decoding: bytes, as: UTF8.self)
+    let marks = ["HttpConnectionManager", "http_connection_manager", "TcpProxy", "tcp_proxy", "ext_authz", "http_filters", "httpFilters"]
+    guard marks.contains(where: text.contains) else {
+      throw CommandProblem(
+        "`\(Printable.text(path))` holds nothing of an Envoy that could be checked",
+        help: "give a bootstrap, a config dump, or what `export envoy-ext-authz` writes")
+    }
     texts.lines[file] = LintText(bytes)
     return lintEnvoy(trees, file: file, mesh: mesh, interest: interest)
   }

@@ -34,9 +34,17 @@ struct ReplayReport {
     self.limit = limit
   }
 
+  /// Records of which nobody knows whether they change: not decided on one side, or for a workload that the other side does not have.
+  /// None, where both sides are the same.
+  private var uncompared: Int {
+    guard other?.contentHash != snapshot.contentHash else { return 0 }
+    return
+      max(counts.undecided, otherCounts?.undecided ?? 0) + skipped.filter { $0.kind == .missingAfter }.reduce(0) { $0 + $1.count }
+  }
+
   /// The exit code.
   var answer: Answer {
-    if other != nil { return changedCount > 0 ? .no : .yes }
+    if other != nil { return changedCount > 0 ? .no : uncompared > 0 ? .undecided : .yes }
     return counts.deny > 0 ? .no : counts.undecided > 0 ? .undecided : .yes
   }
 
@@ -56,7 +64,13 @@ struct ReplayReport {
       lines += section("newly allowed", groups.filter(isAllowed))
       lines += section("newly denied", groups.filter { $0.after?.verdict == .deny })
       lines += section("no longer decided: the log does not say enough", groups.filter { $0.after?.verdict == .undecided })
-      if changedCount == 0 { lines += ["", "nothing changes"] }
+      if changedCount == 0 {
+        lines += [
+          "",
+          uncompared > 0
+            ? "nothing that was decided changes; of \(Self.count(uncompared, "record")) nobody knows" : "nothing changes",
+        ]
+      }
     }
     if furtherCount > 0 { lines += ["", "\(Self.count(furtherCount, "record")) of further groups, which were too many to keep"] }
     return lines.joined(separator: "\n")
@@ -102,7 +116,7 @@ struct ReplayReport {
   private func text(_ answer: ReplayAnswer, _ snapshot: Snapshot) -> String {
     let what = "\(answer.verdict.name), \(answer.reason.code)"
     guard let origin = snapshot.origin(of: answer.rule) else { return what }
-    return "\(what): \(origin.name)  \(Printable.text(origin.location.description))"
+    return "\(what): \(Printable.text("\(origin.name)"))  \(Printable.text(origin.location.description))"
   }
 
   private static func text(_ counts: VerdictCounts) -> String {

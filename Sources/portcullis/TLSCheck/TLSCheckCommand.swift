@@ -64,6 +64,10 @@ struct TLSCheckCommand: ParsableCommand {
     let loaded = try policies.load(needsPolicies: false)
     let analysis = TLSAnalysis(loaded.policies, mesh: try policies.meshSettings(), defaults: assumptions.defaults)
     let names = WorkloadNames(loaded.policies)
+    if all, loaded.policies.workloads.isEmpty {
+      throw CommandProblem(
+        "there is no workload in the given files", help: "add the manifests of Deployments, Pods or the like to `--policies`")
+    }
     var connections = try all ? allConnections(analysis) : asked(analysis, names)
     let answer = Self.answer(connections)
     if conflicts { connections.removeAll { $0.outcome.verdict == .possible } }

@@ -44,7 +44,7 @@ struct TestReport {
       lines.append("FAIL  \(name)  \(failures.count) of \(Self.count(suite.count, "case"))")
       for failure in failures {
         lines += ["", "  FAIL  \(Printable.text(failure.name))", "    at        \(Printable.text(failure.place))"]
-        lines.append("    problem   \(failure.problem ?? "")")
+        lines.append("    problem   \(Printable.text(failure.problem ?? ""))")
         lines += failure.explanation.split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    \($0)" }
       }
       lines.append("")
@@ -59,7 +59,7 @@ struct TestReport {
     let missing = coverage.missing
     let decided = coverage.rules.count - missing.count
     return ["\(Self.count(coverage.rules.count, "rule")): \(decided) decided a case, \(missing.count) never"]
-      + missing.map { "  never  \(Printable.text($0.location.description))  \($0.name) (\($0.action.rawValue))" }
+      + missing.map { "  never  \(Printable.text($0.location.description))  \(Printable.text("\($0.name)")) (\($0.action.rawValue))" }
   }
 
   private static func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }

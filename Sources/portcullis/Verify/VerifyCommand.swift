@@ -66,7 +66,9 @@ struct VerifyCommand: ParsableCommand {
     var gaps: [String] = []
     let destinations = ChangeAnalysis(before: side, after: side, profile: profile.profile).destinations(&gaps)
     if destinations.isEmpty {
-      throw CommandProblem("no workload in the given files, so that nothing would be verified", help: "add manifests to `--policies`")
+      throw CommandProblem(
+        "no workload in the given files that can be asked about, so that nothing would be verified",
+        help: gaps.first ?? "add manifests to `--policies`")
     }
     var lines: [String] = []
     var isBroken = false

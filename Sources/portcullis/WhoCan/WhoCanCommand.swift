@@ -62,8 +62,12 @@ struct WhoCanCommand: ParsableCommand {
     var destinations = ChangeAnalysis(before: side, after: side, profile: profile.profile).destinations(&gaps)
     if let to {
       destinations = destinations.filter { $0.isNamed(to) }
+      if destinations.isEmpty {
+        throw CommandProblem(
+          "no workload `\(Printable.text(to))` in the given files that can be asked about",
+          help: gaps.first ?? "write `namespace/name` of a workload in the files")
+      }
       gaps.removeAll()
-      if destinations.isEmpty { throw CommandProblem("no workload `\(Printable.text(to))` in the given files") }
     }
     let caller = try from.map { try identity($0, loaded, mesh) }
     var found: [(String, [WorkloadReach])] = []
@@ -78,8 +82,8 @@ struct WhoCanCommand: ParsableCommand {
         help: "this is a defect of portcullis; please report it with the policies")
     }
     print(output == .json ? json(found, gaps).text : text(found, gaps))
-    if found.contains(where: { !$0.1.isEmpty }) { return }
-    throw ExitCode((gaps.isEmpty ? Answer.no : .undecided).rawValue)
+    if !gaps.isEmpty { throw ExitCode(Answer.undecided.rawValue) }
+    if !found.contains(where: { !$0.1.isEmpty }) { throw ExitCode(Answer.no.rawValue) }
   }
 
   private func identity(_ name: String, _ policies: PolicySet, _ mesh: MeshSettings) throws -> [UInt8] {
@@ -100,7 +104,10 @@ struct WhoCanCommand: ParsableCommand {
   private func text(_ found: [(String, [WorkloadReach])], _ gaps: [String]) -> String {
     var lines: [String] = []
     for (name, reaches) in found {
-      if reaches.isEmpty, to != nil || all { lines.append("nobody can reach  \(Printable.text(name))") }
+      if reaches.isEmpty, to != nil || all {
+        let isUnfinished = gaps.contains { $0.hasPrefix("\(name), ") }
+        lines.append("\(isUnfinished ? "not complete" : "nobody can reach")  \(Printable.text(name))")
+      }
       for reach in reaches {
         lines.append(
           "\(reach.verdict == .allow ? "allowed" : "if a provider says so")  \(Printable.text(name))  \(reach.isTCP ? "TCP" : "HTTP")")
@@ -120,7 +127,7 @@ struct WhoCanCommand: ParsableCommand {
         }
       }
     }
-    if !found.contains(where: { !$0.1.isEmpty }), from != nil { lines.append("nothing can be reached") }
+    if !found.contains(where: { !$0.1.isEmpty }), from != nil, gaps.isEmpty { lines.append("nothing can be reached") }
     return (lines + gaps.map { "not complete: \(Printable.text($0))" }).joined(separator: "\n")
   }
 

@@ -8,6 +8,6 @@ struct PortcullisBench: ParsableCommand {
     abstract: "Measures Portcullis beside what it is compared with, in one run, and prints the ratios.",
     subcommands: [
       ChecksCommand.self, CoresCommand.self, AllocationsCommand.self, DecisionsCommand.self, InstructionsCommand.self, LoadingCommand.self,
-      EnvoyCommand.self, ReplayCommand.self,
+      EnvoyCommand.self, ReplayCommand.self, WhatIfCommand.self,
     ])
 }
