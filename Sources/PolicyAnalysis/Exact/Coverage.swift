@@ -60,7 +60,9 @@ extension ChangeAnalysis {
     profile == .gateway
       && targets.allSatisfy { target in
         target.kind == "Gateway"
-          && destinations.contains { $0.after.namespace == policy.metadata.key.namespace && $0.labels["gateway.networking.k8s.io/gateway-name"] == target.name }
+          && destinations.contains {
+            $0.namespace == policy.metadata.key.namespace && $0.labels["gateway.networking.k8s.io/gateway-name"] == target.name
+          }
       }
   }
 }
