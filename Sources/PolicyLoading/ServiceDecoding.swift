@@ -48,6 +48,8 @@ extension NodeReader {
       }
     let annotations = self.object(metadata, "annotations")
     runtime.injectAnnotation = scalar(annotations, "sidecar.istio.io/inject")
+    runtime.includedInboundPorts = scalar(annotations, "traffic.sidecar.istio.io/includeInboundPorts")
+    runtime.excludedInboundPorts = scalar(annotations, "traffic.sidecar.istio.io/excludeInboundPorts")
     runtime.redirectionAnnotation = text(annotations, "ambient.istio.io/redirection")?.value
     runtime.isObserved = !addresses.isEmpty || entry(annotations, "sidecar.istio.io/status") != nil
     let account = self.object(spec, "template") ?? spec

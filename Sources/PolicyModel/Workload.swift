@@ -41,6 +41,10 @@ public struct WorkloadRuntime: Sendable, Hashable {
   public var usesHostNetwork = false
   /// Whether the manifest names a service account (Istio: an entry with one is taken to have a proxy).
   public var namesServiceAccount = false
+  /// The annotation `traffic.sidecar.istio.io/includeInboundPorts`.
+  public var includedInboundPorts: ExactText?
+  /// The annotation `traffic.sidecar.istio.io/excludeInboundPorts`.
+  public var excludedInboundPorts: ExactText?
   /// The ports of the containers that have a name.
   public var namedPorts: [NamedPort] = []
 
@@ -60,6 +64,17 @@ public struct WorkloadRuntime: Sendable, Hashable {
 
   /// Knows nothing.
   public init() {}
+
+  /// Whether connections to a port of the pod go around its sidecar, so that neither its mutual TLS nor its policies hold there (Istio: the two
+  /// annotations, and the ports of the proxy's own pages, which are never redirected).
+  public func bypassesSidecar(_ port: UInt16) -> Bool {
+    func lists(_ annotation: ExactText) -> Bool {
+      annotation.string.split(separator: ",").contains { UInt16($0.filter { $0 != " " }) == port }
+    }
+    if [15_020, 15_021, 15_090].contains(port) { return true }
+    if let included = includedInboundPorts, included != "*", !lists(included) { return true }
+    return excludedInboundPorts.map(lists) ?? false
+  }
 }
 
 /// An object of the inventory that nothing is attached to by selectors: ServiceAccount, Service, Namespace, ServiceEntry, Gateway.

@@ -45,6 +45,11 @@ struct PairJudge {
     var port = AccessGraph.PortAccess(
       host: connection.service.host, port: connection.port, access: .all, reason: nil, rule: nil, ruleLocation: nil,
       security: connection.outcome.security, isConditional: connection.outcome.verdict == .conditional, outcome: connection.outcome.reason)
+    if analysis.proxies[server].kind == .sidecar, let number = connection.containerPort,
+      analysis.policies.workloads[server].runtime.bypassesSidecar(number)
+    {
+      return port
+    }
     guard let (snapshot, target, profile) = enforcer(server) else { return port }
     request.reset()
     request.isTCP = profile == .ztunnel || connection.family == .tcp

@@ -26,6 +26,16 @@ package struct ConnectionOutcome: Sendable, Equatable {
     case plaintext
     /// There is no connection.
     case failure
+
+    /// What protects less is less; no connection protects most.
+    var strength: Int {
+      switch self {
+      case .plaintext: 0
+      case .tls: 1
+      case .mutualTLS: 2
+      case .failure: 3
+      }
+    }
   }
 
   /// How sure it is.
@@ -70,6 +80,7 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
   case externalTLS = "external-tls"
   case unknownHost = "unknown-host"
   case noEndpoint = "no-endpoint"
+  case portUnknown = "port-unknown"
   case datagrams = "udp"
 
   /// The reason as a sentence without its period.
@@ -103,6 +114,7 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
     case .unknownHost:
       "no manifest knows the host: the client's proxy passes the connection on as it is, unless the mesh blocks what it does not know"
     case .noEndpoint: "no workload of the given files is behind the service"
+    case .portUnknown: "nothing says at which port of the workload it arrives, and PeerAuthentication has several modes there"
     case .datagrams: "UDP goes past all proxies"
     }
   }

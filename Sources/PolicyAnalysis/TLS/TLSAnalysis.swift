@@ -177,7 +177,11 @@ package struct TLSAnalysis: Sendable {
     let labels = endpoint.map { self.labels(of: $0) } ?? [:]
     let namespace = server?.metadata.key.namespace ?? service.key.namespace
     let effective = modes.effective(namespace: namespace, labels: labels).mode(port: containerPort)
-    let serverSide = serverSide(service, proxy, effective.mode, family, namespace: namespace, labels: labels, port: containerPort)
+    let isBypassed = proxy?.kind == .sidecar && containerPort.flatMap { server?.runtime.bypassesSidecar($0) } ?? false
+    let serverSide =
+      isBypassed
+      ? ServerSide.bare(family)
+      : serverSide(service, proxy, effective.mode, family, namespace: namespace, labels: labels, port: containerPort)
     let choice = choice(side, service, port, effective.mode, proxy)
     var connection = TLSConnection(
       client: side.client, clientProxy: side.proxy, service: service, port: port?.number, containerPort: containerPort, family: family,
@@ -189,6 +193,19 @@ package struct TLSAnalysis: Sendable {
     // ztunnel knows two modes.
     case .ambient(let isStrict): connection.serverMode = (isStrict ? .strict : .permissive, effective.decider)
     case .waypoint, .gateway, .bare, .external: break
+    }
+    if containerPort == nil, family != .udp {
+      for (port, _) in modes.effective(namespace: namespace, labels: labels).portModes.sorted(by: { $0.key < $1.key }) {
+        let mode = modes.effective(namespace: namespace, labels: labels).mode(port: port).mode
+        let there = self.serverSide(service, proxy, mode, family, namespace: namespace, labels: labels, port: port)
+        let other = outcome(
+          side, self.choice(side, service, nil, mode, proxy), there,
+          takesHBONE: proxy?.takesHBONE ?? (proxy?.kind == .sidecar))
+        guard other.security != connection.outcome.security else { continue }
+        // Of what may be, the weakest is told.
+        let weakest = [other.security, connection.outcome.security].min { $0.strength < $1.strength } ?? .plaintext
+        connection.outcome = ConnectionOutcome(.conditional, weakest, .portUnknown)
+      }
     }
     if family == .udp {
       connection.outcome = ConnectionOutcome(.possible, .plaintext, .datagrams)
