@@ -54,8 +54,11 @@ struct WhatIfCommand: ParsableCommand {
   private func redundant(_ count: Int) -> [Change] {
     let rules = (0..<count).map { RuleText(operations: [["paths: [\"/api/\($0)/*\"]"]]) }
     func text(_ rules: [RuleText]) -> String {
-      // Istio takes 512 sources or operations in a rule, not so many rules in a policy that one would not do.
-      PolicyYAML.deployment("backend") + "---\n" + PolicyYAML.policy("all", rules: rules)
+      // Istio takes 512 rules in a policy.
+      let policies = stride(from: 0, to: rules.count, by: 500).map { start in
+        PolicyYAML.policy("part-\(start)", rules: Array(rules[start..<min(start + 500, rules.count)]))
+      }
+      return ([PolicyYAML.deployment("backend")] + policies).joined(separator: "---\n")
     }
     return [
       Change(name: "1,000 rules twice", before: text(rules), after: text(rules + rules), differs: false),
