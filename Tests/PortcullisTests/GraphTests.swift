@@ -11,7 +11,7 @@ internal import Testing
     try withSandbox { sandbox in
       let run = try sandbox.portcullis("graph", "--policies", Sandbox.shop, "--format", "json", "--outside", "--denied")
       #expect(run.code == 0 && run.errors.isEmpty && run.lines.count == 1)
-      #expect(try sandbox.complaints(of: "graph", about: run.output).isEmpty)
+      #expect(try sandbox.schemaComplaints("graph", run.output).isEmpty)
       let json = try run.json()
       let names = try #require(json["workloads"] as? [[String: Any]]).map { $0["name"] as? String ?? "" }
       let edges = try #require(json["edges"] as? [[String: Any]]).map { edge in

@@ -87,7 +87,7 @@ private struct SARIFCheck {
   @Test func `JSON is as its schema says`() throws {
     try withSandbox { sandbox in
       let run = try sandbox.portcullis("lint", "--policies", "examples/broken", "--output", "json")
-      #expect(try sandbox.complaints(of: "lint", about: run.output) == "")
+      #expect(try sandbox.schemaComplaints("lint", run.output) == "")
       let json = try run.json()
       let findings = json["findings"] as? [[String: Any]] ?? []
       let summary = json["summary"] as? [String: Any] ?? [:]

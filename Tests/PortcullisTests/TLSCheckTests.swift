@@ -76,7 +76,7 @@ extension Sandbox {
       #expect(run.output.hasPrefix(start), "\(run.output)")
       let json = try sandbox.portcullis(["tls-check", "--policies", sandbox.path("mesh.yaml"), "--output", "json"] + words)
       #expect(json.code == code && json.lines.count == 1)
-      #expect(try sandbox.complaints(of: "tls-check", about: json.output).isEmpty)
+      #expect(try sandbox.schemaComplaints("tls-check", json.output).isEmpty)
     }
   }
 
@@ -130,7 +130,7 @@ extension Sandbox {
       let conflicts = try sandbox.tlsCheck(mesh, "--all", "--conflicts")
       #expect(conflicts.code == 1 && conflicts.lines.count == 6)
       let json = try sandbox.tlsCheck(mesh, "--all", "--output", "json")
-      #expect(try sandbox.complaints(of: "tls-check", about: json.output).isEmpty)
+      #expect(try sandbox.schemaComplaints("tls-check", json.output).isEmpty)
       let summary = try json.json()["summary"] as? [String: Any]
       #expect(summary?["connections"] as? Int == 11)
     }
@@ -181,7 +181,7 @@ extension Sandbox {
       let run = try sandbox.tlsCheck(hostile, "--all")
       #expect(run.output.contains("old\\u{1b}[2J\\u{a}\"<b>") && !run.output.contains("\u{1b}"), "\(run.output)")
       let json = try sandbox.tlsCheck(hostile, "--all", "--output", "json")
-      #expect(try sandbox.complaints(of: "tls-check", about: json.output).isEmpty)
+      #expect(try sandbox.schemaComplaints("tls-check", json.output).isEmpty)
     }
   }
 }

@@ -128,7 +128,10 @@ import Testing
     print("exact core seed: \(Self.seed)")
     var random = AnalysisWorld(seed: Self.seed)
     var tally = Tally()
-    while tally.checks < 100_000 * Self.factor {
+    // Some seeds make few pairs that differ: then more pairs are made, up to a bound that an analysis without differences would reach.
+    while tally.checks < 100_000 * Self.factor
+      || (tally.differing <= 1_000 || tally.witnesses <= 50) && tally.checks < 400_000 * Self.factor
+    {
       let problems = try Self.check(&random, policies: random.number(1...4), requests: 800, &tally)
       if !problems.isEmpty {
         Issue.record("seed \(Self.seed), check \(tally.checks):\n\(problems.joined(separator: "\n"))")
@@ -136,8 +139,8 @@ import Testing
       }
     }
     print("exact core: \(tally)")
-    #expect(tally.differing > 500)
-    #expect(tally.witnesses > 20)
+    #expect(tally.differing > 1_000)
+    #expect(tally.witnesses > 50)
     #expect(tally.skipped * 5_000 < tally.checks)
   }
 }
