@@ -30,7 +30,7 @@ extension NodeReader {
     return hasErrors ? nil : workload
   }
 
-  /// Reads an object of which only the metadata counts, and of services who answers; nil when it has an error.
+  /// Reads an object of which only the metadata counts, of services who answers, and of Gateways the class; nil when it has an error.
   mutating func inventoryObject(_ object: NodeIndex, header: ObjectHeader) -> InventoryObject? {
     guard let metadata = metadata(object, header: header, isStrict: false)?.metadata, !hasErrors else { return nil }
     let service: ServiceDetail? =
@@ -39,7 +39,9 @@ extension NodeReader {
       case (ObjectKind.networkingGroup, "ServiceEntry"): serviceEntry(object)
       default: nil
       }
-    return InventoryObject(metadata: metadata, service: service)
+    let isGateway = (header.group, header.kind) == (ObjectKind.gatewayGroup, "Gateway")
+    let gatewayClass: ExactText? = isGateway ? text(child(object, "spec"), "gatewayClassName") : nil
+    return InventoryObject(metadata: metadata, service: service, gatewayClass: gatewayClass)
   }
 
   /// A controller's workload is what its pod template makes.

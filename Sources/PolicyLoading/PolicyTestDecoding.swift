@@ -27,14 +27,7 @@ extension NodeReader {
   mutating func policyTest(_ object: NodeIndex) -> PolicyTest? {
     refuseUnknownFields(object, known: ["apiVersion", "kind", "metadata", "spec"], path: "PolicyTest")
     let place = document[object].span
-    var name: Located<ExactText>?
-    if let metadata = requiredMapping(object, "metadata", of: "the PolicyTest", at: place) {
-      refuseUnknownFields(metadata, known: ["name", "labels", "annotations"], path: "metadata")
-      name = entry(metadata, "name").flatMap { string($0, path: "metadata.name") }
-      if entry(metadata, "name") == nil || name?.value.isEmpty == true {
-        report(.fieldRequired("metadata.name", in: "the PolicyTest", help: "reports show the name"), at: place)
-      }
-    }
+    let name = ownName(object, of: "the PolicyTest")
     var cases: [PolicyTestCase] = []
     if let spec = requiredMapping(object, "spec", of: "the PolicyTest", at: place) {
       refuseUnknownFields(spec, known: ["cases"], path: "spec")
@@ -48,9 +41,21 @@ extension NodeReader {
     return PolicyTest(name: name.value, cases: cases, location: SourceLocation(file: file, span: name.span))
   }
 
+  /// `metadata.name` of an object of ours.
+  mutating func ownName(_ object: NodeIndex, of owner: String) -> Located<ExactText>? {
+    let place = document[object].span
+    guard let metadata = requiredMapping(object, "metadata", of: owner, at: place) else { return nil }
+    refuseUnknownFields(metadata, known: ["name", "labels", "annotations"], path: "metadata")
+    let name = entry(metadata, "name").flatMap { string($0, path: "metadata.name") }
+    if entry(metadata, "name") == nil || name?.value.isEmpty == true {
+      report(.fieldRequired("metadata.name", in: owner, help: "reports show the name"), at: place)
+    }
+    return name
+  }
+
   private mutating func requiredMapping(_ object: NodeIndex, _ key: StaticString, of owner: String, at place: SourceSpan) -> NodeIndex? {
     guard let entry = entry(object, key) else {
-      report(.fieldRequired("\(key)", in: owner, help: "docs/testing.md shows a test"), at: place)
+      report(.fieldRequired("\(key)", in: owner, help: "docs/testing.md and docs/what-if.md show an example"), at: place)
       return nil
     }
     return mapping(entry, path: "\(key)")

@@ -60,9 +60,11 @@ public indirect enum PlainValue: Sendable {
 public func loadPolicyTests(
   text: [UInt8], file: ExactText, limits: LoadingLimits = LoadingLimits()
 ) -> (tests: [PolicyTest], diagnostics: [Diagnostic]) {
-  var loader = PolicyTestLoader(file: file, limits: limits)
+  var loader = OwnKindLoader<PolicyTest>(kind: "PolicyTest", missing: .testMissing(), file: file, limits: limits) { reader, root in
+    reader.policyTest(root)
+  }
   loader.load(text)
-  return (loader.tests, loader.diagnostics)
+  return (loader.objects, loader.diagnostics)
 }
 
 /// Findings about the cases of a file, made where more is known than the file says, in the form of all others.
@@ -79,102 +81,4 @@ public func policyTestDiagnostics(
     list.add(Problem(message: .testCaseInvalid(problem.problem, help: problem.help), span: problem.span))
   }
   return list.diagnostics(SourceText(text))
-}
-
-/// Reads one file.
-private struct PolicyTestLoader {
-  private let file: ExactText
-  private let limits: LoadingLimits
-  private var problems: ProblemList
-  private var hasErrors = false
-  private(set) var tests: [PolicyTest] = []
-  private(set) var diagnostics: [Diagnostic] = []
-
-  private static let group: ExactText = "portcullis.dev"
-  private static let kind: ExactText = "PolicyTest"
-
-  init(file: ExactText, limits: LoadingLimits) {
-    self.file = file
-    self.limits = limits
-    problems = ProblemList(file: file, limit: limits.diagnostics)
-  }
-
-  mutating func load(_ raw: [UInt8]) {
-    var source: SourceText?
-    if raw.count > limits.fileBytes {
-      add(Problem(message: .fileTooLarge(raw.count, limit: limits.fileBytes), span: .nowhere))
-    } else {
-      let text = SourceText(raw)
-      if text.isWideEncoding {
-        add(Problem(message: .wideEncoding(), span: SourceSpan(line: 1, column: 1, endLine: 1, endColumn: 2)))
-      } else {
-        source = text
-        load(text)
-      }
-    }
-    diagnostics = problems.diagnostics(source)
-  }
-
-  private mutating func load(_ source: SourceText) {
-    for problem in badByteProblems(source) { add(problem) }
-    var documents: [Document] = []
-    var reader = DocumentReader(source, limits: limits)
-    reader.read { document, found in
-      for problem in found { add(problem) }
-      let isBroken = found.contains { $0.message.severity == .error }
-      guard !isBroken, document.root.exists, document.type(document.root) != .null else { return }
-      documents.append(copy document)
-    }
-    var isAnyMeant = false
-    for document in documents {
-      var reader = NodeReader(document, file: file, limit: limits.diagnostics)
-      if let test = test(&reader, &isAnyMeant) { tests.append(test) }
-      for problem in reader.takeProblems() { add(problem) }
-      problems.addHidden(of: reader)
-    }
-    if !isAnyMeant, !hasErrors { add(Problem(message: .testMissing(), span: .nowhere)) }
-  }
-
-  /// The test that a document is; `isMeant` becomes true when it is or should be one.
-  private func test(_ reader: inout NodeReader, _ isMeant: inout Bool) -> PolicyTest? {
-    let root = reader.document.root
-    let place = reader.document[root].span
-    guard reader.document[root].kind == .mapping else {
-      reader.report(.documentNotObject(reader.name(of: root)), at: place)
-      return nil
-    }
-    // What a cut text lacks would only cause false alarms; its own problem was reported.
-    guard reader.document[root].isClosed else { return nil }
-    let header = ObjectHeader(reader, root)
-    guard let group = header.group, let kind = header.kind else {
-      let field = header.kind == nil ? "kind" : "apiVersion"
-      reader.report(
-        .fieldRequired(field, in: "the object", help: "a test begins with `apiVersion: portcullis.dev/v1` and `kind: PolicyTest`"),
-        at: place)
-      return nil
-    }
-    let near = suggestion(for: kind.string, among: [Self.kind.string])
-    guard group == Self.group || near != nil else { return nil }
-    isMeant = true
-    let (versionPlace, kindPlace) = (reader.entry(root, "apiVersion").map(reader.span), reader.entry(root, "kind").map(reader.span))
-    guard group == Self.group else {
-      reader.report(.groupUnknown(group.string, kind: kind.string, suggestion: Self.group.string), at: versionPlace ?? place)
-      return nil
-    }
-    guard kind == Self.kind else {
-      reader.report(.kindUnknown(kind.string, group: group.string, suggestion: near ?? Self.kind.string), at: kindPlace ?? place)
-      return nil
-    }
-    guard header.version == "v1" else {
-      let version = "\(group)/\(header.version ?? "")"
-      reader.report(.versionUnknown(version, kind: kind.string, known: "\(Self.group)/v1"), at: versionPlace ?? place)
-      return nil
-    }
-    return reader.policyTest(root)
-  }
-
-  private mutating func add(_ problem: Problem) {
-    if problem.message.severity == .error { hasErrors = true }
-    problems.add(problem)
-  }
 }

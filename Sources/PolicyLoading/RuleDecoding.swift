@@ -46,8 +46,13 @@ extension NodeReader {
 
   private mutating func rule(_ node: NodeIndex) -> AuthorizationPolicy.Rule? {
     guard isEntryMapping(node, path: "rules", nullAtRunTime: "at run time the rule is dropped, as if not there") else { return nil }
-    var rule = AuthorizationPolicy.Rule(span: start(node))
     refuseUnknownFields(node, known: ["from", "to", "when"], path: "rules")
+    return parts(of: node)
+  }
+
+  /// Reads `from`, `to` and `when` of a mapping.
+  mutating func parts(of node: NodeIndex) -> AuthorizationPolicy.Rule {
+    var rule = AuthorizationPolicy.Rule(span: start(node))
     if let entry = entry(node, "from") { rule.sources = clauses(entry, "from", "source", sourceFields) }
     if let entry = entry(node, "to") { rule.operations = clauses(entry, "to", "operation", operationFields) }
     if let entry = entry(node, "when"), let list = sequence(entry, path: "when") {

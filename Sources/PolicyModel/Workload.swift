@@ -83,10 +83,13 @@ public struct InventoryObject: Sendable {
   public var metadata: ObjectMetadata
   /// What a Service or a ServiceEntry says about who answers; `nil` for other kinds.
   public var service: ServiceDetail?
+  /// The class that a Gateway of the Gateway API is of; `nil` for other kinds.
+  public var gatewayClass: ExactText?
 
   /// Makes an object.
-  public init(metadata: ObjectMetadata, service: ServiceDetail? = nil) {
+  public init(metadata: ObjectMetadata, service: ServiceDetail? = nil, gatewayClass: ExactText? = nil) {
     self.metadata = metadata
     self.service = service
+    self.gatewayClass = gatewayClass
   }
 }

@@ -33,7 +33,7 @@ enum RepeatedOption {
   /// The options that may be written again; each time adds a value.
   private static let repeatable: Set<ExactText> = [
     "--policies", "--trust-domain-alias", "--accepted-trust-domain", "--custom-delegated", "--listen", "--trust-bundle", "--header",
-    "--claim", "--older", "--against", "--envoy", "--in-namespace", "--invariant", "--namespace-allowed",
+    "--claim", "--older", "--against", "--envoy", "--in-namespace", "--invariant", "--invariants", "--namespace-allowed",
   ]
 
   /// Refuses the first option that is written twice. The parser takes no value that begins with two dashes, unless it stands

@@ -91,7 +91,12 @@ internal import Testing
       let changed = try Self.changedShop(sandbox)
       let diff = try sandbox.portcullis("diff", Sandbox.shop, changed, "--output", "json").output
       let reach = try sandbox.portcullis("who-can", "--policies", changed, "--all", "--output", "json").output
-      for (name, output) in [("diff", diff), ("who-can", reach)] {
+      let proof = try sandbox.portcullis(
+        "verify", "--policies", changed, "--invariants", "examples/shop/invariants.yaml", "--invariant", "every-workload-covered",
+        "--output",
+        "json"
+      ).output
+      for (name, output) in [("diff", diff), ("who-can", reach), ("verify", proof)] {
         let file = try sandbox.write(output, to: "\(name).json")
         let program = """
           import json, sys
@@ -104,21 +109,6 @@ internal import Testing
         let run = try sandbox.run("/usr/bin/python3", ["-c", program, schema, file])
         #expect(run.end == .exited(0), "\(run.output) \(run.errors)")
       }
-    }
-  }
-
-  @Test func `verify proves an invariant or shows who breaks it`() throws {
-    try withSandbox { sandbox in
-      let changed = try Self.changedShop(sandbox)
-      let holds = try sandbox.portcullis("verify", "--policies", changed, "--invariant", "no-anonymous-access")
-      #expect(holds.code == 0 && holds.lines == ["holds  no-anonymous-access  3 workloads"], "\(holds.output)")
-      let crossing = try sandbox.portcullis("verify", "--policies", changed, "--invariant", "no-cross-namespace-access")
-      #expect(crossing.code == 1)
-      #expect(crossing.lines.first == "broken  no-cross-namespace-access  3 workloads")
-      #expect(crossing.output.contains("    such as  spiffe://cluster.local/ns/web/sa/x, port 8080"))
-      let covered = try sandbox.portcullis("verify", "--policies", changed, "--invariant", "every-workload-covered")
-      #expect(covered.code == 1 && covered.output.contains("shop/deployment/frontend"))
-      #expect(try sandbox.portcullis("verify", "--policies", changed).code == 2)
     }
   }
 }

@@ -42,11 +42,6 @@ internal import Testing
       "mutual TLS switched off", policy("m", "{mtls: {mode: DISABLE}}", kind: "PeerAuthentication"), workload("api"),
       "switches mutual TLS off"
     ),
-    (
-      "a gateway that is asked about as a sidecar",
-      policy("g", "{selector: {matchLabels: {istio: ingressgateway}}, action: DENY, rules: [{}]}"),
-      workload("api") + workload("in", "istio: ingressgateway"), "is a gateway"
-    ),
   ])
   func `and does not answer 0`(_ name: String, _ change: String, _ workloads: String, _ reason: String) throws {
     try withSandbox { sandbox throws in
@@ -63,15 +58,50 @@ internal import Testing
     }
   }
 
-  @Test func `holds is said of no gateway, of no pod without a proxy, and of no ambient workload, as of sidecars`() throws {
+  @Test func `each workload is asked about as the proxy that it has`() throws {
     try withSandbox { sandbox throws in
       let strict = Self.policy("default", "{mtls: {mode: STRICT}}", kind: "PeerAuthentication") + Self.allow
-      for labels in ["istio: ingressgateway", "sidecar.istio.io/inject: \"false\"", "istio.io/dataplane-mode: ambient"] {
+      // PeerAuthentication is nothing to a gateway; ztunnel follows it; where there is no proxy, nobody does.
+      for (labels, code, answer) in [
+        ("istio: ingressgateway", Int32(1), "broken"), ("istio.io/dataplane-mode: ambient", 0, "holds"),
+        ("sidecar.istio.io/inject: \"false\"", 3, "not complete"), ("app: other", 0, "holds"),
+      ] {
         let path = try sandbox.write(strict + Self.workload("api") + Self.workload("other", labels), to: "one/all.yaml")
         let run = try sandbox.portcullis("verify", "--policies", path, "--invariant", "no-anonymous-access")
         #expect(
-          run.code == 3 && run.output.hasPrefix("not complete  no-anonymous-access"), "\(labels): \(run.code) \(run.output)\(run.errors)")
+          run.code == code && run.output.hasPrefix("\(answer)  no-anonymous-access"), "\(labels): \(run.code) \(run.output)\(run.errors)")
       }
+      let closed = Self.policy("g", "{selector: {matchLabels: {istio: ingressgateway}}, action: DENY, rules: [{}]}")
+      let gateway = Self.workload("in", "istio: ingressgateway")
+      let before = try sandbox.write(gateway + Self.allow, to: "before/all.yaml")
+      let after = try sandbox.write(gateway + Self.allow + closed, to: "after/all.yaml")
+      let report = try sandbox.portcullis("diff", before, after, "--output", "json").json()
+      #expect(report["complete"] as? Bool == true)
+      let text = try sandbox.portcullis("diff", before, after)
+      #expect(text.code == 1 && text.output.contains(#""profile":"gateway""#), "\(text.output)")
+    }
+  }
+
+  @Test func `a workload that changes its kind of proxy is not compared, and that is said`() throws {
+    try withSandbox { sandbox throws in
+      let before = try sandbox.write(Self.workload("api") + Self.allow, to: "before/all.yaml")
+      let after = try sandbox.write(
+        Self.workload("api", "app: api, istio.io/dataplane-mode: ambient") + Self.allow, to: "after/all.yaml")
+      let run = try sandbox.portcullis("diff", before, after)
+      #expect(run.code == 3 && run.output.contains("another kind of proxy on each side"), "\(run.output)\(run.errors)")
+    }
+  }
+
+  @Test func `no proxy on either side is nothing that changes`() throws {
+    try withSandbox { sandbox throws in
+      let bare = Self.workload("bare", "sidecar.istio.io/inject: \"false\"")
+      let before = try sandbox.write(bare + Self.workload("api") + Self.allow, to: "before/all.yaml")
+      let after = try sandbox.write(
+        bare + Self.workload("api") + Self.allow + Self.policy("d", "{action: DENY, rules: [{from: [{source: {namespaces: [x]}}]}]}"),
+        to: "after/all.yaml")
+      let run = try sandbox.portcullis("diff", before, after)
+      #expect(run.code == 1 && run.output.contains("note: nothing enforces policies at shop/deployment/bare"), "\(run.output)")
+      #expect(!run.output.contains("not complete"), "\(run.output)")
     }
   }
 }

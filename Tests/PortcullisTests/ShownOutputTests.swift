@@ -28,7 +28,7 @@ internal import Testing
 
   @Test(arguments: [
     ("README.md", 3), ("docs/explain.md", 1), ("docs/lint.md", 1), ("docs/testing.md", 1), ("docs/replay.md", 1), ("docs/tls-check.md", 2),
-    ("docs/graph.md", 1), ("examples/README.md", 11),
+    ("docs/graph.md", 1), ("docs/what-if.md", 4), ("examples/README.md", 12),
   ])
   func `byte for byte`(_ page: String, _ least: Int) throws {
     let all = try Self.shown(on: page)

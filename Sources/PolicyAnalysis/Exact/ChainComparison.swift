@@ -19,10 +19,10 @@ struct ChainComparison {
   /// Points that some request has.
   let possible: Diagram
 
-  /// - Throws: `LimitReached`, `NotAnalyzable`.
+  /// - Throws: `LimitReached`, `NotAnalyzable`, `TimeOver`.
   init(
     before: (program: AttachedProgram, mesh: MeshSettings), after: (program: AttachedProgram, mesh: MeshSettings), profile: Profile,
-    isTCP: Bool, limit: Int = 2_000_000, also formulas: [Formula] = []
+    isTCP: Bool, limit: Int = 2_000_000, also formulas: [Formula] = [], workLimit: WorkLimit = WorkLimit()
   ) throws {
     if before.program.splitsClaims || after.program.splitsClaims {
       throw NotAnalyzable(why: "a RequestAuthentication splits claims at spaces: what rules see then depends on who issued the token")
@@ -30,7 +30,7 @@ struct ChainComparison {
     let shape = try Self.shape(before.mesh, after.mesh, profile: profile, isTCP: isTCP)
     let old = ProgramFormulas(before.program, mesh: before.mesh, profile: profile)
     let new = ProgramFormulas(after.program, mesh: after.mesh, profile: profile)
-    space = try Space(shape, old.formulas + new.formulas + formulas)
+    space = try Space(shape, old.formulas + new.formulas + formulas, workLimit: workLimit)
     diagrams = space.diagrams(limit: limit)
     possible = try space.possible(&diagrams)
     self.before = try Outcomes(old, in: space, &diagrams)

@@ -60,126 +60,50 @@ public struct SideFinding: Sendable {
   public var location: SourceLocation?
 }
 
-/// A workload, or any workload with certain labels, that is compared.
-public struct AnalyzedDestination: Sendable {
-  /// `namespace/kind/name`, or a description.
-  public var name: String
-  /// As it is before and after; of a workload that is on one side only, both are that one.
-  package var before: AnalyzedProxy
-  package var after: AnalyzedProxy
-  /// Whether a manifest describes it.
-  public var isOfInventory = true
-
-  /// The namespace.
-  public var namespace: ExactText { after.namespace }
-  /// The labels after the change.
-  public var labels: [ExactText: ExactText] { after.labels }
-}
-
-/// A region whose outcome changes.
-public struct ChangedRegion: Sendable {
-  /// What of a request matters, field by field; empty for every request.
-  public var words: [FieldWords]
-  /// A request in it.
-  public var witness: WitnessRequest
-  /// What the engine decides about that before the change.
-  public var before: SideFinding
-  /// And after it.
-  public var after: SideFinding
-}
-
-/// All regions of one direction for the workloads that share both programs.
-public struct WorkloadChange: Sendable {
-  /// The workloads, by name.
-  public var workloads: [String]
-  /// One of them, as it is after the change.
-  public var destination: AnalyzedDestination
-  /// TCP connections, or HTTP requests.
-  public var isTCP: Bool
-  /// From which outcome.
-  public var from: Verdict
-  /// To which.
-  public var to: Verdict
-  /// Where.
-  public var regions: [ChangedRegion]
-}
-
-/// What was found.
-public struct ChangeReport: Sendable {
-  /// Newly allowed first, then what is no longer denied for certain, then the rest.
-  public var changes: [WorkloadChange] = []
-  /// What was not looked at, or not to its end; empty when the report is complete.
-  public var gaps: [String] = []
-  /// How many workloads were compared.
-  public var workloadCount = 0
-  /// For how many of them anything changes.
-  public var differingCount = 0
-  /// What differs and changes no decision: policies in dry run, providers.
-  public var notes: [String] = []
-  /// Changed policies that no workload of either side has; compared for the workloads that their labels describe.
-  public var unattached: [ObjectKey] = []
-}
-
 /// Compares two sides.
 public struct ChangeAnalysis {
   let before: AnalysisSide
   let after: AnalysisSide
-  let profile: Profile
   /// The most regions of one direction for one group of workloads.
   public var limit = 50
-  /// When to stop; looked at between workloads, each of which is bounded.
-  public var deadline: ContinuousClock.Instant?
+  /// When to stop.
+  public var workLimit = WorkLimit()
+  /// Told how many of how many groups of workloads with the same policies are done.
+  public var progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
 
-  /// Compares two sides for proxies of this kind.
-  public init(before: AnalysisSide, after: AnalysisSide, profile: Profile = .sidecar) {
+  /// Compares two sides.
+  public init(before: AnalysisSide, after: AnalysisSide) {
     self.before = before
     self.after = after
-    self.profile = profile
-  }
-
-  private struct Stopped: Error {}
-
-  /// The workloads of both sides; one that is on one side only is compared under the policies of both. Those of which the files say that their
-  /// proxy is of another kind are not compared, and told in `gaps`.
-  public func destinations(_ gaps: inout [String]) -> [AnalyzedDestination] {
-    let old = Dictionary(before.policies.workloads.map { ($0.metadata.key, $0) }) { first, _ in first }
-    let new = Dictionary(after.policies.workloads.map { ($0.metadata.key, $0) }) { first, _ in first }
-    let finders = (before: ProxyFinder(before.policies, assumed: .sidecar), after: ProxyFinder(after.policies, assumed: .sidecar))
-    var found: [AnalyzedDestination] = []
-    for key in Set(old.keys).union(new.keys).sorted() {
-      guard let one = old[key] ?? new[key], let two = new[key] ?? old[key] else { continue }
-      let name = "\(key.namespace)/\(key.kind.string.lowercased())/\(key.name)"
-      let mismatches = [(one, finders.before), (two, finders.after)].compactMap { Self.mismatch($0, $1, profile) }
-      if let mismatch = mismatches.first {
-        gaps.append(mismatch)
-        continue
-      }
-      func proxy(_ workload: Workload) -> AnalyzedProxy {
-        AnalyzedProxy(namespace: key.namespace, labels: workload.labels, profile: profile)
-      }
-      found.append(AnalyzedDestination(name: name, before: proxy(one), after: proxy(two)))
-    }
-    return found
   }
 
   /// Compares all of them and, unless told otherwise, what changed policies of no workload would do to workloads with their labels.
   ///
+  /// - Parameter name: where something is asked about alone: its name.
   /// - Throws: `AnalysisDefect` when the engine does not confirm a witness.
-  public func report(_ destinations: [AnalyzedDestination], onlyThese: Bool = false, gaps: [String] = []) throws -> ChangeReport {
+  public func report(_ found: AnalyzedDestinations, only name: String? = nil) throws -> ChangeReport {
+    let destinations = name.map { name in found.all.filter { $0.isNamed(name) } } ?? found.all
+    let onlyThese = name != nil
+    let unasked = onlyThese ? [] : found.unasked
     var report = ChangeReport()
     report.workloadCount = destinations.count
     let isSameMesh = before.mesh == after.mesh
     let difference = SetDifference(before.policies, after.policies)
     // What is the same on both sides decides the same, also where nobody looks.
     let differs = difference.isSome || !isSameMesh || !Self.areSameWorkloads(before.policies, after.policies)
-    if differs { report.gaps = gaps + uncovered(difference, destinations, onlyThese: onlyThese) }
+    if differs {
+      report.gaps = unasked.filter(\.isEnforced).map(\.why) + uncovered(difference, destinations, onlyThese: onlyThese)
+      // Where nothing enforces on either side, nothing changes.
+      report.notes = unasked.filter { !$0.isEnforced }.map(\.why)
+    }
     var groups: [(key: GroupKey, names: [String], destination: AnalyzedDestination)] = []
     var places: [GroupKey: Int] = [:]
-    let all = onlyThese ? destinations : destinations + unattached(difference, destinations, &report)
+    let all = onlyThese ? destinations : destinations + unattached(difference, destinations, found.assumed, &report)
     let root = after.mesh.rootNamespace
     let changed = Dictionary(grouping: difference.policies) { $0.metadata.key.namespace }
     for destination in all {
-      let near = Set([destination.after.namespace, root, before.mesh.rootNamespace]).flatMap { changed[$0] ?? [] }
+      let homes = [destination.before, destination.after].flatMap { [$0.namespace, $0.service?.namespace ?? $0.namespace] }
+      let near = Set(homes + [root, before.mesh.rootNamespace]).flatMap { changed[$0] ?? [] }
       let isTouched = near.contains { policy in
         [destination.before, destination.after].contains { concerns(policy, $0, root) }
       }
@@ -194,9 +118,12 @@ public struct ChangeAnalysis {
       }
     }
     do {
-      for group in groups { try compare(group.names, group.destination, &report) }
-    } catch is Stopped {
-      report.gaps.append("the time was over before all workloads were compared")
+      for (place, group) in groups.enumerated() {
+        progress(place, groups.count)
+        try compare(group.names, group.destination, &report)
+      }
+    } catch is TimeOver {
+      report.gaps.append(timeOver)
     }
     report.changes.sort { Self.rank($0) < Self.rank($1) }
     return report
@@ -221,14 +148,15 @@ public struct ChangeAnalysis {
   /// Whether a policy can be attached to a proxy; says yes where it takes more to know.
   private func concerns(_ policy: AuthorizationPolicy, _ proxy: AnalyzedProxy, _ root: ExactText) -> Bool {
     let namespace = policy.metadata.key.namespace
-    guard namespace == proxy.namespace || namespace == root || namespace == before.mesh.rootNamespace else { return false }
+    let homes = [proxy.namespace, proxy.service?.namespace ?? proxy.namespace, root, before.mesh.rootNamespace]
+    guard homes.contains(namespace) else { return false }
     if case .selector(let selector) = policy.attachment { return selector.selects(proxy.labels) }
     return true
   }
 
   /// For changed policies that no workload has: workloads with just the labels that they ask for.
   private func unattached(
-    _ difference: SetDifference, _ destinations: [AnalyzedDestination], _ report: inout ChangeReport
+    _ difference: SetDifference, _ destinations: [AnalyzedDestination], _ assumed: Profile, _ report: inout ChangeReport
   ) -> [AnalyzedDestination] {
     var found: [AnalyzedDestination] = []
     var seen: Set<AnalyzedProxy> = []
@@ -246,13 +174,13 @@ public struct ChangeAnalysis {
       report.gaps.append(
         "\(policy.metadata.key) applies to no workload of the files; compared for one with just the labels that it asks for")
       let labels = Dictionary(selector.matchLabels.map { ($0.key, $0.value) }) { first, _ in first }
-      let proxy = AnalyzedProxy(namespace: policy.metadata.key.namespace, labels: labels, profile: profile)
+      let proxy = AnalyzedProxy(namespace: policy.metadata.key.namespace, labels: labels, profile: assumed)
       guard seen.insert(proxy).inserted else { continue }
       let words = selector.matchLabels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
       found.append(
         AnalyzedDestination(
-          name: "\(policy.metadata.key.namespace)/any workload\(words.isEmpty ? "" : " with \(words)")", before: proxy, after: proxy,
-          isOfInventory: false))
+          name: "\(policy.metadata.key.namespace)/any workload\(words.isEmpty ? "" : " with \(words)")", address: .labels, before: proxy,
+          after: proxy))
     }
     return found
   }
@@ -264,8 +192,10 @@ public struct ChangeAnalysis {
 
   private func compare(_ names: [String], _ destination: AnalyzedDestination, _ report: inout ChangeReport) throws {
     var isDiffering = false
+    defer { if isDiffering { report.differingCount += names.count } }
+    let profile = destination.profile
     for isTCP in profile == .ztunnel ? [true] : [false, true] {
-      if let deadline, ContinuousClock.now > deadline { throw Stopped() }
+      try workLimit.check()
       let kind = isTCP ? "TCP" : "HTTP"
       let shown = names.count == 1 ? names[0] : "\(names[0]) and \(names.count - 1) more"
       do {
@@ -274,7 +204,7 @@ public struct ChangeAnalysis {
           report.gaps.append("\(shown), \(kind): other providers are asked; what they answer is not known here")
         }
         var comparison = try ChainComparison(
-          before: (old, before.mesh), after: (new, after.mesh), profile: profile, isTCP: isTCP)
+          before: (old, before.mesh), after: (new, after.mesh), profile: profile, isTCP: isTCP, workLimit: workLimit)
         if try comparison.differsInDryRun() {
           report.notes.append("\(shown), \(kind): policies in dry run would decide some requests differently")
         }
@@ -284,7 +214,7 @@ public struct ChangeAnalysis {
           (.allow, .deny),
         ] {
           let (regions, isComplete) = try comparison.regions(from: from, to: to, limit: limit)
-          if !isComplete { report.gaps.append("\(shown), \(kind): only the first \(limit) regions from \(from.name) to \(to.name)") }
+          if !isComplete { report.cut.append("\(shown), \(kind): only the first \(limit) regions from \(from.name) to \(to.name)") }
           if regions.isEmpty { continue }
           isDiffering = true
           let named = known ?? comparison.space.knownIdentities(before, after)
@@ -310,7 +240,6 @@ public struct ChangeAnalysis {
         report.gaps.append("\(shown), \(kind): \(error.why)")
       }
     }
-    if isDiffering { report.differingCount += names.count }
   }
 }
 

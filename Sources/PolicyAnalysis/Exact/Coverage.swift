@@ -6,22 +6,6 @@ internal import PolicyEngine
 internal import PolicyModel
 
 extension ChangeAnalysis {
-  /// Why a workload cannot be asked about as the proxy that the question is about; `nil` when it can.
-  static func mismatch(_ workload: Workload, _ finder: ProxyFinder, _ profile: Profile) -> String? {
-    let finding = finder.proxy(of: workload)
-    guard !finding.isAssumed else { return nil }
-    let key = workload.metadata.key
-    let name = "\(key.namespace)/\(key.kind.string.lowercased())/\(key.name)"
-    switch (finding.kind, profile) {
-    case (.sidecar, .sidecar), (.gateway, .gateway), (.ambient, .ztunnel): return nil
-    case (.sidecar, _): return "\(name) has a sidecar (\(finding.because)): ask with `--profile sidecar`"
-    case (.gateway, _): return "\(name) is a gateway (\(finding.because)): ask with `--profile gateway`"
-    case (.ambient, _): return "\(name) is in ambient mode (\(finding.because)): ask with `--profile ztunnel`"
-    case (.waypoint, _): return "\(name) is a waypoint's pod; its services were not compared"
-    case (.none, _): return "\(name) has no proxy (\(finding.because)): nothing enforces policies there"
-    }
-  }
-
   /// What of a difference the comparison of these workloads does not cover.
   ///
   /// - Parameter onlyThese: whether nothing else was asked about: then what concerns others is no gap.
@@ -53,16 +37,24 @@ extension ChangeAnalysis {
     return gaps.filter { seen.insert($0).inserted }
   }
 
-  /// Whether all targets are Gateways whose pods are among what is compared.
+  /// Whether the proxies of all targets are among what is compared.
   private func isCompared(
     _ policy: AuthorizationPolicy, _ targets: [AuthorizationPolicy.TargetReference], _ destinations: [AnalyzedDestination]
   ) -> Bool {
-    profile == .gateway
-      && targets.allSatisfy { target in
-        target.kind == "Gateway"
-          && destinations.contains {
-            $0.namespace == policy.metadata.key.namespace && $0.labels["gateway.networking.k8s.io/gateway-name"] == target.name
-          }
+    let namespace = policy.metadata.key.namespace
+    let proxies = destinations.flatMap { [$0.before, $0.after] }
+    return targets.allSatisfy { target in
+      proxies.contains { proxy in
+        switch target.kind {
+        case "Gateway":
+          (proxy.profile == .gateway || proxy.profile == .waypoint) && proxy.namespace == namespace
+            && proxy.labels["gateway.networking.k8s.io/gateway-name"] == target.name
+        case "GatewayClass": proxy.profile == .waypoint
+        case "Service": proxy.service == ServiceName(namespace: namespace, name: target.name)
+        case "ServiceEntry": proxy.service == ServiceName(kind: .serviceEntry, namespace: namespace, name: target.name)
+        default: false
+        }
       }
+    }
   }
 }

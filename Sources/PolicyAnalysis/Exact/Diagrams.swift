@@ -40,13 +40,18 @@ struct Diagrams {
   private var nodes: [Node] = []
   private var numbers: [Node: Diagram] = [:]
   private var answers: [Question: Diagram] = [:]
-  /// Called now and then, so that somebody may stop the work.
-  var pulse: () throws -> Void = {}
+  private let workLimit: WorkLimit
+  private var steps = 0
+  /// More answers than this are forgotten: they save time, and are not needed.
+  private static let answerLimit = 4_000_000
 
-  /// - Parameter limit: the number of nodes that is not exceeded.
-  init(counts: [Int32], limit: Int = 2_000_000) {
+  /// - Parameters:
+  ///   - limit: the number of nodes that is not exceeded.
+  ///   - workLimit: when to stop.
+  init(counts: [Int32], limit: Int = 2_000_000, workLimit: WorkLimit = WorkLimit()) {
     self.counts = counts
     self.limit = limit
+    self.workLimit = workLimit
     // The constants: never looked into.
     for _ in 0..<2 { nodes.append(Node(dimension: .max, rest: 0, branches: [])) }
   }
@@ -62,7 +67,6 @@ struct Diagrams {
     if let known = numbers[node] { return known }
     guard nodes.count < limit else { throw LimitReached(what: "cases that rules tell apart together") }
     let number = Diagram(nodes.count)
-    if number % 1024 == 0 { try pulse() }
     nodes.append(node)
     numbers[node] = number
     return number
@@ -121,6 +125,9 @@ struct Diagrams {
     let isOrderless = operation != .without && left > right
     let question = Question(operation: operation, left: isOrderless ? right : left, right: isOrderless ? left : right)
     if let known = answers[question] { return known }
+    steps += 1
+    if steps % 4096 == 0 { try workLimit.check() }
+    if answers.count > Self.answerLimit { answers.removeAll(keepingCapacity: true) }
     let top = min(dimension(left), dimension(right))
     let (one, two) = (parts(left, top), parts(right, top))
     let rest = try apply(operation, one.rest, two.rest)
@@ -188,59 +195,6 @@ struct Diagrams {
       atom += 1
     }
     return atom
-  }
-
-  // MARK: Regions
-
-  /// One region: for each dimension that matters the classes, ascending. All their combinations belong to it.
-  struct Box: Hashable {
-    var atoms: [Int: [Int32]]
-  }
-
-  /// The boxes of a function: each as large as it can be inside `whole`, together all of `diagram`. They may overlap. `body` is called with
-  /// each, until it returns false.
-  ///
-  /// - Parameter points: points that cannot be anyway; a box may grow over them.
-  mutating func forEachBox(
-    of diagram: Diagram, within whole: Diagram, orElse impossible: Diagram, preferred: [[Int32]], _ body: (Box, [Int32]) throws -> Bool
-  ) throws {
-    let room = try or(whole, impossible)
-    var left = diagram
-    while let point = point(in: left, preferred: preferred) {
-      let box = try grown(from: point, inside: room)
-      if try !body(box, point) { return }
-      left = try subtract(try self.diagram(of: box), from: left)
-    }
-  }
-
-  /// The function of a box.
-  mutating func diagram(of box: Box) throws -> Diagram {
-    var result = Self.always
-    for dimension in box.atoms.keys.sorted(by: >) { result = try and(try test(dimension, box.atoms[dimension] ?? []), result) }
-    return result
-  }
-
-  /// The point, grown dimension by dimension as far as everything stays inside.
-  private mutating func grown(from point: [Int32], inside room: Diagram) throws -> Box {
-    // First every dimension that does not matter at all, so that what is left over is said in few words.
-    var box = Box(atoms: [:])
-    for (dimension, atom) in point.enumerated() { box.atoms[dimension] = [atom] }
-    for dimension in point.indices.reversed() {
-      box.atoms[dimension] = nil
-      if try !implies(try diagram(of: box), room) { box.atoms[dimension] = [point[dimension]] }
-    }
-    for dimension in box.atoms.keys.sorted() {
-      let own = box.atoms[dimension] ?? []
-      box.atoms[dimension] = nil
-      // What is outside, with everything but this dimension as it is: classes that lead to none of it may join.
-      let outside = try subtract(room, from: try diagram(of: box))
-      let bad = atoms(of: dimension, in: outside)
-      box.atoms[dimension] = own
-      var grownAtoms: [Int32] = []
-      for atom in 0..<counts[dimension] where !bad.contains(atom) { grownAtoms.append(atom) }
-      box.atoms[dimension] = grownAtoms.count == Int(counts[dimension]) ? nil : grownAtoms
-    }
-    return box
   }
 
   /// The classes of a dimension with which the function can be true.

@@ -33,16 +33,20 @@ extension AnalysisSide {
   ///
   /// - Throws: `AnalysisDefect` when the engine does not confirm a witness.
   public func reach(
-    to destination: AnalyzedDestination, from caller: [UInt8]? = nil, profile: Profile = .sidecar, limit: Int, gaps: inout [String]
+    to destination: AnalyzedDestination, from caller: [UInt8]? = nil, limit: Int, workLimit: WorkLimit = WorkLimit(),
+    gaps: inout [String]
   ) throws -> [WorkloadReach] {
     var found: [WorkloadReach] = []
+    let profile = destination.profile
     for isTCP in profile == .ztunnel ? [true] : [false, true] {
       let kind = isTCP ? "TCP" : "HTTP"
       do {
         let program = program(destination.after, isTCP: isTCP)
         let own = caller.map { Formula.text(.identity, .scalar, Language([LanguageMaker.steps($0)]), String(decoding: $0, as: UTF8.self)) }
         var comparison = try ChainComparison(
-          before: (program, mesh), after: (program, mesh), profile: profile, isTCP: isTCP, also: [own].compactMap { $0 })
+          before: (program, mesh), after: (program, mesh), profile: profile, isTCP: isTCP, also: [own].compactMap { $0 },
+          workLimit: workLimit)
+        try workLimit.check()
         let known = comparison.space.knownIdentities(self)
         let callers = comparison.space.callers(self)
         for verdict in [Verdict.allow, .undecided] {
@@ -63,6 +67,8 @@ extension AnalysisSide {
           }
           found.append(WorkloadReach(isTCP: isTCP, verdict: verdict, regions: told))
         }
+      } catch is TimeOver {
+        if !gaps.contains(timeOver) { gaps.append(timeOver) }
       } catch let error as LimitReached {
         gaps.append("\(destination.name), \(kind): too many \(error.what)")
       } catch let error as NotAnalyzable {

@@ -36,7 +36,7 @@ struct TextClasses {
   /// More states than this are not walked.
   static let stateLimit = 400_000
 
-  init(_ languages: [Language], in universe: Universe) throws {
+  init(_ languages: [Language], in universe: Universe, workLimit: WorkLimit = WorkLimit()) throws {
     self.universe = universe
     self.languages = languages
     var literals: [[UInt8]: [Int32]] = [:]
@@ -50,7 +50,7 @@ struct TextClasses {
     }
     automaton = TextAutomaton(wide, others: universe.sets)
     extents = Array(repeating: [], count: languages.count)
-    let found = try Self.walk(&automaton, wide, universe, avoiding: Set(literals.keys))
+    let found = try Self.walk(&automaton, wide, universe, avoiding: Set(literals.keys), workLimit)
     for (signature, witness) in found { add(Atom(witness: witness, languages: signature, isSingle: false)) }
     for text in literals.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
       add(Atom(witness: text, languages: automaton.accepted(text), isSingle: true), also: literals[text] ?? [])
@@ -76,9 +76,10 @@ struct TextClasses {
 
   /// A shortest text for every combination of languages that the universe holds beside the single texts.
   private static func walk(
-    _ automaton: inout TextAutomaton, _ wide: [(number: Int32, language: Language)], _ universe: Universe, avoiding literals: Set<[UInt8]>
+    _ automaton: inout TextAutomaton, _ wide: [(number: Int32, language: Language)], _ universe: Universe, avoiding literals: Set<[UInt8]>,
+    _ workLimit: WorkLimit
   ) throws -> Found {
-    var (found, hit) = try walk(&automaton, universe, avoiding: literals)
+    var (found, hit) = try walk(&automaton, universe, avoiding: literals, workLimit)
     // Where only single texts were met, they take part themselves; first those that were met, then all of them.
     var blocked: Set<[UInt8]> = []
     var round = 0
@@ -87,7 +88,7 @@ struct TextClasses {
       round += 1
       let single = blocked.map { (number: Int32.max, language: Language([LanguageMaker.steps($0)])) }
       var own = TextAutomaton(wide + single, others: universe.sets)
-      (found, hit) = try walk(&own, universe, avoiding: literals)
+      (found, hit) = try walk(&own, universe, avoiding: literals, workLimit)
     }
     return found
   }
@@ -95,7 +96,7 @@ struct TextClasses {
   /// The combinations that have a text beside the single ones, and single texts that alone were met in a combination. A combination with the
   /// mark `Int32.max` is that of a single text.
   private static func walk(
-    _ automaton: inout TextAutomaton, _ universe: Universe, avoiding literals: Set<[UInt8]>
+    _ automaton: inout TextAutomaton, _ universe: Universe, avoiding literals: Set<[UInt8]>, _ workLimit: WorkLimit
   ) throws -> (found: Found, hit: [[UInt8]]) {
     struct Place: Hashable {
       var own: Int32
@@ -146,6 +147,7 @@ struct TextClasses {
         before.append((Int32(at), byte))
       }
       at += 1
+      if at % 1024 == 0 { try workLimit.check() }
       if order.count > stateLimit { throw LimitReached(what: "texts of one dimension that rules tell apart") }
     }
     let signatures = automaton.signatures

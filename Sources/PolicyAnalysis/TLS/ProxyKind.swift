@@ -39,11 +39,15 @@ package struct ProxyFinding: Sendable, Equatable {
 struct ProxyFinder: Sendable {
   /// The labels of the namespaces whose manifests are loaded.
   private let namespaces: [ExactText: [ExactText: ExactText]]
+  /// The Gateways that are waypoints, by namespace and name.
+  private let waypoints: Set<[ExactText]>
   private let assumed: ProxyKind
 
   init(_ set: PolicySet, assumed: ProxyKind) {
     let objects = set.inventory.filter { $0.metadata.key.kind == "Namespace" }
     namespaces = Dictionary(objects.map { ($0.metadata.key.name, $0.metadata.labels) }) { first, _ in first }
+    waypoints = Set(
+      set.inventory.filter { $0.gatewayClass == "istio-waypoint" }.map { [$0.metadata.key.namespace, $0.metadata.key.name] })
     self.assumed = assumed
   }
 
@@ -85,7 +89,10 @@ struct ProxyFinder: Sendable {
     if labels["gateway.networking.k8s.io/gateway-class-name"] == "istio-waypoint" {
       return (.waypoint, "its class is `istio-waypoint`", false)
     }
-    if labels["gateway.networking.k8s.io/gateway-name"] != nil { return (.gateway, "it is the pod of a Gateway", false) }
+    if let gateway = labels["gateway.networking.k8s.io/gateway-name"] {
+      return waypoints.contains([workload.metadata.key.namespace, gateway])
+        ? (.waypoint, "the class of its Gateway is `istio-waypoint`", false) : (.gateway, "it is the pod of a Gateway", false)
+    }
     if let name = labels["istio"], name == "ingressgateway" || name == "egressgateway" {
       return (.gateway, "its label `istio` is `\(name)`", false)
     }

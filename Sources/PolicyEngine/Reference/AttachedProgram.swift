@@ -258,5 +258,13 @@ package struct AttachedProgram: Sendable {
     package var notValues: [ExactText]
     /// The policy's namespace.
     package var namespace: ExactText
+
+    /// Demands something.
+    package init(subject: Subject, values: [ExactText], notValues: [ExactText], namespace: ExactText) {
+      self.subject = subject
+      self.values = values
+      self.notValues = notValues
+      self.namespace = namespace
+    }
   }
 }

@@ -35,6 +35,7 @@ package enum DiagnosticCode: String, CaseIterable, Sendable {
   case fileTooLarge = "file-too-large"
   case headerNameInvalid = "header-name-invalid"
   case hostInvalid = "host-invalid"
+  case invariantInvalid = "invariant-invalid"
   case ipInvalid = "ip-invalid"
   case jwksInvalid = "jwks-invalid"
   case jwksURIInvalid = "jwks-uri-invalid"

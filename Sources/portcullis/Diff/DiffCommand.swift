@@ -36,8 +36,7 @@ struct DiffCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Compare only this workload.", valueName: "namespace/[kind/]name"))
   var to: String?
 
-  @Option(help: "The kind of proxy that enforces: sidecar, gateway or ztunnel.")
-  var profile = CheckProfile.sidecar
+  @OptionGroup var proxies: AnalyzedProxies
 
   @Option(help: "Text for people, JSON for programs, Markdown for a pull request.")
   var output = DiffFormat.text
@@ -48,8 +47,7 @@ struct DiffCommand: ParsableCommand {
   @Option(help: "The most regions of one direction for workloads of the same policies.")
   var limit = 50
 
-  @Option(help: ArgumentHelp("Stop after this many seconds, and say that the answer is not complete.", valueName: "seconds"))
-  var timeout: Double?
+  @OptionGroup var patience: Patience
 
   enum DiffFormat: String, ExpressibleByArgument, CaseIterable { case text, json, markdown }
   enum FailOn: String, ExpressibleByArgument, CaseIterable {
@@ -58,41 +56,33 @@ struct DiffCommand: ParsableCommand {
   }
 
   func validate() throws {
-    if profile == .waypoint { throw ValidationError("`--profile waypoint` cannot be compared yet; there are sidecar, gateway and ztunnel") }
     if limit < 1 { throw ValidationError("`--limit` is at least 1") }
-    if let timeout, !(timeout > 0 && timeout <= 86_400) { throw ValidationError("`--timeout` is more than 0 and at most 86400 seconds") }
   }
 
   func run() throws {
     let mesh = try settings.mesh()
-    let deadline = timeout.map { ContinuousClock.now + .milliseconds(Int64($0 * 1000)) }
+    let workLimit = patience.workLimit
     let sides = try [before, after].map { try DiffSide($0, isLenient: settings.lenient, mesh: mesh) }
-    let planes: Set<DataPlane> = [profile.profile.dataPlane]
+    let destinations = AnalyzedDestinations(before: sides[0].policies, after: sides[1].policies, assumed: proxies.assumed)
+    if let to { _ = try destinations.named(to) }
+    let planes = destinations.dataPlanes
     let old = AnalysisSide(sides[0].policies, mesh: mesh, dataPlanes: planes)
     let new = AnalysisSide(sides[1].policies, mesh: mesh, dataPlanes: planes)
-    var analysis = ChangeAnalysis(before: old, after: new, profile: profile.profile)
+    var analysis = ChangeAnalysis(before: old, after: new)
     analysis.limit = limit
-    analysis.deadline = deadline
-    var gaps: [String] = []
-    var destinations = analysis.destinations(&gaps)
-    if let to {
-      destinations = destinations.filter { $0.isNamed(to) }
-      if destinations.isEmpty {
-        throw CommandProblem(
-          "no workload `\(Printable.text(to))` on either side that can be compared",
-          help: gaps.first ?? "write `namespace/name` of a workload in the files")
-      }
-      gaps.removeAll()
-    }
+    analysis.workLimit = workLimit
+    var bar = ProgressBar()
+    analysis.progress = { done, all in bar.show(percent: done * 100 / max(all, 1), "workloads") }
     let report: ChangeReport
     do {
-      report = try analysis.report(destinations, onlyThese: to != nil, gaps: gaps)
+      report = try analysis.report(destinations, only: to)
     } catch let defect as AnalysisDefect {
       throw CommandProblem(
         "the analysis and the engine disagree, so that neither is to be believed: \(Printable.text(defect.description))",
         help: "this is a defect of portcullis; please report it with both sets")
     }
-    let text = DiffText(report: report, before: sides[0], after: sides[1], profile: profile)
+    bar.end()
+    let text = DiffText(report: report, before: sides[0], after: sides[1])
     switch output {
     case .text: print(text.text)
     case .json: print(text.json.text)
@@ -100,18 +90,7 @@ struct DiffCommand: ParsableCommand {
     }
     let failing = failOn == .anything ? report.changes : report.changes.filter(\.isNewlyAllowed)
     if !failing.isEmpty { throw ExitCode(Answer.no.rawValue) }
-    if !report.gaps.isEmpty { throw ExitCode(Answer.undecided.rawValue) }
-  }
-}
-
-extension AnalyzedDestination {
-  /// Whether `namespace/name` or `namespace/kind/name` means it.
-  func isNamed(_ text: String) -> Bool {
-    let (own, other) = (name.split(separator: "/"), text.split(separator: "/"))
-    guard own.count == 3 else { return false }
-    let kind = other.count == 3 ? other[1].lowercased() : String(own[1])
-    return [2, 3].contains(other.count) && ExactText(String(own[0])) == ExactText(String(other[0]))
-      && ExactText(String(own[2])) == ExactText(String(other[other.count - 1])) && ExactText(kind) == ExactText(String(own[1]))
+    if !report.incompleteness.isEmpty { throw ExitCode(Answer.undecided.rawValue) }
   }
 }
 

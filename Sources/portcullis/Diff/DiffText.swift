@@ -10,7 +10,6 @@ struct DiffText {
   let report: ChangeReport
   let before: DiffSide
   let after: DiffSide
-  let profile: CheckProfile
 
   private func workloads(_ change: WorkloadChange) -> String {
     let names = change.workloads
@@ -19,7 +18,8 @@ struct DiffText {
 
   private func words(_ region: ChangedRegion) -> [(String, String)] {
     region.words.isEmpty
-      ? [("any", "request")] : region.words.map { (Printable.text($0.field), Printable.text($0.text)) }
+      ? [("any", region.witness.isTCP ? "connection" : "request")]
+      : region.words.map { (Printable.text($0.field), Printable.text($0.text)) }
   }
 
   private func finding(_ finding: SideFinding, _ side: DiffSide) -> String {
@@ -39,7 +39,7 @@ struct DiffText {
     }
     for key in report.unattached { lines.append("\(Printable.text(key.description)) applies to no workload of the files") }
     for note in report.notes { lines.append("note: \(Printable.text(note))") }
-    for gap in report.gaps { lines.append("not complete: \(Printable.text(gap))") }
+    for gap in report.incompleteness { lines.append("not complete: \(Printable.text(gap))") }
     return lines
   }
 
@@ -51,7 +51,7 @@ struct DiffText {
         for (field, text) in words(region) { lines.append("  \(field.padded(10))  \(text)") }
         lines.append("    before    \(finding(region.before, before))")
         lines.append("    after     \(finding(region.after, after))")
-        lines.append("    such as   \(witness(region, change).text)")
+        lines.append("    such as   \(WitnessJSON.text(region.witness, change.destination).text)")
       }
       lines.append("")
     }
@@ -85,8 +85,8 @@ struct DiffText {
 
   var json: JSONValue {
     [
-      "before": .text(before.name), "after": .text(after.name), "complete": .bool(report.gaps.isEmpty),
-      "not_complete": .list(report.gaps.map { .text($0) }), "workloads": .count(report.workloadCount),
+      "before": .text(before.name), "after": .text(after.name), "complete": .bool(report.incompleteness.isEmpty),
+      "not_complete": .list(report.incompleteness.map { .text($0) }), "workloads": .count(report.workloadCount),
       "notes": .list(report.notes.map { .text($0) }),
       "changed_workloads": .count(report.differingCount), "unattached": .list(report.unattached.map { .text($0.description) }),
       "changes": .list(
@@ -104,7 +104,8 @@ struct DiffText {
                         "field": .text(words.field), "any": .list(words.any.map { .text($0) }),
                         "except": .list(words.except.map { .text($0) }),
                       ]
-                    }), "before": json(region.before, before), "after": json(region.after, after), "witness": witness(region, change),
+                    }), "before": json(region.before, before), "after": json(region.after, after),
+                  "witness": WitnessJSON.text(region.witness, change.destination),
                 ]
               }),
           ]
@@ -117,60 +118,6 @@ struct DiffText {
       "decision": .text("\(finding.verdict.name)"), "reason": .text("\(finding.reason.code)"),
       "policy": .text(finding.rule?.string ?? "none"), "at": .optional(side.shown(finding.location).map { .text($0) }),
     ]
-  }
-
-  /// The request as `check --requests` reads it.
-  private func witness(_ region: ChangedRegion, _ change: WorkloadChange) -> JSONValue {
-    let request = region.witness
-    var destination: JSONValue = [
-      "port": .count(Int(request.port)), "address": .text("\(request.destinationIP)"), "profile": .text(profile.rawValue),
-    ]
-    if change.destination.isOfInventory {
-      destination = destination.with(["workload": .text(change.destination.name)])
-    } else {
-      let labels = change.destination.labels
-      destination = destination.with([
-        "namespace": .text(change.destination.namespace.string),
-        "labels": .object(labels.sorted { $0.key < $1.key }.map { (name: $0.key, value: .text($0.value.string)) }),
-      ])
-    }
-    var source: JSONValue = request.sourceIP.map { ["address": .text("\($0)")] } ?? [:]
-    if let identity = request.identity {
-      source =
-        identity.starts(with: Array("spiffe://".utf8)) && identity.count > 9
-        ? source.with(["principal": .bytes(identity)]) : source.with(["identities": ["uri": .list([.bytes(identity)])]])
-    } else {
-      source = source.with(["principal": .null])
-    }
-    var document: JSONValue = [
-      "source": source, "destination": destination, "remote_ip": .text("\(request.remoteIP)"), "sni": .bytes(request.sni),
-    ]
-    let metadata = Self.tree(request.metadata)
-    if request.isTCP { return document.with(["metadata": metadata]) }
-    let http: JSONValue = [
-      "method": .bytes(request.method), "host": .bytes(request.host), "path": .optional(request.path.map { .bytes($0) }),
-      "headers": .list(request.headers.map { .list([.bytes($0.name), .bytes($0.value)]) }),
-      "claims": request.claims.isEmpty ? .null : Self.tree(request.claims), "metadata": metadata,
-    ]
-    document = document.with(["http": http])
-    return document
-  }
-
-  /// Entries as nested objects; a name that comes again is a list.
-  private static func tree(_ entries: [WitnessRequest.Entry]) -> JSONValue {
-    func build(_ entries: [(path: ArraySlice<ExactText>, entry: WitnessRequest.Entry)]) -> JSONValue {
-      var names: [ExactText] = []
-      for item in entries where !names.contains(item.path.first ?? "") { names.append(item.path.first ?? "") }
-      return .object(
-        names.map { name in
-          let own = entries.filter { $0.path.first == name }
-          let leaves = own.filter { $0.path.count == 1 }.map(\.entry)
-          if leaves.isEmpty { return (name: name, value: build(own.map { ($0.path.dropFirst(), $0.entry) })) }
-          let isList = leaves.contains(where: \.isListElement)
-          return (name: name, value: isList ? .list(leaves.map { .bytes($0.value) }) : .bytes(leaves[0].value))
-        })
-    }
-    return build(entries.map { ($0.path[...], $0) })
   }
 }
 

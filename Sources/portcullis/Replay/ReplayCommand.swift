@@ -74,7 +74,8 @@ struct ReplayCommand: ParsableCommand {
   /// Reads the log to its end, in large pieces.
   private func read(into replayer: inout Replayer) throws {
     let file = try InputFile(path: log)
-    var progress = Progress(total: file.size)
+    var bar = ProgressBar(delay: .zero)
+    var bytes = 0
     // Room for the longest line and what is read behind it.
     var buffer = [UInt8](repeating: 0, count: Replayer.longestLine + (1 << 20))
     var filled = 0
@@ -87,9 +88,11 @@ struct ReplayCommand: ParsableCommand {
         for index in used..<filled { buffer[index - used] = buffer[index] }
       }
       filled -= used
-      progress.advance(by: count, lines: replayer.lineCount)
+      bytes += count
+      // One step for each percent, or for each 64 MiB.
+      bar.show(percent: file.size.map { bytes * 100 / max($0, 1) }, step: bytes >> 26, "\(replayer.lineCount) lines")
     }
-    progress.end()
+    bar.end()
   }
 }
 
@@ -98,33 +101,4 @@ enum ReplayProfile: String, ExpressibleByArgument, CaseIterable {
   case sidecar, gateway
 
   var profile: Profile { self == .gateway ? .gateway : .sidecar }
-}
-
-/// A bar on standard error, when that is a terminal.
-private struct Progress {
-  private let total: Int?
-  private let isShown = isatty(2) == 1
-  private var bytes = 0
-  private var shown = -1
-
-  /// `total` in bytes, if that is known.
-  init(total: Int?) { self.total = total }
-
-  mutating func advance(by count: Int, lines: Int) {
-    guard isShown else { return }
-    bytes += count
-    // One step for each percent, or for each 64 MiB.
-    let step = total.map { bytes * 100 / max($0, 1) } ?? bytes >> 26
-    guard step != shown else { return }
-    shown = step
-    let bar =
-      total == nil
-      ? "" : "[\(String(repeating: "#", count: min(step, 100) / 5))\(String(repeating: " ", count: 20 - min(step, 100) / 5))] \(step) %  "
-    _ = OutputFile.write(Array("\r\(bar)\(lines) lines".utf8), to: 2)
-  }
-
-  /// Takes the bar away.
-  func end() {
-    if isShown, shown >= 0 { _ = OutputFile.write(Array("\r\u{1b}[K".utf8), to: 2) }
-  }
 }

@@ -1,12 +1,14 @@
-// `portcullis verify`: whether what is demanded of every workload holds for all requests.
-// Enters: policies, workloads, names of invariants. Leaves: for each that it holds, or counterexamples that the engine decided.
-// Never here: "holds" for a workload that was not looked at to the end.
+// `portcullis verify`: whether what is demanded of workloads holds for all requests.
+// Enters: policies, workloads, invariants by name or from files. Leaves: for each that it holds, or counterexamples that the engine decided,
+// with the explanation of the reference evaluator.
+// Never here: "holds" for a workload that was not looked at to the end, or for an invariant that no request is meant by.
 
 internal import ArgumentParser
 internal import DecisionText
 internal import PolicyAnalysis
 internal import PolicyEngine
 internal import PolicyFiles
+internal import PolicyLoading
 internal import PolicyModel
 
 /// The names of invariants on the command line.
@@ -14,14 +16,7 @@ enum InvariantName: String, ExpressibleByArgument, CaseIterable {
   case noAnonymousAccess = "no-anonymous-access"
   case noCrossNamespaceAccess = "no-cross-namespace-access"
   case everyWorkloadCovered = "every-workload-covered"
-
-  var invariant: BuiltInInvariant {
-    switch self {
-    case .noAnonymousAccess: .noAnonymousAccess
-    case .noCrossNamespaceAccess: .noCrossNamespaceAccess
-    case .everyWorkloadCovered: .everyWorkloadCovered
-    }
-  }
+  case atLeastAsStrict = "at-least-as-strict"
 }
 
 struct VerifyCommand: ParsableCommand {
@@ -29,16 +24,21 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify",
     abstract: "Prove that an invariant holds for every request, or show one that breaks it.",
     discussion: """
-      Checks every workload of the files (docs/what-if.md says what is covered).
+      Checks the workloads and services of the files (docs/what-if.md says what is covered, and how an invariant is written).
 
       EXAMPLES:
+        portcullis verify --policies examples/shop --invariants examples/shop/invariants.yaml
         portcullis verify --policies examples/shop --invariant no-anonymous-access
         portcullis verify --policies examples/shop --invariant no-cross-namespace-access --namespace-allowed web
+        portcullis verify --policies policies --invariant at-least-as-strict --before git:main:policies
 
       Exit code 0: all hold. 1: one is broken. 2: bad input. 3: none is broken, and the answer is not complete.
       """)
 
   @OptionGroup var policies: PolicyOptions
+
+  @Option(help: ArgumentHelp("A file with `kind: Invariant`; repeatable.", valueName: "file"))
+  var invariants: [String] = []
 
   @Option(
     help: ArgumentHelp("What must hold; repeatable.", valueName: InvariantName.allCases.map(\.rawValue).joined(separator: "|")))
@@ -47,12 +47,22 @@ struct VerifyCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A namespace from which others may be called; repeatable.", valueName: "namespace"))
   var namespaceAllowed: [String] = []
 
-  @Option(help: "The kind of proxy that enforces: sidecar, gateway or ztunnel.")
-  var profile = CheckProfile.sidecar
+  @Option(
+    help: ArgumentHelp("What `at-least-as-strict` compares with: a path, or `git:REV:PATH`.", valueName: "path"))
+  var before: String?
+
+  @OptionGroup var proxies: AnalyzedProxies
+
+  @Option(help: "Text for people or JSON for programs.")
+  var output = OutputFormat.text
+
+  @OptionGroup var patience: Patience
 
   func validate() throws {
-    if invariant.isEmpty { throw ValidationError("`--invariant` is needed") }
-    if profile == .waypoint { throw ValidationError("`--profile waypoint` cannot be verified yet; there are sidecar, gateway and ztunnel") }
+    if invariant.isEmpty, invariants.isEmpty { throw ValidationError("`--invariants` or `--invariant` is needed") }
+    if invariant.contains(.atLeastAsStrict) != (before != nil) {
+      throw ValidationError("`--invariant at-least-as-strict` and `--before` go together")
+    }
     // A star would be a pattern of namespaces, and allow more than one.
     for name in namespaceAllowed where name.isEmpty || name.contains("*") || name.contains("/") {
       throw ValidationError("`\(name)` is not the name of a namespace")
@@ -61,49 +71,61 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     let mesh = try policies.meshSettings()
+    let demanded = try read()
     let loaded = try policies.load().policies
-    let side = AnalysisSide(loaded, mesh: mesh, dataPlanes: [profile.profile.dataPlane])
-    var gaps: [String] = []
-    let destinations = ChangeAnalysis(before: side, after: side, profile: profile.profile).destinations(&gaps)
-    if destinations.isEmpty {
+    let destinations = AnalyzedDestinations(loaded, assumed: proxies.assumed)
+    if destinations.all.isEmpty {
       throw CommandProblem(
         "no workload in the given files that can be asked about, so that nothing would be verified",
-        help: gaps.first ?? "add manifests to `--policies`")
+        help: destinations.gaps.first.map { Printable.text($0) } ?? "add manifests to `--policies`")
     }
-    var lines: [String] = []
-    var isBroken = false
+    let verifier = Verifier(
+      side: AnalysisSide(loaded, mesh: mesh, dataPlanes: destinations.dataPlanes), destinations: destinations,
+      workLimit: patience.workLimit)
+    var bar = ProgressBar()
+    var results: [InvariantResult] = []
     do {
-      for wanted in invariant {
-        var found: [Counterexample] = []
-        for destination in destinations {
-          found += try side.counterexamples(
-            to: wanted.invariant, of: destination, namespaces: namespaceAllowed, profile: profile.profile, gaps: &gaps)
+      for object in demanded { results.append(try verifier.result(object, &bar)) }
+      for name in invariant {
+        switch name {
+        case .noAnonymousAccess: results.append(try verifier.result(name.rawValue, Invariant(.anonymous, expect: .deny), &bar))
+        case .noCrossNamespaceAccess:
+          let allowed = namespaceAllowed.map { ExactText($0) }
+          results.append(try verifier.result(name.rawValue, Invariant(.crossNamespace(allowed: allowed), expect: .deny), &bar))
+        case .everyWorkloadCovered: results.append(verifier.coverage(name.rawValue))
+        case .atLeastAsStrict:
+          guard let before else { continue }
+          let side = try DiffSide(before, isLenient: policies.lenient, mesh: mesh)
+          results.append(try verifier.strictness(name.rawValue, since: side.policies, mesh: mesh))
         }
-        let answer = found.isEmpty ? (gaps.isEmpty ? "holds" : "not complete") : "broken"
-        lines.append("\(answer)  \(wanted.rawValue)  \(destinations.count) workload\(destinations.count == 1 ? "" : "s")")
-        isBroken = isBroken || !found.isEmpty
-        lines += found.flatMap(Self.lines)
       }
     } catch let defect as AnalysisDefect {
       throw CommandProblem(
         "the analysis and the engine disagree, so that neither is to be believed: \(Printable.text(defect.description))",
         help: "this is a defect of portcullis; please report it with the policies")
     }
-    print((lines + Array(Set(gaps)).sorted().map { "not complete: \(Printable.text($0))" }).joined(separator: "\n"))
-    if isBroken { throw ExitCode(Answer.no.rawValue) }
-    if !gaps.isEmpty { throw ExitCode(Answer.undecided.rawValue) }
+    bar.end()
+    let report = try VerifyReport(results, loaded, mesh: mesh)
+    print(output == .json ? report.json.text : report.text)
+    if report.answer != .yes { throw ExitCode(report.answer.rawValue) }
   }
 
-  private static func lines(_ example: Counterexample) -> [String] {
-    var lines = ["  \(Printable.text(example.workload))  \(example.isTCP ? "TCP" : "HTTP")"]
-    for word in example.words { lines.append("    \(Printable.text(word.field))  \(Printable.text(word.text))") }
-    if let finding = example.finding, let witness = example.witness {
-      let peer = witness.identity.map { String(decoding: $0, as: UTF8.self) } ?? "anonymous"
-      lines.append("    such as  \(Printable.text(peer)), port \(witness.port)")
-      let place = finding.location.map { "  \($0.description)" } ?? ""
-      lines.append(
-        "    by  \(finding.verdict.name)  \(finding.reason.code)\(Printable.text((finding.rule.map { "  \($0)" } ?? "") + place))")
+  /// The invariants of all files. Prints what is wrong with them, and ends with exit code 2 when something is.
+  private func read() throws -> [InvariantObject] {
+    var found: [InvariantObject] = []
+    var errors = 0
+    for path in invariants {
+      let limits = LoadingLimits(fileBytes: 16 << 20)
+      let (own, diagnostics) = loadInvariants(
+        text: try InputFile.bytes(of: path, limit: limits.fileBytes), file: ExactText(path), limits: limits)
+      for diagnostic in diagnostics { StandardError.write(diagnostic.description) }
+      errors += diagnostics.count { $0.severity == .error }
+      found += own
     }
-    return lines
+    guard errors == 0 else {
+      StandardError.write("\(errors) error\(errors == 1 ? "" : "s") in the invariants; nothing is verified")
+      throw ExitCode(Answer.unusable.rawValue)
+    }
+    return found
   }
 }

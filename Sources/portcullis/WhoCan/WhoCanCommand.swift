@@ -36,8 +36,7 @@ struct WhoCanCommand: ParsableCommand {
   @Flag(help: "Every workload that is called.")
   var all = false
 
-  @Option(help: "The kind of proxy that enforces: sidecar, gateway or ztunnel.")
-  var profile = CheckProfile.sidecar
+  @OptionGroup var proxies: AnalyzedProxies
 
   @Option(help: "Text for people or JSON for programs.")
   var output = OutputFormat.text
@@ -45,37 +44,32 @@ struct WhoCanCommand: ParsableCommand {
   @Option(help: "The most regions for one workload.")
   var limit = 50
 
+  @OptionGroup var patience: Patience
+
   func validate() throws {
     if to == nil, from == nil, !all { throw ValidationError("`--to`, `--from` or `--all` is needed") }
     if all, to != nil || from != nil { throw ValidationError("`--all` goes without `--to` and `--from`") }
-    if profile == .waypoint {
-      throw ValidationError("`--profile waypoint` cannot be asked about yet; there are sidecar, gateway and ztunnel")
-    }
     if limit < 1 { throw ValidationError("`--limit` is at least 1") }
   }
 
   func run() throws {
     let mesh = try policies.meshSettings()
     let loaded = try policies.load().policies
-    let side = AnalysisSide(loaded, mesh: mesh, dataPlanes: [profile.profile.dataPlane])
-    var gaps: [String] = []
-    var destinations = ChangeAnalysis(before: side, after: side, profile: profile.profile).destinations(&gaps)
-    if let to {
-      destinations = destinations.filter { $0.isNamed(to) }
-      if destinations.isEmpty {
-        throw CommandProblem(
-          "no workload `\(Printable.text(to))` in the given files that can be asked about",
-          help: gaps.first ?? "write `namespace/name` of a workload in the files")
-      }
-      gaps.removeAll()
-    }
+    let destinations = AnalyzedDestinations(loaded, assumed: proxies.assumed)
+    let side = AnalysisSide(loaded, mesh: mesh, dataPlanes: destinations.dataPlanes)
+    let asked = try to.map { try destinations.named($0) } ?? destinations.all
+    var gaps = to == nil ? destinations.gaps : []
     let caller = try from.map { try identity($0, loaded, mesh) }
     var found: [(String, [WorkloadReach])] = []
     do {
-      for destination in destinations {
-        found.append(
-          (destination.name, try side.reach(to: destination, from: caller, profile: profile.profile, limit: limit, gaps: &gaps)))
+      let workLimit = patience.workLimit
+      var bar = ProgressBar()
+      for (place, destination) in asked.enumerated() {
+        bar.show(percent: place * 100 / asked.count, "workloads")
+        let reaches = try side.reach(to: destination, from: caller, limit: limit, workLimit: workLimit, gaps: &gaps)
+        found.append((destination.name, reaches))
       }
+      bar.end()
     } catch let defect as AnalysisDefect {
       throw CommandProblem(
         "the analysis and the engine disagree, so that neither is to be believed: \(Printable.text(defect.description))",
@@ -113,7 +107,7 @@ struct WhoCanCommand: ParsableCommand {
           "\(reach.verdict == .allow ? "allowed" : "if a provider says so")  \(Printable.text(name))  \(reach.isTCP ? "TCP" : "HTTP")")
         for region in reach.regions {
           let words = region.words.filter { from == nil || $0.field != "source" }
-          if words.isEmpty { lines.append("  any         request") }
+          if words.isEmpty { lines.append("  any         \(reach.isTCP ? "connection" : "request")") }
           for word in words {
             let field = Printable.text(word.field)
             lines.append("  \(field)\(String(repeating: " ", count: max(2, 12 - field.count)))\(Printable.text(word.text))")

@@ -76,11 +76,9 @@ struct WhatIfCommand: ParsableCommand {
       for _ in 0..<rounds {
         let begin = bench_now()
         let analysis = ChangeAnalysis(before: before, after: after)
-        var gaps: [String] = []
-        let destinations = analysis.destinations(&gaps)
-        let report = try analysis.report(destinations, gaps: gaps)
+        let report = try analysis.report(AnalyzedDestinations(before: before.policies, after: after.policies))
         times.append(Double(bench_now() - begin) / 1e6)
-        guard report.gaps.isEmpty else { throw BenchError("\(change.name): not complete: \(report.gaps[0])") }
+        guard report.incompleteness.isEmpty else { throw BenchError("\(change.name): not complete: \(report.incompleteness[0])") }
         regions = report.changes.reduce(0) { $0 + $1.regions.count }
         guard change.differs == (regions > 0) else { throw BenchError("\(change.name): \(regions) regions differ") }
       }
