@@ -86,6 +86,20 @@ internal import Testing
     }
   }
 
+  @Test func `who has no proxy shows no identity, and is no caller by his account`() throws {
+    try withSandbox { sandbox in
+      typealias World = `A comparison that does not see everything says so`
+      let set =
+        World.workload("api") + World.workload("in") + World.workload("out", "app: out, sidecar.istio.io/inject: \"false\"")
+        + World.policy(
+          "allow",
+          "{selector: {matchLabels: {app: api}}, rules: [{from: [{source: {principals: [\"cluster.local/ns/shop/sa/default\"]}}]}]}")
+      let path = try sandbox.write(set, to: "all.yaml")
+      let run = try sandbox.portcullis("who-can", "--policies", path, "--to", "shop/api")
+      #expect(run.output.contains("    among them  shop/deployment/api, shop/deployment/in\n"), "\(run.output)")
+    }
+  }
+
   @Test func `JSON is what the schemas say`() throws {
     try withSandbox { sandbox in
       let changed = try Self.changedShop(sandbox)

@@ -20,18 +20,19 @@ public struct AnalysisSide: Sendable {
   public let mesh: MeshSettings
   private let programs: AttachedPrograms
   private let snapshots: [DataPlane: Snapshot]
-  /// Names that workloads of the inventory run under: candidates for witnesses, not all of them where they are many.
-  let someIdentities: [[UInt8]]
+  /// The workloads of the inventory, and the name that each shows; nil for one without a proxy, which shows none.
+  let callers: [(name: String, identity: [UInt8]?)]
 
   /// Compiles a set for the data planes that are asked about. O(total size).
   public init(_ policies: PolicySet, mesh: MeshSettings, dataPlanes: Set<DataPlane> = [.envoy]) {
     self.policies = policies
     self.mesh = mesh
     programs = AttachedPrograms(policies: policies, mesh: mesh)
-    someIdentities = policies.workloads.prefix(1_000).map { workload in
-      SPIFFEID(
-        trustDomain: mesh.trustDomain, namespace: workload.metadata.key.namespace, serviceAccount: workload.serviceAccount
-      ).uri.bytes
+    let finder = ProxyFinder(policies, assumed: .sidecar)
+    callers = policies.workloads.map { workload in
+      let key = workload.metadata.key
+      let identity = SPIFFEID(trustDomain: mesh.trustDomain, namespace: key.namespace, serviceAccount: workload.serviceAccount).uri.bytes
+      return ("\(key.namespace)/\(key.kind.string.lowercased())/\(key.name)", finder.proxy(of: workload).kind == .none ? nil : identity)
     }
     snapshots = Dictionary(uniqueKeysWithValues: dataPlanes.map { ($0, Snapshot(policies, mesh: mesh, dataPlane: $0)) })
   }
@@ -248,7 +249,8 @@ extension Space {
   mutating func knownIdentities(_ sides: AnalysisSide...) -> [Int32: [UInt8]] {
     var known: [Int32: [UInt8]] = [:]
     for side in sides.reversed() {
-      for uri in side.someIdentities {
+      // Candidates for witnesses, not all of them where they are many.
+      for uri in side.callers.prefix(1_000).compactMap(\.identity) {
         if let atom = textAtom(.identity, uri), known[atom] == nil { known[atom] = uri }
       }
     }

@@ -83,14 +83,17 @@ extension Space {
   /// The dimension of the peer.
   var identityDimension: Int { places[.identity]?.scalar ?? 0 }
 
-  /// The workloads of the inventory with the class of the identity that each runs under.
+  /// The workloads of the inventory with the class of the name that each shows.
   mutating func callers(_ side: AnalysisSide) -> [(name: String, atom: Int32)] {
     var found: [(name: String, atom: Int32)] = []
-    for workload in side.policies.workloads {
-      let key = workload.metadata.key
-      let uri = SPIFFEID(trustDomain: side.mesh.trustDomain, namespace: key.namespace, serviceAccount: workload.serviceAccount).uri.bytes
-      guard let atom = textAtom(.identity, uri), let place = places[.identity] else { continue }
-      found.append(("\(key.namespace)/\(key.kind.string.lowercased())/\(key.name)", place.atom(atom)))
+    guard let place = places[.identity] else { return [] }
+    for (name, identity) in side.callers {
+      guard let identity else {
+        // Without a proxy: an anonymous peer.
+        found.append((name, 0))
+        continue
+      }
+      if let atom = textAtom(.identity, identity) { found.append((name, place.atom(atom))) }
     }
     return found.sorted { $0.name < $1.name }
   }

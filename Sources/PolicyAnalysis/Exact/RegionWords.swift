@@ -102,7 +102,9 @@ extension Space {
     let outside = base.extent.subtracting(room)
     let (exceptions, rest) = cover(outside, within: everything.subtracting(atoms), values, field)
     let others = rest.sorted().map { "texts such as \(witness(field, $0))" }
-    if parts.isEmpty || (exceptions.isEmpty && others.isEmpty) { return (parts + [base.word], exceptions + others) }
+    // What holds everything needs no other parts beside it.
+    if atoms.isSubset(of: base.extent) { return ([base.word], exceptions + others) }
+    if exceptions.isEmpty && others.isEmpty { return (parts + [base.word], exceptions + others) }
     // With other parts, an exception must be seen to belong to this one.
     return (parts + ["\(base.word) (except \((exceptions + others).joined(separator: " and ")))"], [])
   }
