@@ -191,12 +191,26 @@ public struct AddressBlock: Sendable, Hashable, BitwiseCopyable {
 }
 
 extension IPAddress: CustomStringConvertible {
-  /// The text form: dotted for IPv4, eight groups without abbreviation for IPv6.
+  /// The text form: dotted for IPv4; for IPv6 the longest run of zeros left out, the first of several (RFC 5952, 4).
   public var description: String {
     if isIPv4 { return stride(from: 56, through: 32, by: -8).map { String(high >> UInt64($0) & 255) }.joined(separator: ".") }
-    return (0..<8).map { (group: Int) -> String in
+    let groups = (0..<8).map { group in
       let half = group < 4 ? high : low
-      return String((half >> UInt64(48 - 16 * (group % 4))) & 0xffff, radix: 16)
-    }.joined(separator: ":")
+      return UInt16(truncatingIfNeeded: half >> UInt64(48 - 16 * (group % 4)))
+    }
+    var zeros = 0..<0
+    var start = 0
+    while start < 8 {
+      let end = groups[start...].firstIndex { $0 != 0 } ?? 8
+      if end - start > max(zeros.count, 1) { zeros = start..<end }
+      start = end + 1
+    }
+    func text(_ groups: ArraySlice<UInt16>) -> String { groups.map { String($0, radix: 16) }.joined(separator: ":") }
+    return zeros.isEmpty ? text(groups[...]) : "\(text(groups[..<zeros.lowerBound]))::\(text(groups[zeros.upperBound...]))"
   }
+}
+
+extension AddressBlock: CustomStringConvertible {
+  /// The first address, and the length unless it is the address alone.
+  public var description: String { length == base.bitCount ? "\(base)" : "\(base)/\(length)" }
 }

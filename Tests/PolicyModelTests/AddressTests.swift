@@ -4,6 +4,16 @@ internal import PolicyModel
 internal import Testing
 
 @Suite struct `Addresses` {
+  @Test(arguments: [
+    "::", "::1", "1::", "fd00::1", "2001:db8::1:0:0:1", "2001:db8:0:1:1:1:1:1", "1:2:3:4:5:6:7:8", "1:0:0:2::3", "fe80::1:0:2", "10.0.0.1",
+    "0.0.0.0", "255.255.255.255", "::ffff:a00:1", "1:2:3:4:5:6::",
+  ])
+  func `is shown in the one form of RFC 5952, which is read back as the same`(_ text: String) throws {
+    let address = try #require(IPAddress(text))
+    #expect(address.description == text)
+    #expect(IPAddress(address.description) == address)
+  }
+
   @Test(
     arguments: [
       ("10.0.0.1", true, 0x0a00_0001_0000_0000, 0), ("255.255.255.255", true, 0xffff_ffff_0000_0000, 0), ("0.0.0.0", true, 0, 0),

@@ -26,7 +26,7 @@ internal import Testing
     (#"from: [{source: {trustDomains: [cluster.local]}}]"#, ["source SPIFFE identity"], nil),
     (#"from: [{source: {ipBlocks: [10.0.0.0/8], notIpBlocks: [10.1.0.0/16]}}]"#, ["source ip 10.0.0.0/8, except 10.1.0.0/16"], nil),
     (
-      #"from: [{source: {remoteIpBlocks: ["fd00::/8", 192.168.1.1]}}]"#, ["remote ip fd00:0:0:0:0:0:0:0/8 or 192.168.1.1/32"], nil
+      #"from: [{source: {remoteIpBlocks: ["fd00::/8", 192.168.1.1]}}]"#, ["remote ip fd00::/8 or 192.168.1.1"], nil
     ),
     (
       #"from: [{source: {requestPrincipals: ["https://issuer/*"]}}]"#,

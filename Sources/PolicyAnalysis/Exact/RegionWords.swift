@@ -137,7 +137,7 @@ extension Space {
       for (number, word) in words.enumerated() where !texts.extents[number].isEmpty { values.append((word, Set(texts.extents[number]))) }
     } else if let classes = addresses[field] {
       for (number, block) in classes.blocks.enumerated() where !classes.extents[number].isEmpty {
-        values.append(("\(block.base)/\(block.length)", Set(classes.extents[number])))
+        values.append(("\(block)", Set(classes.extents[number])))
       }
     }
     return values.enumerated().sorted {
