@@ -94,6 +94,12 @@ internal import Testing
       let run = try sandbox.portcullis("diff", before, after)
       #expect(run.code == 1 && run.output.contains("newly allowed  shop/gateway/front  HTTP\n  method      PUT\n"), "\(run.output)")
       #expect(!run.output.contains("not complete"), "\(run.output)")
+      // Of another class nobody knows whether its proxies read these policies.
+      let foreign = gateway.replacingOccurrences(of: "gatewayClassName: istio", with: "gatewayClassName: nginx")
+      let one = try sandbox.write(foreign + policy("GET"), to: "one/all.yaml")
+      let two = try sandbox.write(foreign + policy("GET, PUT"), to: "two/all.yaml")
+      let other = try sandbox.portcullis("diff", one, two)
+      #expect(other.code == 3 && other.output.contains("its class is `nginx`"), "\(other.output)")
     }
   }
 }

@@ -83,9 +83,11 @@ public struct AnalyzedDestinations: Sendable {
       let destination = AnalyzedDestination(
         key: two.key, name: name, address: two.address, before: one.proxy, after: two.proxy, answering: two.answering,
         isBehindWaypoint: two.isBehindWaypoint)
-      if !one.isEnforced, !two.isEnforced {
+      if one.standing == .unknown || two.standing == .unknown {
+        unasked.append(Unasked(destination: destination, why: "\(name) may not be of Istio: \(two.because)", isEnforced: true))
+      } else if one.standing == .bare, two.standing == .bare {
         unasked.append(Unasked(destination: destination, why: "nothing enforces policies at \(name): \(two.because)", isEnforced: false))
-      } else if one.isEnforced != two.isEnforced || one.proxy.profile != two.proxy.profile {
+      } else if one.standing != two.standing || one.proxy.profile != two.proxy.profile {
         let why =
           "\(name) has another kind of proxy on each side (before: \(one.because); after: \(two.because)); "
           + "who gets in then was not compared"
@@ -108,12 +110,15 @@ public struct AnalyzedDestinations: Sendable {
 
 /// The destinations of one set.
 private struct DestinationFinder {
+  /// Whether policies are enforced.
+  enum Standing { case enforced, bare, unknown }
+
   struct Found {
     var key: ObjectKey
     var address: AnalyzedDestination.Address
     /// Of a workload at which nothing enforces, as a sidecar would be.
     var proxy: AnalyzedProxy
-    var isEnforced = true
+    var standing = Standing.enforced
     var because: String
     var answering: [[ExactText: ExactText]] = []
     var isBehindWaypoint = false
@@ -147,7 +152,8 @@ private struct DestinationFinder {
         }
       found[name] = Found(
         key: key, address: .workload(name),
-        proxy: AnalyzedProxy(namespace: key.namespace, labels: workload.labels, profile: profile ?? .sidecar), isEnforced: profile != nil,
+        proxy: AnalyzedProxy(namespace: key.namespace, labels: workload.labels, profile: profile ?? .sidecar),
+        standing: profile != nil ? .enforced : .bare,
         because: finding.kind == .waypoint ? "it is a waypoint without the label `\(gatewayLabel)`" : finding.because)
     }
     // Istio makes the pods of a Gateway itself, under the Gateway's name.
@@ -161,7 +167,8 @@ private struct DestinationFinder {
       } else {
         found[Self.name(own)] = Found(
           key: own, address: .labels, proxy: AnalyzedProxy(namespace: key.namespace, labels: labels, profile: .gateway),
-          because: "it is a Gateway")
+          standing: object.gatewayClass == "istio" ? .enforced : .unknown,
+          because: object.gatewayClass.map { "its class is `\($0)`" } ?? "it names no class")
       }
     }
     for waypoint in waypoints { addServices(of: waypoint.key, waypoint.labels, set) }
