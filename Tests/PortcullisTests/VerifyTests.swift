@@ -130,6 +130,20 @@ internal import Testing
     }
   }
 
+  @Test func `what a provider is asked about is neither allowed nor denied`() throws {
+    try withSandbox { sandbox in
+      let policies =
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ask, namespace: shop}\nspec: {action: CUSTOM, "
+        + "provider: {name: other}, rules: [{to: [{operation: {methods: [GET]}}]}]}\n---\n"
+      let path = try sandbox.write(policies + Self.workload.replacingOccurrences(of: "NAME", with: "api"), to: "policies.yaml")
+      for expectation in ["allow", "deny"] {
+        let file = try sandbox.write(Self.invariant("{to: [{operation: {methods: [GET]}}], expect: \(expectation)}"), to: "one.yaml")
+        let run = try sandbox.portcullis("verify", "--policies", path, "--invariants", file)
+        #expect(run.code == 1 && run.output.contains("      undecided  "), "\(run.output)\(run.errors)")
+      }
+    }
+  }
+
   @Test func `a file without an invariant proves nothing`() throws {
     try withSandbox { sandbox in
       let run = try sandbox.portcullis("verify", "--policies", "examples/shop", "--invariants", "examples/shop/tests.yaml")

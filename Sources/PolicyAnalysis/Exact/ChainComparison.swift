@@ -22,7 +22,7 @@ struct ChainComparison {
   /// - Throws: `LimitReached`, `NotAnalyzable`, `TimeOver`.
   init(
     before: (program: AttachedProgram, mesh: MeshSettings), after: (program: AttachedProgram, mesh: MeshSettings), profile: Profile,
-    isTCP: Bool, limit: Int = 2_000_000, also formulas: [Formula] = [], workLimit: WorkLimit = WorkLimit()
+    isTCP: Bool, limit: Int? = nil, also formulas: [Formula] = [], workLimit: WorkLimit = WorkLimit()
   ) throws {
     if before.program.splitsClaims || after.program.splitsClaims {
       throw NotAnalyzable(why: "a RequestAuthentication splits claims at spaces: what rules see then depends on who issued the token")
@@ -31,7 +31,7 @@ struct ChainComparison {
     let old = ProgramFormulas(before.program, mesh: before.mesh, profile: profile)
     let new = ProgramFormulas(after.program, mesh: after.mesh, profile: profile)
     space = try Space(shape, old.formulas + new.formulas + formulas, workLimit: workLimit)
-    diagrams = space.diagrams(limit: limit)
+    diagrams = space.diagrams(limit: limit ?? workLimit.nodes)
     possible = try space.possible(&diagrams)
     self.before = try Outcomes(old, in: space, &diagrams)
     self.after = try Outcomes(new, in: space, &diagrams)

@@ -113,8 +113,8 @@ extension AnalysisSide {
     let broken = try comparison.diagrams.subtract(fine, from: meant)
     guard let region = try comparison.regions(of: broken, limit: 1).regions.first else { return }
     let witness = comparison.space.request(at: region.point, known: comparison.space.knownIdentities(self))
-    guard let decided = self.finding(witness, destination.after), (decided.verdict == .deny) != (invariant.expectation == .deny),
-      (decided.verdict == .allow) != (invariant.expectation == .allow)
+    guard let decided = self.finding(witness, destination.after),
+      invariant.expectation == .deny ? decided.verdict != .deny : decided.verdict != .allow
     else {
       throw AnalysisDefect(description: "\(shown): the engine does not confirm that this is not to \(invariant.expectation): \(witness)")
     }
