@@ -46,7 +46,7 @@ import Testing
     print("invariants seed: \(seed)")
     var random = AnalysisWorld(seed: seed)
     var (held, broken, checks, meant) = (0, 0, 0, 0)
-    for round in 0..<(80 * Core.factor) {
+    for round in 0..<(36 * Core.factor) {
       let (mesh, proxy) = (random.mesh(), random.proxy())
       guard proxy.profile == .sidecar || proxy.profile == .gateway else { continue }
       let set = random.set(policies: random.number(1...3))
@@ -84,7 +84,7 @@ import Testing
         }
         let formulas = [side, asking].flatMap { ProgramFormulas($0.program, mesh: mesh, profile: proxy.profile).formulas }
         var space = try Space(ChainComparison.shape(mesh, mesh, profile: proxy.profile, isTCP: isTCP), formulas)
-        for _ in 0..<300 {
+        for _ in 0..<600 {
           let request = random.request(in: space)
           guard space.point(of: request) != nil else { continue }
           checks += 1
@@ -99,6 +99,6 @@ import Testing
       }
     }
     print("invariants: \(held) held, \(broken) broken, \(checks) requests, \(meant) of them meant")
-    #expect(held > 5 && broken > 10 && meant > 500)
+    #expect(held > 2 && broken > 4 && meant > 400)
   }
 }
