@@ -38,6 +38,7 @@ private let sound = """
                 grpc_service:
                   envoy_grpc: {cluster_name: engine}
                   initial_metadata: [{key: x-portcullis-workload, value: shop/backend}]
+            - {name: rules, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC, rules: {action: DENY}}}
             - name: envoy.filters.http.router
     clusters:
     - name: engine
@@ -122,9 +123,72 @@ let envoyPitfalls: [EnvoyPitfall] = [
     "name: envoy.filters.http.ext_authz\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
     "name: other\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
     fine:
-      "name: own\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"
+      "name: own\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter\n              dynamic_module_config: {name: portcullis_envoy}\n              filter_name: authorize"
   ),
+  EnvoyPitfall(
+    .envoyFilterElsewhere,
+    "name: envoy.filters.http.ext_authz\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+    "name: own\n            config_discovery: {config_source: {ads: {}}}\n            more:",
+    fine: "name: own\n            config_discovery: {config_source: {ads: {}}}\n          - name: envoy.filters.http.ext_authz\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz"
+  ),
+  // What is written in other places, or in other ways.
+  EnvoyPitfall(
+    .envoyFailsOpen, "failure_mode_allow: false",
+    "filter_enabled: {default_value: {numerator: 100, denominator: 1}}",
+    fine: "filter_enabled: {default_value: {numerator: 10}}\n              deny_at_disable: {default_value: true}"),
+  EnvoyPitfall(
+    .envoyFailsOpen, "      filters:\n", "      filters:\n      - typed_config: {\(networkAuthorization), failure_mode_allow: true}\n",
+    fine: "      filters:\n      - typed_config: {\(networkAuthorization), failure_mode_allow: false}\n"),
+  EnvoyPitfall(
+    .envoyCertificateNotSent, "      filters:\n", "      filters:\n      - typed_config: {\(networkAuthorization)}\n",
+    fine: "      filters:\n      - typed_config: {\(networkAuthorization), include_peer_certificate: true}\n"),
+  EnvoyPitfall(
+    .envoyFailsOpen, "    clusters:\n",
+    "    - default_filter_chain: {filters: [{typed_config: {\(networkAuthorization), failureModeAllow: true}}]}\n  clusters:\n",
+    fine: "    - default_filter_chain: {filters: [{typed_config: {\(networkAuthorization), failureModeAllow: false}}]}\n  clusters:\n"),
+  EnvoyPitfall(
+    .envoyFailsOpen, router, "\(module)filter_config: {value: {shadow: true}}}}\n\(router)",
+    fine: "\(module)filter_config: {value: {labels: {shadow: \"true\"}}}}}\n\(router)"),
+  EnvoyPitfall(
+    .envoyFailsOpen,
+    "\"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz\n              failure_mode_allow: false",
+    "\"@type\": type.googleapis.com/udpa.type.v1.TypedStruct\n              type_url: envoy.extensions.filters.http.ext_authz.v3.ExtAuthz\n              value: {failure_mode_allow: true}",
+    fine:
+      "\"@type\": type.googleapis.com/xds.type.v3.TypedStruct\n              type_url: type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz\n              value: {failure_mode_allow: false}"
+  ),
+  EnvoyPitfall(
+    .envoyClearsRouteCache, router, "    - name: late\n            typed_config: {a: {clear_route_cache: false}, b: {clear_route_cache: true}}\n",
+    fine: "    - name: late\n            typed_config: {a: {clear_route_cache: false}}\n"),
+  EnvoyPitfall(
+    .envoyClearsRouteCache, router, "    - name: late\n            typed_config: {route_cache_action: CLEAR}\n",
+    fine: "    - name: late\n            typed_config: {route_cache_action: RETAIN}\n"),
+  EnvoyPitfall(
+    .envoyClearsRouteCache, "envoy.filters.http.cors: {", "envoy.filters.http.router: {clear_route_cache: true, ",
+    fine: "envoy.filters.http.jwt_authn: {clear_route_cache: true, "),
+  EnvoyPitfall(
+    .envoyFilterOrder, router,
+    "    - name: tokens\n            typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication}\n",
+    fine: "    - name: tokens\n"),
+  EnvoyPitfall(
+    .envoyAcceptsUntrusted, "    clusters:\n",
+    "    secrets: [{name: ROOTCA, validation_context: {trustChainVerification: 1}}]\n  clusters:\n",
+    fine: "    secrets: [{name: ROOTCA, validation_context: {trustChainVerification: 0}}]\n  clusters:\n"),
+  EnvoyPitfall(
+    .envoyHintFromClient, "route_config:\n", "route_config:\n            typed_per_filter_config: {x: {\(perRoute), check_settings: \(asked("%REQ(a)%"))}}\n",
+    fine: "route_config:\n            typed_per_filter_config: {x: {\(perRoute), check_settings: \(asked("shop/a"))}}\n"),
+  EnvoyPitfall(
+    .envoyRouteDisabled, "envoy.filters.http.cors: {\"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}",
+    "rules: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute}",
+    fine:
+      "rules: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute, rbac: {rules: {action: DENY}}}"),
 ]
+
+private let router = "    - name: envoy.filters.http.router\n"
+private let networkAuthorization = #""@type": type.googleapis.com/envoy.extensions.filters.network.ext_authz.v3.ExtAuthz"#
+private let perRoute = #""@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"#
+private let module =
+  #"    - {name: ours, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter, dynamic_module_config: {name: portcullis_envoy}, filter_name: authorize, "#
+private func asked(_ hint: String) -> String { #"{grpc_service: {initial_metadata: [{key: x-portcullis-workload, value: "\#(hint)"}]}}"# }
 
 extension String {
   fileprivate func replacing(_ text: String, with other: String) -> String {
@@ -133,7 +197,7 @@ extension String {
 }
 
 @Suite struct `the pitfalls of an Envoy's configuration` {
-  private static func findings(_ text: String, isWithPolicies: Bool = true, mesh: MeshSettings = MeshSettings()) -> [LintFinding] {
+  static func findings(_ text: String, isWithPolicies: Bool = true, mesh: MeshSettings = MeshSettings()) -> [LintFinding] {
     let (trees, diagnostics) = readTextTrees(text: Array(text.utf8), file: "envoy.yaml")
     #expect(diagnostics.isEmpty, "\(diagnostics.map(\.description)) in\n\(text)")
     let policy = LintMesh.policy(
@@ -156,6 +220,29 @@ extension String {
       found.contains { $0.code == pitfall.code && $0.location.span.line > 0 }, "\(found.map { "\($0.code.rawValue): \($0.message)" })")
     let near = Self.findings(sound.replacing(pitfall.replaced, with: pitfall.fine))
     #expect(!near.contains { $0.code == pitfall.code }, "\(near.map { "\($0.code.rawValue): \($0.message)" })")
+  }
+
+  /// Every place at which Envoy takes `typed_per_filter_config`, and one of another name.
+  @Test(arguments: [
+    "{name: table, %}", "{virtual_hosts: [{name: host, %}]}", "{virtual_hosts: [{routes: [{route: {cluster: a}, %}]}]}",
+    "{virtual_hosts: [{routes: [{route: {weighted_clusters: {clusters: [{name: a}, {name: b, %}]}}}]}]}",
+    "{virtual_hosts: [{matcher: {on_no_match: {action: {typed_config: {%}}}}}]}",
+  ])
+  func `of routes are found at each level`(_ table: String) {
+    let dump = "static_route_configs: [{route_config: \(table)}]"
+    let settings = [
+      #"{"@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, disabled: true}"#,
+      #"{"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}"#,
+      #"{"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, config: {"@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, disabled: true}}"#,
+    ]
+    for setting in settings {
+      for name in ["typed_per_filter_config", "typedPerFilterConfig"] {
+        let bad = dump.replacing("%", with: "\(name): {envoy.filters.http.ext_authz: \(setting)}")
+        #expect(Self.findings(bad).map(\.code) == [.envoyRouteDisabled], "\(bad)")
+        let fine = bad.replacing("disabled: true", with: "disabled: false")
+        #expect(Self.findings(fine).isEmpty, "\(fine)")
+      }
+    }
   }
 
   @Test func `have a case each`() {
