@@ -38,7 +38,6 @@ private let sound = """
                 grpc_service:
                   envoy_grpc: {cluster_name: engine}
                   initial_metadata: [{key: x-portcullis-workload, value: shop/backend}]
-            - {name: rules, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC, rules: {action: DENY}}}
             - name: envoy.filters.http.router
     clusters:
     - name: engine
@@ -143,9 +142,9 @@ let envoyPitfalls: [EnvoyPitfall] = [
     .envoyCertificateNotSent, "      filters:\n", "      filters:\n      - typed_config: {\(networkAuthorization)}\n",
     fine: "      filters:\n      - typed_config: {\(networkAuthorization), include_peer_certificate: true}\n"),
   EnvoyPitfall(
-    .envoyFailsOpen, "    clusters:\n",
-    "    - default_filter_chain: {filters: [{typed_config: {\(networkAuthorization), failureModeAllow: true}}]}\n  clusters:\n",
-    fine: "    - default_filter_chain: {filters: [{typed_config: {\(networkAuthorization), failureModeAllow: false}}]}\n  clusters:\n"),
+    .envoyFailsOpen, "  clusters:\n",
+    "  - default_filter_chain: {filters: [{typed_config: {\(networkAuthorization), failureModeAllow: true}}]}\n  clusters:\n",
+    fine: "  - default_filter_chain: {filters: [{typed_config: {\(networkAuthorization), failureModeAllow: false}}]}\n  clusters:\n"),
   EnvoyPitfall(
     .envoyFailsOpen, router, "\(module)filter_config: {value: {shadow: true}}}}\n\(router)",
     fine: "\(module)filter_config: {value: {labels: {shadow: \"true\"}}}}}\n\(router)"),
@@ -170,17 +169,12 @@ let envoyPitfalls: [EnvoyPitfall] = [
     "    - name: tokens\n            typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication}\n",
     fine: "    - name: tokens\n"),
   EnvoyPitfall(
-    .envoyAcceptsUntrusted, "    clusters:\n",
-    "    secrets: [{name: ROOTCA, validation_context: {trustChainVerification: 1}}]\n  clusters:\n",
-    fine: "    secrets: [{name: ROOTCA, validation_context: {trustChainVerification: 0}}]\n  clusters:\n"),
+    .envoyAcceptsUntrusted, "  clusters:\n",
+    "  secrets: [{name: ROOTCA, validation_context: {trustChainVerification: 1}}]\n  clusters:\n",
+    fine: "  secrets: [{name: ROOTCA, validation_context: {trustChainVerification: 0}}]\n  clusters:\n"),
   EnvoyPitfall(
     .envoyHintFromClient, "route_config:\n", "route_config:\n            typed_per_filter_config: {x: {\(perRoute), check_settings: \(asked("%REQ(a)%"))}}\n",
     fine: "route_config:\n            typed_per_filter_config: {x: {\(perRoute), check_settings: \(asked("shop/a"))}}\n"),
-  EnvoyPitfall(
-    .envoyRouteDisabled, "envoy.filters.http.cors: {\"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}",
-    "rules: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute}",
-    fine:
-      "rules: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute, rbac: {rules: {action: DENY}}}"),
 ]
 
 private let router = "    - name: envoy.filters.http.router\n"
@@ -243,6 +237,19 @@ extension String {
         #expect(Self.findings(fine).isEmpty, "\(fine)")
       }
     }
+  }
+
+  @Test func `of Envoy's own RBAC are found where it decides`() {
+    let filter = #"{name: rules, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC, rules: {action: DENY}}}"#
+    func findings(_ filter: String, _ route: String, _ name: String = "rules") -> [LintCode] {
+      let type = #""@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"#
+      let table = "typed_per_filter_config: {\(name): {\(type)\(route)}}"
+      return Self.findings("{http_filters: [\(filter)], \(table)}").map(\.code)
+    }
+    #expect(findings(filter, "") == [.envoyRouteDisabled] && findings(filter, ", rbac: {}") == [.envoyRouteDisabled])
+    #expect(findings(filter, ", rbac: {shadow_rules: {}}") == [.envoyRouteDisabled])
+    #expect(findings(filter, ", rbac: {rules: {action: DENY}}").isEmpty && findings(filter, "", "others").isEmpty)
+    #expect(findings(filter.replacing("rules: {", with: "shadow_rules: {"), "").isEmpty)
   }
 
   @Test func `have a case each`() {

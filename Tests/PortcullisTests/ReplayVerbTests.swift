@@ -187,10 +187,10 @@ internal import Testing
       let other = try sandbox.write(
         #"{apiVersion: apps/v1, kind: Deployment, metadata: {name: backend, namespace: shop}, spec: {template: {metadata: {labels: {app: backend}}}}}"#,
         to: "other.yaml")
-      #expect(try code([allowed], "--against", other) == 0)
-      #expect(try code([allowed, "oops"], "--against", other) == 3)
-      #expect(try code([allowed, "oops"], "--against", other, "--ignore-skipped") == 0)
-      #expect(try code([allowed, denied], "--against", other, "--ignore-skipped") == 3)
+      #expect(try code([allowed], "--against", other, "--allow-empty") == 0)
+      #expect(try code([allowed, "oops"], "--against", other, "--allow-empty") == 3)
+      #expect(try code([allowed, "oops"], "--against", other, "--allow-empty", "--ignore-skipped") == 0)
+      #expect(try code([allowed, denied], "--against", other, "--allow-empty", "--ignore-skipped") == 3)
       #expect(try code([allowed, "oops"], "--against", Sandbox.shop) == 0)
     }
   }
