@@ -20,7 +20,9 @@ private func manager(_ filters: String, routes: String = "[{match: {prefix: /}, 
   "{typed_config: {\(type("network.http_connection_manager.v3.HttpConnectionManager")), "
     + "route_config: {virtual_hosts: [{routes: \(routes)}]}, http_filters: [\(filters)]}}"
 }
-private func proxy(_ cluster: String = "cluster: app") -> String { "{typed_config: {\(type("network.tcp_proxy.v3.TcpProxy")), \(cluster)}}" }
+private func proxy(_ cluster: String = "cluster: app") -> String {
+  "{typed_config: {\(type("network.tcp_proxy.v3.TcpProxy")), \(cluster)}}"
+}
 private func listener(_ name: String, _ filters: String, _ more: String = "stat_prefix: x") -> String {
   "{name: \(name), \(more), filter_chains: [{filters: [\(filters)]}]}"
 }
@@ -61,8 +63,10 @@ struct WayCase: CustomTestStringConvertible, Sendable {
     WayCase("\(rules("network", "rules: {}")), \(manager(""))", .envoyNotChecked),
     WayCase("\(asksNetwork), \(manager(asksHTTP))"), WayCase("\(module("network", "peer")), \(manager(""))", .envoyNotChecked),
     // Connections.
-    WayCase(proxy(), .envoyNotChecked), WayCase("\(asksNetwork), \(proxy())"), WayCase("\(rules("network", "rules: {action: DENY}")), \(proxy())"),
-    WayCase("\(rules("network", "shadow_rules: {}")), \(proxy())", .envoyNotChecked), WayCase("\(proxy()), \(asksNetwork)", .envoyNotChecked),
+    WayCase(proxy(), .envoyNotChecked), WayCase("\(asksNetwork), \(proxy())"),
+    WayCase("\(rules("network", "rules: {action: DENY}")), \(proxy())"),
+    WayCase("\(rules("network", "shadow_rules: {}")), \(proxy())", .envoyNotChecked),
+    WayCase("\(proxy()), \(asksNetwork)", .envoyNotChecked),
     WayCase("\(module("network", "authorize")), \(proxy())"), WayCase("\(module("network", "peer")), \(proxy())", .envoyNotChecked),
     WayCase("\(rules("network", "rules: {}")), {typed_config: {\(type("network.redis_proxy.v3.RedisProxy"))}}"),
     WayCase("{typed_config: {\(type("network.redis_proxy.v3.RedisProxy"))}}", .envoyNotChecked),
@@ -88,7 +92,9 @@ struct WayCase: CustomTestStringConvertible, Sendable {
     WayCase(proxy("cluster: hole")), WayCase(proxy("cluster: BlackHoleCluster")), WayCase(proxy("cluster: later"), .envoyNotChecked),
     WayCase(proxy("weighted_clusters: {clusters: [{name: hole}, {name: app}]}"), .envoyNotChecked),
     WayCase("{typed_config: {\(type("network.http_connection_manager.v3.HttpConnectionManager")), rds: {route_config_name: redirects}}}"),
-    WayCase("{typed_config: {\(type("network.http_connection_manager.v3.HttpConnectionManager")), rds: {route_config_name: other}}}", .envoyNotChecked),
+    WayCase(
+      "{typed_config: {\(type("network.http_connection_manager.v3.HttpConnectionManager")), rds: {route_config_name: other}}}",
+      .envoyNotChecked),
   ]
 
   @Test(arguments: chains) func `are checked or not`(_ chain: WayCase) {
@@ -186,7 +192,8 @@ struct WayCase: CustomTestStringConvertible, Sendable {
     ]
     let listeners = routes.map { listener("\"\"", manager("", routes: $0)) }.joined(separator: ", ")
     let clusters = "[\(cluster("prometheus_stats", socket("127.0.0.1", 15_000))), \(cluster("agent", socket("127.0.0.1", 15_020)))]"
-    let bootstrap = "{admin: {address: \(socket("127.0.0.1", 15_000))}, static_resources: {listeners: [\(listeners)], clusters: \(clusters)}}"
+    let bootstrap =
+      "{admin: {address: \(socket("127.0.0.1", 15_000))}, static_resources: {listeners: [\(listeners)], clusters: \(clusters)}}"
     #expect(Self.ways(bootstrap).isEmpty && Self.ways("[\(listeners)]").isEmpty)
     let other = bootstrap.replacing("{admin: {address: \(socket("127.0.0.1", 15_000))}, ", with: "{")
     #expect(other != bootstrap && Self.ways(other).count == 1)

@@ -64,6 +64,7 @@ extension Sandbox {
     guard run.end == .exited(0) else { throw TestFailure("the browser failed: \(run.errors)") }
     let result = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any] ?? [:]
     return BrowserVisit(
-      values: result["values"] as? [Any] ?? [], errors: result["errors"] as? [String] ?? [], requests: result["requests"] as? [String] ?? [])
+      values: result["values"] as? [Any] ?? [], errors: result["errors"] as? [String] ?? [], requests: result["requests"] as? [String] ?? []
+    )
   }
 }

@@ -35,12 +35,14 @@ extension AccessGraph {
 
   private static func box(_ place: Int, _ layout: GraphLayout) -> String {
     let (r, box) = (GraphLayout.rounded, layout.boxes[place])
-    return "<g class=\"ns\" data-g=\"\(place)\"><rect x=\"\(r(box.x))\" y=\"\(r(box.y))\" width=\"\(r(box.width))\" height=\"\(r(box.height))\" rx=\"10\"/></g>"
+    return
+      "<g class=\"ns\" data-g=\"\(place)\"><rect x=\"\(r(box.x))\" y=\"\(r(box.y))\" width=\"\(r(box.width))\" height=\"\(r(box.height))\" rx=\"10\"/></g>"
   }
 
   private static func title(_ place: Int, _ namespace: ExactText, _ layout: GraphLayout) -> String {
     let (r, box, size) = (GraphLayout.rounded, layout.boxes[place], layout.titleSize)
-    return "<g class=\"ns\" data-g=\"\(place)\"><text x=\"\(r(box.x + 12))\" y=\"\(r(box.y + 6 + size))\" font-size=\"\(r(size))\">\(shown(namespace))</text></g>"
+    return
+      "<g class=\"ns\" data-g=\"\(place)\"><text x=\"\(r(box.x + 12))\" y=\"\(r(box.y + 6 + size))\" font-size=\"\(r(size))\">\(shown(namespace))</text></g>"
   }
 
   private func drawing(ofNode place: Int, _ layout: GraphLayout) -> String {
@@ -90,7 +92,8 @@ extension AccessGraph {
     return counts.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { pair, count in
       let (path, middle) = GraphCurve(between: layout.boxes[pair[0]], and: layout.boxes[pair[1]]).drawn
       let names = "\(groups[pair[0]].namespace) to \(groups[pair[1]].namespace): \(count) pairs of workloads"
-      return "<g class=\"bundle\" data-a=\"\(pair[0])\" data-b=\"\(pair[1])\"><title>\(Self.xmlText(names))</title><path class=\"line\" d=\"\(path)\" marker-end=\"url(#to-bundle)\"/>"
+      return
+        "<g class=\"bundle\" data-a=\"\(pair[0])\" data-b=\"\(pair[1])\"><title>\(Self.xmlText(names))</title><path class=\"line\" d=\"\(path)\" marker-end=\"url(#to-bundle)\"/>"
         + "<text x=\"\(GraphLayout.rounded(middle.x))\" y=\"\(GraphLayout.rounded(middle.y))\" "
         + "font-size=\"\(GraphLayout.rounded(layout.titleSize * 0.8))\">\(count > 1 ? "\(count)" : "")</text></g>"
     }

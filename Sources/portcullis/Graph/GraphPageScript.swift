@@ -183,7 +183,7 @@ extension GraphPage {
           }
         } else {
           panel.append(make("p", "Click a workload or a line. Drag to move, turn the wheel to zoom, press Escape to see everything again.", "weak"));
-          if (data.bundled) panel.append(make("p", "There are too many pairs for one drawing: each arrow stands for all pairs of two namespaces. Choose or search a workload to see its own.", "weak"));
+          if (data.bundled) panel.append(make("p", "There are too many pairs for one drawing: each arrow stands for all pairs of two namespaces. Choose or search a workload, or show a few namespaces, to see their own lines.", "weak"));
         }
       };
       const chooseNode = index => { [chosenNode, chosenEdge] = [index, null]; update(); show(); fit(); };
@@ -215,15 +215,18 @@ extension GraphPage {
       const [, , wholeWidth, wholeHeight] = svg.getAttribute("viewBox").split(" ").map(Number);
       let view = [0, 0, wholeWidth, wholeHeight], drag = null, moved = false;
       const setView = () => svg.setAttribute("viewBox", view.join(" "));
+      // How many times larger workloads may be drawn before two of them touch.
+      const room = shown => Math.min(...shown.flatMap((one, index) => shown.slice(index + 1).map(two => Math.max(
+        Math.abs(one[X] - two[X]) / ((one[WIDTH] + two[WIDTH]) / 2 + 12), Math.abs(one[Y] - two[Y]) / 44))));
       // In a large drawing, what was chosen or found is brought near.
       const fit = () => {
         if (!data.bundled) return;
         const shown = nodes.filter(element => !element.classList.contains("dim")).map(element => data.nodes[Number(element.dataset.n)]);
-        if (shown.length === 0 || shown.length === nodes.length) { view = [0, 0, wholeWidth, wholeHeight]; setView(); magnify(1); return; }
+        if (shown.length === 0 || shown.length > 100) { view = [0, 0, wholeWidth, wholeHeight]; setView(); magnify(1); return; }
         const left = Math.min(...shown.map(node => node[X] - node[WIDTH] / 2)) - 60, right = Math.max(...shown.map(node => node[X] + node[WIDTH] / 2)) + 60;
         const top = Math.min(...shown.map(node => node[Y])) - 80, bottom = Math.max(...shown.map(node => node[Y])) + 80;
-        const factor = shown.length > 60 ? 1 : Math.min(Math.max((right - left) / 1200, 1), 4), room = 40 * (factor - 1);
-        view = [left - room, top - room, Math.max(right - left, 500) + 2 * room, Math.max(bottom - top, 300) + 2 * room];
+        const factor = shown.length > 60 ? 1 : Math.max(Math.min((right - left) / 1200, 4, room(shown)), 1), rim = 40 * (factor - 1);
+        view = [left - rim, top - rim, Math.max(right - left, 500) + 2 * rim, Math.max(bottom - top, 300) + 2 * rim];
         setView();
         magnify(factor);
       };

@@ -152,7 +152,8 @@ struct ReplayReport {
 
   var json: JSONValue {
     [
-      "lines": .count(lineCount), "complete": .bool(gaps == 0), "counts": Self.json(counts), "against": .optional(otherCounts.map(Self.json)),
+      "lines": .count(lineCount), "complete": .bool(gaps == 0), "counts": Self.json(counts),
+      "against": .optional(otherCounts.map(Self.json)),
       "refused_then": .count(refusedThen), "changed": other == nil ? .null : .count(changedCount), "further_records": .count(furtherCount),
       "groups": .list(groups.map(json)), "skipped": .list(skipped.map(Self.json)),
     ]
@@ -189,7 +190,8 @@ struct ReplayReport {
 
   private static func json(_ skipped: SkippedLines) -> JSONValue {
     [
-      "kind": .text("\(skipped.kind.code)"), "bad": .bool(skipped.kind.isBad), "leaves_gap": .bool(skipped.kind.leavesGap), "count": .count(skipped.count),
+      "kind": .text("\(skipped.kind.code)"), "bad": .bool(skipped.kind.isBad), "leaves_gap": .bool(skipped.kind.leavesGap),
+      "count": .count(skipped.count),
       "first_line": .count(skipped.firstLine), "column": skipped.column > 0 ? .count(skipped.column) : .null,
       "example": .bytes(skipped.example),
     ]

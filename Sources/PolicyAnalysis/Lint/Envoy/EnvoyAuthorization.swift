@@ -36,7 +36,8 @@ extension EnvoyWalk {
 
   /// A dynamic module of this project that only reports.
   mutating func checkModule(_ node: TextNode) {
-    guard let config = node.message("filter_config"), node.message("dynamic_module_config")?["name"]?.text?.string.contains("portcullis") == true
+    guard let config = node.message("filter_config"),
+      node.message("dynamic_module_config")?["name"]?.text?.string.contains("portcullis") == true
     else { return }
     // The configuration is a `Struct`, whose fields are below `value`.
     if let shadow = (config["value"] ?? config).field("shadow"), shadow.value.bool == true {

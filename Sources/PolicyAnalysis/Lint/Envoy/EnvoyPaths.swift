@@ -96,9 +96,11 @@ extension EnvoyWalk {
       if let (filter, reason) = all.lazy.compactMap({ one in Self.reason(one.decision).map { (one.filter, $0) } }).first {
         add(
           .envoyFilterElsewhere, at: place,
-          "whether \(isHTTP ? "requests" : "connections")\(owner) are checked is not in this file: `\(filter["name"]?.text ?? "")` \(reason)")
+          "whether \(isHTTP ? "requests" : "connections")\(owner) are checked is not in this file: `\(filter["name"]?.text ?? "")` \(reason)"
+        )
       } else {
-        let what = isHTTP ? "no filter of this connection manager\(owner) asks an engine" : "no filter\(owner) before this one asks an engine"
+        let what =
+          isHTTP ? "no filter of this connection manager\(owner) asks an engine" : "no filter\(owner) before this one asks an engine"
         let so = !isHTTP ? "connection passes" : isConnectionChecked ? "request of an admitted connection passes" : "request passes"
         add(.envoyNotChecked, at: place, "\(what), so that every \(so)")
       }
