@@ -43,7 +43,8 @@ run: build ## serve the shop example, and print what to try
 envoy: build ## start the sidecars of the shop example (while `make run` runs in another terminal)
 	@PORTCULLIS=$(COMMAND) ENGINE=$(LISTEN) exec examples/shop/envoy/sidecars.sh
 
-test: setup ## run all tests, the end-to-end tests with real Envoys included
+test: ## run all tests, the end-to-end tests with real Envoys and a real browser included
+	@scripts/setup.sh --with-browser
 	$(SWIFT) test --disable-xctest
 
 format: ## format the Swift sources in place

@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Installs what building, running and testing need beside the Swift toolchain: Debian packages (with apt, by sudo when not root) and a real
-# Envoy in the virtual environment `.venv`. Does nothing, quickly, when all is there. usage: setup.sh [--without-envoy]
+# Envoy in the virtual environment `.venv`. Does nothing, quickly, when all is there. usage: setup.sh [--without-envoy | --with-browser]
+# With --with-browser also Chromium, in which the tests open the pages that `graph` writes, unless one is on the PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 envoy_version=1.40.0
 packages=(pkg-config binutils valgrind libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libyaml-dev libssl-dev openssl curl ca-certificates git python3 python3-venv python3-jsonschema graphviz)
+
+if [ "${1:-}" = --with-browser ] && ! command -v chromium chromium-browser google-chrome > /dev/null && [ -z "${PORTCULLIS_CHROMIUM:-}" ]; then
+  packages+=(chromium)
+fi
 
 complain() { printf 'setup: %s\n' "$@" >&2; }
 

@@ -6,126 +6,6 @@ internal import PolicyLoading
 internal import PolicyModel
 internal import Testing
 
-/// A configuration without fault, of which each case changes a part.
-private let sound = """
-  static_resources:
-    listeners:
-    - filter_chains:
-      - transport_socket:
-          typed_config:
-            "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
-            require_client_certificate: true
-            common_tls_context: {validation_context: {trusted_ca: {filename: ca.pem}}}
-        filters:
-        - typed_config:
-            "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-            normalize_path: true
-            route_config:
-              virtual_hosts:
-              - routes:
-                - typed_per_filter_config:
-                    envoy.filters.http.cors: {"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}
-            http_filters:
-            - name: envoy.filters.http.jwt_authn
-              typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication}
-            - name: envoy.filters.http.ext_authz
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
-                failure_mode_allow: false
-                include_peer_certificate: true
-                encode_raw_headers: true
-                metadata_context_namespaces: [envoy.filters.http.jwt_authn]
-                grpc_service:
-                  envoy_grpc: {cluster_name: engine}
-                  initial_metadata: [{key: x-portcullis-workload, value: shop/backend}]
-            - name: envoy.filters.http.router
-    clusters:
-    - name: engine
-      type: STATIC
-      load_assignment: {endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 9191}}}}]}]}
-
-  """
-
-/// A change of the sound configuration that is a pitfall, and one that is none.
-struct EnvoyPitfall: CustomTestStringConvertible, Sendable {
-  let code: LintCode
-  let replaced: String
-  let bad: String
-  let fine: String
-  var testDescription: String { "\(code.rawValue): \(bad)" }
-
-  init(_ code: LintCode, _ replaced: String, _ bad: String, fine: String) {
-    (self.code, self.replaced, self.bad, self.fine) = (code, replaced, bad, fine)
-  }
-}
-
-private let upstream =
-  #"transport_socket: {typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"#
-
-let envoyPitfalls: [EnvoyPitfall] = [
-  EnvoyPitfall(.envoyFailsOpen, "failure_mode_allow: false", "failure_mode_allow: true", fine: "failure_mode_allow_header_add: true"),
-  EnvoyPitfall(
-    .envoyFailsOpen, "failure_mode_allow: false", "filter_enabled: {default_value: {numerator: 99}}",
-    fine: "filter_enabled: {default_value: {numerator: 100}}"),
-  EnvoyPitfall(.envoyFailsOpen, "failure_mode_allow: false", "shadow_mode: true", fine: "shadow_mode: false"),
-  EnvoyPitfall(.envoyFailsOpen, "failure_mode_allow: false", "filter_enabled_metadata: {filter: x}", fine: "status_on_error: {code: 503}"),
-  EnvoyPitfall(
-    .envoyCertificateNotSent, "include_peer_certificate: true", "include_peer_certificate: false", fine: "includePeerCertificate: true"),
-  EnvoyPitfall(.envoyHeadersJoined, "encode_raw_headers: true", "stat_prefix: x", fine: "encodeRawHeaders: true"),
-  EnvoyPitfall(
-    .envoyHeaderFiltered, "failure_mode_allow: false", "allowed_headers: {patterns: [{exact: x-other}]}",
-    fine: "allowed_headers: {patterns: [{prefix: X-}]}"),
-  EnvoyPitfall(
-    .envoyHeaderFiltered, "failure_mode_allow: false", "disallowed_headers: {patterns: [{suffix: role}]}",
-    fine: "disallowed_headers: {patterns: [{exact: x-other}, {contains: cookie}]}"),
-  EnvoyPitfall(
-    .envoyHeaderFiltered, "failure_mode_allow: false", #"disallowed_headers: {patterns: [{safe_regex: {regex: "x-.*"}}]}"#,
-    fine: "disallowed_headers: {patterns: []}"),
-  EnvoyPitfall(
-    .envoyClaimsNotSent, "metadata_context_namespaces: [envoy.filters.http.jwt_authn]", "metadata_context_namespaces: [other]",
-    fine: "metadataContextNamespaces: [other, envoy.filters.http.jwt_authn]"),
-  EnvoyPitfall(
-    .envoyFilterOrder, "    - name: envoy.filters.http.router\n",
-    "    - name: envoy.filters.http.jwt_authn\n", fine: "    - name: envoy.filters.http.cors\n"),
-  EnvoyPitfall(
-    .envoyClearsRouteCache, "    - name: envoy.filters.http.router\n",
-    "    - name: late\n            typed_config: {clear_route_cache: true}\n", fine: "    - name: late\n"),
-  EnvoyPitfall(.envoyClearsRouteCache, "failure_mode_allow: false", "clear_route_cache: true", fine: "clear_route_cache: false"),
-  EnvoyPitfall(.envoyPathNotNormalized, "normalize_path: true", "normalize_path: false", fine: "normalizePath: true"),
-  EnvoyPitfall(
-    .envoyAcceptsUntrusted, "{trusted_ca: {filename: ca.pem}}",
-    "{trusted_ca: {filename: ca.pem}, trust_chain_verification: ACCEPT_UNTRUSTED}",
-    fine: "{trusted_ca: {filename: ca.pem}, trust_chain_verification: VERIFY_TRUST_CHAIN}"),
-  EnvoyPitfall(
-    .envoyWithoutAuthority, "{validation_context: {trusted_ca: {filename: ca.pem}}}", "{validation_context: {}}",
-    fine: "{combined_validation_context: {validation_context_sds_secret_config: {name: ROOTCA}}}"),
-  EnvoyPitfall(
-    .envoyWithoutAuthority, "type: STATIC", "type: STATIC\n    \(upstream)}}",
-    fine: "type: STATIC\n    \(upstream), common_tls_context: {validation_context: {trusted_ca: {filename: a}}}}}"),
-  EnvoyPitfall(
-    .envoyRouteDisabled, "envoy.filters.http.cors: {", "envoy.filters.http.ext_authz: {", fine: "envoy.filters.http.fault: {"),
-  EnvoyPitfall(
-    .envoyRouteDisabled, #"envoy.filters.http.cors: {"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig"#,
-    #"envoy.filters.http.ext_authz: {"@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"#,
-    fine: #"envoy.filters.http.cors: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy"#),
-  EnvoyPitfall(
-    .envoyRouteDisabled, "- name: envoy.filters.http.ext_authz\n", "- name: envoy.filters.http.ext_authz\n            disabled: true\n",
-    fine: "- name: envoy.filters.http.ext_authz\n            disabled: false\n"),
-  EnvoyPitfall(.envoyEnginePlaintext, "127.0.0.1", "10.0.0.1", fine: "127.9.9.9"),
-  EnvoyPitfall(.envoyEnginePlaintext, "127.0.0.1", "engine.example", fine: #""::1""#),
-  EnvoyPitfall(
-    .envoyEnginePlaintext, "envoy_grpc: {cluster_name: engine}", #"google_grpc: {target_uri: "engine.example:9191"}"#,
-    fine: #"google_grpc: {target_uri: "engine.example:9191", channel_credentials: {ssl_credentials: {}}}"#),
-  EnvoyPitfall(.envoyHintFromClient, "value: shop/backend", #"value: "%REQ(x-workload)%""#, fine: #"value: "%DOWNSTREAM_PEER_URI_SAN%""#),
-  EnvoyPitfall(
-    .envoyNotChecked,
-    "name: envoy.filters.http.ext_authz\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
-    "name: other\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
-    fine:
-      "name: own\n            typed_config:\n              \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter"
-  ),
-]
-
 extension String {
   fileprivate func replacing(_ text: String, with other: String) -> String {
     split(separator: text, omittingEmptySubsequences: false).joined(separator: other)
@@ -133,7 +13,7 @@ extension String {
 }
 
 @Suite struct `the pitfalls of an Envoy's configuration` {
-  private static func findings(_ text: String, isWithPolicies: Bool = true, mesh: MeshSettings = MeshSettings()) -> [LintFinding] {
+  static func findings(_ text: String, isWithPolicies: Bool = true, mesh: MeshSettings = MeshSettings()) -> [LintFinding] {
     let (trees, diagnostics) = readTextTrees(text: Array(text.utf8), file: "envoy.yaml")
     #expect(diagnostics.isEmpty, "\(diagnostics.map(\.description)) in\n\(text)")
     let policy = LintMesh.policy(
@@ -144,18 +24,78 @@ extension String {
   }
 
   @Test func `are not in the sound one`() {
-    #expect(Self.findings(sound).isEmpty, "\(Self.findings(sound).map(\.message))")
-    #expect(Self.findings(sound, isWithPolicies: false).isEmpty)
+    #expect(Self.findings(soundEnvoy).isEmpty, "\(Self.findings(soundEnvoy).map(\.message))")
+    #expect(Self.findings(soundEnvoy, isWithPolicies: false).isEmpty)
     #expect(Self.findings("{}").isEmpty && Self.findings("[]").isEmpty && Self.findings("").isEmpty)
   }
 
   @Test(arguments: envoyPitfalls) func `are found, and near misses are left alone`(_ pitfall: EnvoyPitfall) {
-    #expect(sound.contains(pitfall.replaced), "nothing to replace: \(pitfall.replaced)")
-    let found = Self.findings(sound.replacing(pitfall.replaced, with: pitfall.bad))
+    #expect(soundEnvoy.contains(pitfall.replaced), "nothing to replace: \(pitfall.replaced)")
+    let found = Self.findings(soundEnvoy.replacing(pitfall.replaced, with: pitfall.bad))
     #expect(
       found.contains { $0.code == pitfall.code && $0.location.span.line > 0 }, "\(found.map { "\($0.code.rawValue): \($0.message)" })")
-    let near = Self.findings(sound.replacing(pitfall.replaced, with: pitfall.fine))
+    let near = Self.findings(soundEnvoy.replacing(pitfall.replaced, with: pitfall.fine))
     #expect(!near.contains { $0.code == pitfall.code }, "\(near.map { "\($0.code.rawValue): \($0.message)" })")
+  }
+
+  /// Every place at which Envoy takes `typed_per_filter_config`, and one of another name.
+  @Test(arguments: [
+    "{name: table, %}", "{virtual_hosts: [{name: host, %}]}", "{virtual_hosts: [{routes: [{route: {cluster: a}, %}]}]}",
+    "{virtual_hosts: [{routes: [{route: {weighted_clusters: {clusters: [{name: a}, {name: b, %}]}}}]}]}",
+    "{virtual_hosts: [{matcher: {on_no_match: {action: {typed_config: {%}}}}}]}",
+  ])
+  func `of routes are found at each level`(_ table: String) {
+    let dump = "static_route_configs: [{route_config: \(table)}]"
+    let settings = [
+      #"{"@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, disabled: true}"#,
+      #"{"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}"#,
+      #"{"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, config: {"@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute, disabled: true}}"#,
+    ]
+    for setting in settings {
+      for name in ["typed_per_filter_config", "typedPerFilterConfig"] {
+        let bad = dump.replacing("%", with: "\(name): {envoy.filters.http.ext_authz: \(setting)}")
+        #expect(Self.findings(bad).map(\.code) == [.envoyRouteDisabled], "\(bad)")
+        let fine = bad.replacing("disabled: true", with: "disabled: false")
+        #expect(Self.findings(fine).isEmpty, "\(fine)")
+      }
+    }
+  }
+
+  /// A filter that another one runs, and one whose configuration came by discovery.
+  @Test(arguments: [
+    "http_filters: [{name: c, typed_config: {\"@type\": type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher, xds_matcher: {on_no_match: {action: {typed_config: {typed_config: %}}}}}}]",
+    "ecds_filters: [{ecds_filter: {\"@type\": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig, name: a, %}}]",
+    "filter_chains: [{filters: [%]}]", "default_filter_chain: {filters: [%]}",
+  ])
+  func `of a filter are found wherever it stands`(_ place: String) {
+    let type = #""@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz"#
+    let settings = "include_peer_certificate: true, encode_raw_headers: true, metadata_context_namespaces: [envoy.filters.http.jwt_authn]"
+    let bad =
+      "{typed_config: {\(type), failure_mode_allow: true, disallowed_headers: {patterns: [{exact: x-role}]}, clear_route_cache: true}}"
+    let braces = place.contains(", %}") ? String(bad.dropFirst().dropLast()) : bad
+    let found = Self.findings(place.replacing("%", with: braces)).map(\.code)
+    #expect(
+      Set(found).isSuperset(of: [
+        .envoyFailsOpen, .envoyHeaderFiltered, .envoyClearsRouteCache, .envoyCertificateNotSent, .envoyHeadersJoined,
+      ]),
+      "\(found)")
+    let fine = "{typed_config: {\(type), \(settings)}}"
+    let sound = Self.findings(place.replacing("%", with: place.contains(", %}") ? String(fine.dropFirst().dropLast()) : fine))
+    #expect(sound.isEmpty, "\(sound.map(\.message))")
+  }
+
+  @Test func `of Envoy's own RBAC are found where it decides`() {
+    let filter =
+      #"{name: rules, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC, rules: {action: DENY}}}"#
+    func findings(_ filter: String, _ route: String, _ name: String = "rules") -> [LintCode] {
+      let type = #""@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"#
+      let table = "typed_per_filter_config: {\(name): {\(type)\(route)}}"
+      return Self.findings("{http_filters: [\(filter)], \(table)}").map(\.code)
+    }
+    #expect(findings(filter, "") == [.envoyRouteDisabled] && findings(filter, ", rbac: {}") == [.envoyRouteDisabled])
+    #expect(findings(filter, ", rbac: {shadow_rules: {}}") == [.envoyRouteDisabled])
+    #expect(findings(filter, ", rbac: {rules: {action: DENY}}").isEmpty && findings(filter, "", "others").isEmpty)
+    #expect(findings(filter.replacing("rules: {", with: "shadow_rules: {"), "").isEmpty)
   }
 
   @Test func `have a case each`() {
@@ -165,18 +105,18 @@ extension String {
 
   @Test func `of paths are those of the mesh's normalization`() {
     let decode = MeshSettings(pathNormalization: .decodeAndMergeSlashes)
-    let found = Self.findings(sound, mesh: decode)
+    let found = Self.findings(soundEnvoy, mesh: decode)
     #expect(found.map(\.help) == ["set `merge_slashes: true` and `path_with_escaped_slashes_action: UNESCAPE_AND_FORWARD`"])
-    let both = sound.replacing(
+    let both = soundEnvoy.replacing(
       "normalize_path: true",
       with: "normalize_path: true\n          merge_slashes: true\n          path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT")
     #expect(Self.findings(both, mesh: decode).isEmpty)
-    let off = sound.replacing("normalize_path: true", with: "normalize_path: false")
+    let off = soundEnvoy.replacing("normalize_path: true", with: "normalize_path: false")
     #expect(Self.findings(off, mesh: MeshSettings(pathNormalization: .none)).isEmpty)
   }
 
   @Test func `of headers are reported without policies, because any rule may test one`() {
-    let filtered = sound.replacing("failure_mode_allow: false", with: "disallowed_headers: {patterns: [{exact: cookie}]}")
+    let filtered = soundEnvoy.replacing("failure_mode_allow: false", with: "disallowed_headers: {patterns: [{exact: cookie}]}")
     #expect(Self.findings(filtered).isEmpty)
     #expect(Self.findings(filtered, isWithPolicies: false).map(\.code) == [.envoyHeaderFiltered])
   }

@@ -46,7 +46,7 @@ private let upperCase = """
     try withSandbox { sandbox throws in
       let run = try sandbox.portcullis("lint", "--envoy", "examples/broken-envoy/envoy.yaml")
       #expect(
-        run.code == 1 && run.errors.isEmpty && run.output.hasSuffix("\n11 errors, 2 warnings in 1 file\n"), "\(run.output)\(run.errors)")
+        run.code == 1 && run.errors.isEmpty && run.output.hasSuffix("\n12 errors, 3 warnings in 1 file\n"), "\(run.output)\(run.errors)")
       #expect(run.output.contains("give `--policies` to see whether a rule tests one"))
       let nothing = try sandbox.portcullis("lint")
       #expect(nothing.code == 2 && nothing.errors.hasPrefix("error: `--policies` is needed"), "\(nothing.errors)")

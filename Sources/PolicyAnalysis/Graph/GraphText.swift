@@ -143,7 +143,7 @@ extension AccessGraph.Edge {
 
   /// The colour of its line.
   package var color: String {
-    if access == .none { return "#9aa3b2" }
+    if access == .none { return "#7d8798" }
     return switch protection {
     case .mutualTLS: "#1a7f4b"
     case .open: "#b45309"

@@ -22,6 +22,7 @@ public enum LintCode: String, CaseIterable, Sendable {
   case envoyClearsRouteCache = "envoy-clears-route-cache"
   case envoyEnginePlaintext = "envoy-engine-plaintext"
   case envoyFailsOpen = "envoy-fails-open"
+  case envoyFilterElsewhere = "envoy-filter-elsewhere"
   case envoyFilterOrder = "envoy-filter-order"
   case envoyHeaderFiltered = "envoy-header-filtered"
   case envoyHeadersJoined = "envoy-headers-joined"

@@ -92,7 +92,7 @@ struct LogScanner {
       if !isPlain {
         // A name that is written with escapes means what it stands for.
         let first = copies.count
-        Self.unescape(line.extracting(name.range), to: &copies)
+        LogEscape.unescape(line.extracting(name.range), to: &copies)
         field = names.find(copies.span.extracting(first..<copies.count))
         copies.removeLast(copies.count - first)
       } else {
@@ -129,7 +129,7 @@ struct LogScanner {
       state: .text, start: UInt32(truncatingIfNeeded: text.range.lowerBound), count: UInt32(truncatingIfNeeded: text.range.count))
     if text.hasEscapes {
       let first = copies.count
-      Self.unescape(line.extracting(text.range), to: &copies)
+      LogEscape.unescape(line.extracting(text.range), to: &copies)
       found.isCopied = true
       found.start = UInt32(truncatingIfNeeded: first)
       found.count = UInt32(truncatingIfNeeded: copies.count - first)
@@ -265,60 +265,16 @@ struct LogScanner {
       position += 2
       return true
     case UInt8(ascii: "u"):
-      guard let unit = Self.codeUnit(line, at: position + 2) else { return false }
+      guard let unit = LogEscape.codeUnit(line, at: position + 2) else { return false }
       position += 6
       guard unit & 0xf800 == 0xd800 else { return true }
       // Half of a pair is no character.
       guard unit & 0xfc00 == 0xd800, position + 1 < line.count, line[position] == 0x5c, line[position + 1] == UInt8(ascii: "u"),
-        let second = Self.codeUnit(line, at: position + 2), second & 0xfc00 == 0xdc00
+        let second = LogEscape.codeUnit(line, at: position + 2), second & 0xfc00 == 0xdc00
       else { return false }
       position += 6
       return true
     default: return false
-    }
-  }
-
-  private static func codeUnit(_ line: Span<UInt8>, at start: Int) -> UInt32? {
-    guard start + 4 <= line.count else { return nil }
-    var value: UInt32 = 0
-    for index in start..<start + 4 {
-      switch line[index] {
-      case 0x30...0x39: value = value << 4 | UInt32(line[index] - 0x30)
-      case 0x41...0x46: value = value << 4 | UInt32(line[index] - 0x37)
-      case 0x61...0x66: value = value << 4 | UInt32(line[index] - 0x57)
-      default: return nil
-      }
-    }
-    return value
-  }
-
-  /// What a text with escapes stands for; the escapes have been looked through.
-  private static func unescape(_ text: Span<UInt8>, to copies: inout [UInt8]) {
-    var index = 0
-    while index < text.count {
-      guard text[index] == 0x5c, index + 1 < text.count else {
-        copies.append(text[index])
-        index += 1
-        continue
-      }
-      switch text[index + 1] {
-      case UInt8(ascii: "b"): copies.append(8)
-      case UInt8(ascii: "f"): copies.append(12)
-      case UInt8(ascii: "n"): copies.append(10)
-      case UInt8(ascii: "r"): copies.append(13)
-      case UInt8(ascii: "t"): copies.append(9)
-      case UInt8(ascii: "u"):
-        var scalar = Self.codeUnit(text, at: index + 2) ?? 0xfffd
-        index += 6
-        if scalar & 0xfc00 == 0xd800, let second = Self.codeUnit(text, at: index + 2) {
-          scalar = 0x1_0000 + ((scalar & 0x3ff) << 10 | second & 0x3ff)
-          index += 6
-        }
-        for byte in UTF8.encode(Unicode.Scalar(scalar) ?? "\u{fffd}") ?? UTF8.encodedReplacementCharacter { copies.append(byte) }
-        continue
-      default: copies.append(text[index + 1])
-      }
-      index += 2
     }
   }
 

@@ -12,6 +12,10 @@ public enum SkippedLine: UInt8, Sendable, CaseIterable {
   /// Whether the line itself is wrong; the others say something that nothing can be decided about.
   public var isBad: Bool { rawValue <= Self.noProtocol.rawValue }
 
+  /// Whether a proxy may have decided what the line is about, so that an answer without it is not complete. Of a line that the caller's
+  /// proxy wrote it is known that nothing was decided there: the other side's line is the one that counts.
+  public var leavesGap: Bool { self != .outbound }
+
   /// A stable name.
   public var code: StaticString {
     switch self {

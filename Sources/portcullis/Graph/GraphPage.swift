@@ -15,6 +15,7 @@ struct GraphPage {
   /// The page.
   var html: String {
     let counts = GraphReport(graph).counts
+    let workloads = graph.nodes.count { $0.workload != nil }
     return """
       <!DOCTYPE html>
       <html lang="en">
@@ -23,15 +24,15 @@ struct GraphPage {
       <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
       <meta name="viewport" content="width=device-width,initial-scale=1">
       <title>Who may call whom</title>
-      <style>\(Self.style)\(AccessGraph.drawingStyle)</style>
+      <style>\(Self.style)\(AccessGraph.drawingStyle)\(Self.laterStyle)</style>
       </head>
       <body>
       <header>
       <h1>Who may call whom</h1>
-      <input id="search" type="search" placeholder="Search workloads, namespaces, service accounts" aria-label="Search">
+      <input id="search" type="search" placeholder="Workload, namespace or service account" aria-label="Search">
       <details id="filter"><summary>Namespaces</summary><div id="namespaces"></div></details>
       <label id="denied-label"><input id="denied" type="checkbox" checked> denied pairs</label>
-      <span id="count">\(AccessGraph.xmlText("\(graph.nodes.count) workloads, \(counts.all) pairs all requests, \(counts.some) some, \(counts.failures) with failures"))</span>
+      <span id="count">\(AccessGraph.xmlText("\(workloads) workloads, \(counts.all) pairs all requests, \(counts.some) some, \(counts.failures) with failures"))</span>
       </header>
       <main>
       <div id="drawing">\(graph.svg(layout, isEmbedded: true))</div>
@@ -39,6 +40,7 @@ struct GraphPage {
       </main>
       <footer><span>\(Self.key("mTLS")) mutual TLS</span><span>\(Self.key("open")) plaintext possible, or TLS that the mesh does not know</span>\
       <span>\(Self.key("failure")) allowed, but the connection fails</span><span>dashed: some requests</span>\
+      <span id="denied-key">\(Self.key("denied")) dotted: denied</span>\
       <span class="from">from \(AccessGraph.xmlText(sources.joined(separator: ", ")))</span></footer>
       <script type="application/json" id="data">\(data)</script>
       <script>\(Self.script)</script>
@@ -78,6 +80,7 @@ struct GraphPage {
     }
     let value: JSONValue = [
       "nodes": .list(nodes), "details": .list(details), "edges": .list(edges),
+      "groups": .list(graph.groups.map { .text($0.namespace.string) }),
       "bundled": .bool(graph.edges.count > GraphLayout.mostEdges),
     ]
     return Self.inScript(value.text)

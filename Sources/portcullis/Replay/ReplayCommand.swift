@@ -17,11 +17,13 @@ struct ReplayCommand: ParsableCommand {
     discussion: """
       The log is JSON, one record a line: Istio's default JSON, or the format that docs/replay.md adds to it. Fields that the log does not \
       have are unknown, so that an answer may be undecided. Exit code 0: nothing is denied (with `--against`: nothing changes). 1: something \
-      is. 3: nothing is, and some of it is undecided. 2: bad usage, unreadable input, or no record in the log.
+      is. 3: nothing is, and the answer is not complete: records are undecided, or lines were skipped that may be about a decision (bad ones, \
+      and those of no workload that is known; `--ignore-skipped` accepts these). 2: bad usage, unreadable input, or no record in the log.
 
       EXAMPLES:
         portcullis replay --policies examples/shop examples/shop/access.log
         portcullis replay --policies policies/ --against changed/ access.log
+        portcullis replay --policies policies/ --ignore-skipped access.log
         kubectl logs deploy/api -c istio-proxy | portcullis replay --policies p/ -
       """)
 
@@ -35,6 +37,9 @@ struct ReplayCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("How many groups are shown as text.", valueName: "number"))
   var limit = 50
+
+  @Flag(help: "Let lines that were skipped not change the exit code. They are counted all the same.")
+  var ignoreSkipped = false
 
   @Option(help: "Text for people or JSON for programs.")
   var output = OutputFormat.text
@@ -54,7 +59,7 @@ struct ReplayCommand: ParsableCommand {
     let otherSnapshot = after.map { Snapshot($0, mesh: mesh) }
     var replayer = Replayer(snapshot, against: otherSnapshot, profile: profile.profile, workloads: before.workloads)
     try read(into: &replayer)
-    let report = ReplayReport(replayer, snapshot, otherSnapshot, limit: limit)
+    let report = ReplayReport(replayer, snapshot, otherSnapshot, limit: limit, ignoresSkipped: ignoreSkipped)
     guard report.counts.total > 0 else {
       for line in report.skippedText { StandardError.write(line) }
       throw CommandProblem(

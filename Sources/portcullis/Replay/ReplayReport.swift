@@ -19,8 +19,9 @@ struct ReplayReport {
   private let snapshot: Snapshot
   private let other: Snapshot?
   private let limit: Int
+  private let ignoresSkipped: Bool
 
-  init(_ replayer: borrowing Replayer, _ snapshot: Snapshot, _ other: Snapshot?, limit: Int) {
+  init(_ replayer: borrowing Replayer, _ snapshot: Snapshot, _ other: Snapshot?, limit: Int, ignoresSkipped: Bool) {
     counts = replayer.counts
     otherCounts = other == nil ? nil : replayer.otherCounts
     lineCount = replayer.lineCount
@@ -32,6 +33,13 @@ struct ReplayReport {
     self.snapshot = snapshot
     self.other = other
     self.limit = limit
+    self.ignoresSkipped = ignoresSkipped
+  }
+
+  /// Lines that may be about a decision and were skipped. Between equal policies no line can change, whatever it says.
+  private var gaps: Int {
+    if let other, other.contentHash == snapshot.contentHash { return 0 }
+    return skipped.filter(\.kind.leavesGap).reduce(0) { $0 + $1.count }
   }
 
   /// Records of which nobody knows whether they change: not decided on one side, or for a workload that the other side does not have.
@@ -44,8 +52,9 @@ struct ReplayReport {
 
   /// The exit code.
   var answer: Answer {
-    if other != nil { return changedCount > 0 ? .no : uncompared > 0 ? .undecided : .yes }
-    return counts.deny > 0 ? .no : counts.undecided > 0 ? .undecided : .yes
+    let isFound = other == nil ? counts.deny > 0 : changedCount > 0
+    let open = (other == nil ? counts.undecided : uncompared) + (ignoresSkipped ? 0 : gaps)
+    return isFound ? .no : open > 0 ? .undecided : .yes
   }
 
   // MARK: Text
@@ -73,6 +82,9 @@ struct ReplayReport {
       }
     }
     if furtherCount > 0 { lines += ["", "\(Self.count(furtherCount, "record")) of further groups, which were too many to keep"] }
+    if gaps > 0, !ignoresSkipped {
+      lines += ["", "not complete: \(Self.count(gaps, "line")) \(gaps == 1 ? "was" : "were") skipped; `--ignore-skipped` accepts that"]
+    }
     return lines.joined(separator: "\n")
   }
 
@@ -140,7 +152,8 @@ struct ReplayReport {
 
   var json: JSONValue {
     [
-      "lines": .count(lineCount), "counts": Self.json(counts), "against": .optional(otherCounts.map(Self.json)),
+      "lines": .count(lineCount), "complete": .bool(gaps == 0), "counts": Self.json(counts),
+      "against": .optional(otherCounts.map(Self.json)),
       "refused_then": .count(refusedThen), "changed": other == nil ? .null : .count(changedCount), "further_records": .count(furtherCount),
       "groups": .list(groups.map(json)), "skipped": .list(skipped.map(Self.json)),
     ]
@@ -177,7 +190,8 @@ struct ReplayReport {
 
   private static func json(_ skipped: SkippedLines) -> JSONValue {
     [
-      "kind": .text("\(skipped.kind.code)"), "bad": .bool(skipped.kind.isBad), "count": .count(skipped.count),
+      "kind": .text("\(skipped.kind.code)"), "bad": .bool(skipped.kind.isBad), "leaves_gap": .bool(skipped.kind.leavesGap),
+      "count": .count(skipped.count),
       "first_line": .count(skipped.firstLine), "column": skipped.column > 0 ? .count(skipped.column) : .null,
       "example": .bytes(skipped.example),
     ]

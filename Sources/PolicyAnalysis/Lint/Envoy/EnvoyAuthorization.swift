@@ -25,9 +25,24 @@ extension EnvoyWalk {
         add(.envoyClearsRouteCache, at: clear.span, "the route is chosen anew after the engine has allowed the request")
       }
     }
-    guard let service = node.field("grpc_service") else { return }
-    checkHints(service.value)
-    checkEngine(service.value)
+    if let service = node.message("grpc_service") { checkService(service) }
+  }
+
+  /// The engine that is asked, also by a route that asks another one.
+  mutating func checkService(_ service: TextNode) {
+    checkHints(service)
+    checkEngine(service)
+  }
+
+  /// A dynamic module of this project that only reports.
+  mutating func checkModule(_ node: TextNode) {
+    guard let config = node.message("filter_config"),
+      node.message("dynamic_module_config")?["name"]?.text?.string.contains("portcullis") == true
+    else { return }
+    // The configuration is a `Struct`, whose fields are below `value`.
+    if let shadow = (config["value"] ?? config).field("shadow"), shadow.value.bool == true {
+      add(.envoyFailsOpen, at: shadow.span, "`shadow` lets requests pass that the policies deny")
+    }
   }
 
   private var headersOfRules: String {
@@ -43,7 +58,9 @@ extension EnvoyWalk {
     if let shadow = node.field("shadow_mode"), shadow.value.bool == true {
       add(.envoyFailsOpen, at: shadow.span, "`shadow_mode` lets requests pass that the engine denied")
     }
-    if let enabled = node.field("filter_enabled"), !Self.isWhole(enabled.value.field("default_value")?.value) {
+    // Where it is not enabled, it may deny instead of letting pass.
+    let denies = node.message("deny_at_disable")?.field("default_value")?.value.bool == true
+    if let enabled = node.field("filter_enabled"), !denies, !Self.isWhole(enabled.value.field("default_value")?.value) {
       add(.envoyFailsOpen, at: enabled.span, "`filter_enabled` asks about a part of the requests; the others pass")
     }
     if let enabled = node.field("filter_enabled_metadata") {
@@ -54,12 +71,8 @@ extension EnvoyWalk {
   /// Whether a fraction is all: an absent one is, as Envoy reads it.
   private static func isWhole(_ fraction: TextNode?) -> Bool {
     guard let fraction else { return true }
-    let denominator =
-      switch fraction.field("denominator")?.value.text {
-      case "TEN_THOUSAND": 10_000
-      case "MILLION": 1_000_000
-      default: 100
-      }
+    let unit = fraction.field("denominator")?.value
+    let denominator = unit?.isOne(of: ["TEN_THOUSAND": 1]) == true ? 10_000 : unit?.isOne(of: ["MILLION": 2]) == true ? 1_000_000 : 100
     return fraction.field("numerator")?.value.number ?? 0 >= denominator
   }
 
@@ -146,7 +159,7 @@ extension EnvoyWalk {
   }
 
   /// Whether an address never leaves the machine.
-  private static func isLocal(_ address: String) -> Bool {
+  static func isLocal(_ address: String) -> Bool {
     if address.hasPrefix("unix:") { return true }
     let host = address.hasPrefix("[") ? String(address.dropFirst().prefix { $0 != "]" }) : address
     if let parsed = IPAddress(host) ?? IPAddress(String(host.prefix { $0 != ":" })) {

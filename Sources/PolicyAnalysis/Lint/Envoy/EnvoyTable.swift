@@ -23,7 +23,7 @@ extension LintCode {
       LintEntry(
         .error, "The route is chosen anew after the request was checked, so that another one can be taken than was allowed.",
         fix: "Do not clear the route cache behind the check; let filters that change the request stand before it.",
-        source: "Envoy: clear_route_cache")
+        source: "Envoy: clear_route_cache, route_cache_action")
     case .envoyEnginePlaintext:
       LintEntry(
         .error, "The question and its answer travel in plaintext to an engine on another machine.",
@@ -32,7 +32,12 @@ extension LintCode {
     case .envoyFailsOpen:
       LintEntry(
         .error, "Requests pass that the engine denied, or was not asked about.", fix: "Remove the field; failing closed is the default.",
-        source: "Envoy: ext_authz, failure_mode_allow, filter_enabled, shadow_mode")
+        source: "Envoy: ext_authz, failure_mode_allow, filter_enabled, shadow_mode; Portcullis: shadow")
+    case .envoyFilterElsewhere:
+      LintEntry(
+        .warning, "Whether anything is checked is not in the file.",
+        fix: "Give a dump that has the filter's configuration, or look at it by hand.",
+        source: "Envoy: config_discovery, ExtensionWithMatcher")
     case .envoyFilterOrder:
       LintEntry(
         .error, "The check comes before the filter that verifies tokens, so no claim is known to it.",
@@ -62,7 +67,7 @@ extension LintCode {
     case .envoyRouteDisabled:
       LintEntry(
         .error, "The check is switched off for a route, a virtual host or a filter chain.", fix: "Remove `disabled`.",
-        source: "Envoy: ExtAuthzPerRoute.disabled, FilterConfig.disabled, HttpFilter.disabled")
+        source: "Envoy: ExtAuthzPerRoute.disabled, FilterConfig.disabled, HttpFilter.disabled, RBACPerRoute without rules")
     case .envoyWithoutAuthority:
       LintEntry(
         .error, "Client certificates are demanded and not verified.", fix: "Set `trusted_ca` in the `validation_context`.",

@@ -1,32 +1,6 @@
-// The style and the script of the page. They hold no text of a manifest; what they show is in the page's data.
+// The script of the page. It holds no text of a manifest; what it shows is in the page's data.
 
 extension GraphPage {
-  static let style = """
-    *{box-sizing:border-box}html,body{height:100%;margin:0}
-    body{display:flex;flex-direction:column;font:14px system-ui,sans-serif;color:#16202e;background:#fff}
-    header{display:flex;gap:14px;align-items:center;padding:8px 14px;border-bottom:1px solid #d8dde5;flex-wrap:wrap}
-    h1{font-size:16px;margin:0}#search{flex:0 1 320px;padding:5px 8px;font:inherit;border:1px solid #aab3c0;border-radius:6px}
-    #count{color:#5b6778;margin-left:auto}#filter{position:relative}
-    #namespaces{position:absolute;z-index:2;background:#fff;border:1px solid #aab3c0;border-radius:6px;padding:8px;max-height:60vh;overflow:auto;min-width:180px}
-    #namespaces label{display:block;white-space:nowrap}
-    main{flex:1;display:flex;min-height:0}#drawing{flex:1;min-width:0;overflow:hidden;background:#fcfdfe}
-    #drawing svg{width:100%;height:100%;cursor:grab;touch-action:none;user-select:none}
-    aside{width:360px;border-left:1px solid #d8dde5;padding:12px 14px;overflow:auto}
-    aside h2{font-size:15px;margin:0 0 4px;overflow-wrap:anywhere}aside h3{font-size:13px;margin:14px 0 4px;color:#3d4859}
-    aside p{margin:3px 0;overflow-wrap:anywhere}aside button{display:block;width:100%;text-align:left;font:inherit;background:none;border:0;
-    border-left:4px solid #9aa3b2;padding:3px 8px;margin:2px 0;cursor:pointer;overflow-wrap:anywhere}
-    aside button:hover,aside button:focus{background:#eef2f7}aside button.mTLS{border-color:#1a7f4b}aside button.open{border-color:#b45309}
-    aside button.failure{border-color:#c0262d}aside .port{border-top:1px solid #e3e7ed;margin-top:8px;padding-top:6px}
-    aside code{font-size:12px;overflow-wrap:anywhere}.weak{color:#5b6778}
-    footer svg{vertical-align:-3px}footer{display:flex;gap:18px;flex-wrap:wrap;padding:6px 14px;border-top:1px solid #d8dde5;color:#3d4859;font-size:13px}.from{margin-left:auto}
-    .n.near{transform-box:fill-box;transform-origin:center;transform:scale(var(--near,1))}.e .line,.bundle .line{vector-effect:non-scaling-stroke}
-    .dim{opacity:.12}.e.dim,.bundle.dim{display:none}.n{cursor:pointer}.e{cursor:pointer}
-    .n.chosen rect{stroke:#0b57d0;stroke-width:3}.n.found rect{fill:#fff6bf}.n:focus{outline:none}.n:focus rect{stroke:#0b57d0;stroke-width:2.4}
-    .e.chosen .line{stroke-width:3.4}
-    @media(max-width:800px){main{flex-direction:column}aside{width:auto;max-height:40vh;border-left:0;border-top:1px solid #d8dde5}}
-
-    """
-
   static let script = """
     "use strict";
     (() => {
@@ -37,7 +11,7 @@ extension GraphPage {
       const svg = byId("graph"), edgeLayer = byId("edges"), panel = byId("panel"), search = byId("search"), denied = byId("denied");
       const outOf = data.nodes.map(() => []), into = data.nodes.map(() => []);
       data.edges.forEach((edge, index) => { outOf[edge[FROM]].push(index); into[edge[TO]].push(index); });
-      const nodes = [...svg.querySelectorAll(".n")], bundles = [...svg.querySelectorAll(".bundle")];
+      const nodes = [...svg.querySelectorAll(".n")], bundles = [...svg.querySelectorAll(".bundle")], boxes = [...svg.querySelectorAll(".ns")];
       const drawn = new Map([...svg.querySelectorAll(".e")].map(element => [Number(element.dataset.e), element]));
       const spaces = [...new Set(data.nodes.map(node => node[SPACE]))].sort();
       const hidden = new Set();
@@ -57,23 +31,55 @@ extension GraphPage {
         const scale = Math.min((node[WIDTH] * near + more) / 2 / Math.max(Math.abs(dx), .01), 17 * near / Math.max(Math.abs(dy), .01), 1);
         return [node[X] + dx * scale, node[Y] + dy * scale];
       };
-      const draw = index => {
+      const curve = (one, two, bend) => {
+        const dx = two[X] - one[X], dy = two[Y] - one[Y], length = Math.max(Math.hypot(dx, dy), 1), offset = Math.min(26, length * .12) * bend / length;
+        const cx = (one[X] + two[X]) / 2 + dy * offset, cy = (one[Y] + two[Y]) / 2 - dx * offset;
+        return [...border(one, cx, cy, 0), cx, cy, ...border(two, cx, cy, 4)];
+      };
+      // Between two rows there is room for a line that turns twice.
+      const turns = (one, two) => {
+        const [side, reach] = two[Y] > one[Y] ? [8 * near, 17 * near] : [-8 * near, -17 * near];
+        const [sx, sy, ex, ey] = [one[X] + side, one[Y] + reach, two[X] + side, two[Y] - reach], middle = (sy + ey) / 2;
+        return [sx, sy, sx, middle, (sx + ex) / 2, middle, ex, middle, ex, ey];
+      };
+      // The point at a part of the way.
+      const pointAt = (line, part) => {
+        const pieces = (line.length - 2) / 4, place = Math.min(Math.floor(part * pieces), pieces - 1), t = part * pieces - place;
+        const [sx, sy, cx, cy, ex, ey] = line.slice(4 * place, 4 * place + 6);
+        return [(1 - t) ** 2 * sx + 2 * t * (1 - t) * cx + t * t * ex, (1 - t) ** 2 * sy + 2 * t * (1 - t) * cy + t * t * ey];
+      };
+      // How many workloads a line runs through.
+      const hits = (line, others) => {
+        if (others.length === 0) return 0;
+        const points = [];
+        for (let step = 1; step < 32; step += 1) points.push(pointAt(line, step / 32));
+        return others.filter(node => points.some(([x, y]) => Math.abs(x - node[X]) < node[WIDTH] * near / 2 + 2 && Math.abs(y - node[Y]) < 17 * near)).length;
+      };
+      const draw = (index, obstacles) => {
         const edge = data.edges[index], one = data.nodes[edge[FROM]], two = data.nodes[edge[TO]];
-        const dx = two[X] - one[X], dy = two[Y] - one[Y], length = Math.max(Math.hypot(dx, dy), 1), bend = Math.min(26, length * .12);
-        const cx = (one[X] + two[X]) / 2 + dy / length * bend, cy = (one[Y] + two[Y]) / 2 - dx / length * bend;
-        const [sx, sy] = border(one, cx, cy, 0), [ex, ey] = border(two, cx, cy, 4);
+        const others = obstacles.filter(node => node !== one && node !== two);
+        let best = curve(one, two, 1), fewest = hits(best, others);
+        for (const bend of [0, 2.4, -2.4, 4, -4, 6, -6]) {
+          if (fewest === 0) break;
+          if (bend === 0 && Math.abs(two[Y] - one[Y]) <= 60 * near) continue;
+          const other = bend === 0 ? turns(one, two) : curve(one, two, bend), count = hits(other, others);
+          if (count < fewest) [best, fewest] = [other, count];
+        }
+        let drawing = `M${best[0]} ${best[1]}`;
+        for (let place = 2; place < best.length; place += 4) drawing += "Q" + best.slice(place, place + 4).join(" ");
+        const [mx, my] = pointAt(best, .6);
         const space = "http://www.w3.org/2000/svg", group = document.createElementNS(space, "g");
         group.setAttribute("class", "e " + edge[PROTECTION] + " " + edge[ACCESS]);
         for (const name of ["hit", "line"]) {
           const path = document.createElementNS(space, "path");
           path.setAttribute("class", name);
-          path.setAttribute("d", `M${sx} ${sy}Q${cx} ${cy} ${ex} ${ey}`);
+          path.setAttribute("d", drawing);
           if (name === "line") path.setAttribute("marker-end", "url(#to-" + edge[PROTECTION] + ")");
           group.append(path);
         }
         const mark = document.createElementNS(space, "use");
         mark.setAttribute("href", "#is-" + edge[PROTECTION]);
-        mark.setAttribute("transform", `translate(${.16 * sx + .48 * cx + .36 * ex} ${.16 * sy + .48 * cy + .36 * ey}) scale(${near}) translate(-7 -8)`);
+        mark.setAttribute("transform", `translate(${mx} ${my}) scale(${near}) translate(-7 -8)`);
         group.append(mark);
         group.dataset.e = index;
         edgeLayer.append(group);
@@ -98,30 +104,40 @@ extension GraphPage {
           for (const edge of into[chosenNode]) wanted.add(data.edges[edge][FROM]);
         }
         const isNarrowed = text !== "" || chosenNode !== null;
-        const isShown = index => !hidden.has(data.nodes[index][SPACE]) && (!isNarrowed || wanted.has(index));
+        const isGone = index => hidden.has(data.nodes[index][SPACE]);
+        const isShown = index => !isGone(index) && (!isNarrowed || wanted.has(index));
         nodes.forEach(element => {
           const index = Number(element.dataset.n);
+          element.classList.toggle("gone", isGone(index));
           element.classList.toggle("dim", !isShown(index));
           element.classList.toggle("found", found.has(index));
-          element.classList.toggle("near", isNarrowed && isShown(index));
+          element.classList.toggle("near", (isNarrowed || hidden.size > 0) && isShown(index));
           element.classList.toggle("chosen", index === chosenNode);
         });
         const touches = edge => chosenNode !== null ? edge[FROM] === chosenNode || edge[TO] === chosenNode
           : !text || found.has(edge[FROM]) || found.has(edge[TO]);
+        const isVisible = edge => touches(edge) && isShown(edge[FROM]) && isShown(edge[TO]) && (denied.checked || edge[ACCESS] !== "none");
+        let isBundled = data.bundled && !isNarrowed;
         if (data.bundled) {
           for (const [index, element] of drawn) { element.remove(); drawn.delete(index); }
-          let left = 3000;
-          if (isNarrowed || chosenEdge !== null) data.edges.forEach((edge, index) => {
-            if (left > 0 && (touches(edge) || index === chosenEdge)) { draw(index); left -= 1; }
-          });
+          const lines = [];
+          if (isNarrowed || hidden.size > 0) data.edges.forEach((edge, index) => { if (isVisible(edge)) lines.push(index); });
+          // Of few namespaces there is room for the lines themselves.
+          if (hidden.size > 0 && lines.length <= 400) isBundled = false;
+          if (isBundled) lines.length = 0;
+          lines.length = Math.min(lines.length, 3000);
+          if (chosenEdge !== null && !lines.includes(chosenEdge)) lines.push(chosenEdge);
+          const shown = lines.length > 400 ? [] : data.nodes.filter((_, index) => isShown(index));
+          for (const index of lines) draw(index, shown.length > 150 ? [] : shown);
         }
         for (const [index, element] of drawn) {
           const edge = data.edges[index];
-          const isVisible = touches(edge) && isShown(edge[FROM]) && isShown(edge[TO]) && (denied.checked || edge[ACCESS] !== "none");
-          element.classList.toggle("dim", !isVisible && index !== chosenEdge);
+          element.classList.toggle("dim", !isVisible(edge) && index !== chosenEdge);
           element.classList.toggle("chosen", index === chosenEdge);
         }
-        bundles.forEach(element => element.classList.toggle("dim", isNarrowed || hidden.size > 0));
+        const isAway = place => hidden.has(data.groups[Number(place)]);
+        boxes.forEach(element => element.classList.toggle("gone", isAway(element.dataset.g)));
+        bundles.forEach(element => element.classList.toggle("dim", !isBundled || isAway(element.dataset.a) || isAway(element.dataset.b)));
       };
 
       const list = (title, edges, end) => {
@@ -167,36 +183,50 @@ extension GraphPage {
           }
         } else {
           panel.append(make("p", "Click a workload or a line. Drag to move, turn the wheel to zoom, press Escape to see everything again.", "weak"));
-          if (data.bundled) panel.append(make("p", "There are too many pairs for one drawing: each arrow stands for all pairs of two namespaces. Choose or search a workload to see its own.", "weak"));
+          if (data.bundled) panel.append(make("p", "There are too many pairs for one drawing: each arrow stands for all pairs of two namespaces. Choose or search a workload, or show a few namespaces, to see their own lines.", "weak"));
         }
       };
       const chooseNode = index => { [chosenNode, chosenEdge] = [index, null]; update(); show(); fit(); };
       const chooseEdge = index => { chosenEdge = index; update(); show(); };
 
-      spaces.forEach(space => {
+      const ticks = spaces.map(space => {
         const label = make("label"), box = make("input");
         box.type = "checkbox";
         box.checked = true;
-        box.addEventListener("change", () => { if (box.checked) hidden.delete(space); else hidden.add(space); update(); });
+        box.addEventListener("change", () => { if (box.checked) hidden.delete(space); else hidden.add(space); update(); show(); fit(); });
         label.append(box, " " + (space === "" ? "(outside)" : space));
-        byId("namespaces").append(label);
+        return [space, box, label];
       });
-      byId("denied-label").hidden = !data.edges.some(edge => edge[ACCESS] === "none");
+      const all = isOn => {
+        for (const [space, box] of ticks) { box.checked = isOn; if (isOn) hidden.delete(space); else hidden.add(space); }
+        update(); show(); fit();
+      };
+      for (const [word, isOn] of [["all", true], ["none", false]]) {
+        const button = make("button", word);
+        button.type = "button";
+        button.addEventListener("click", () => all(isOn));
+        byId("namespaces").append(button);
+      }
+      byId("namespaces").append(...ticks.map(tick => tick[2]));
+      byId("denied-label").hidden = byId("denied-key").hidden = !data.edges.some(edge => edge[ACCESS] === "none");
       denied.addEventListener("change", () => { update(); show(); });
       search.addEventListener("input", () => { [chosenNode, chosenEdge] = [null, null]; update(); show(); fit(); });
 
       const [, , wholeWidth, wholeHeight] = svg.getAttribute("viewBox").split(" ").map(Number);
       let view = [0, 0, wholeWidth, wholeHeight], drag = null, moved = false;
       const setView = () => svg.setAttribute("viewBox", view.join(" "));
+      // How many times larger workloads may be drawn before two of them touch.
+      const room = shown => Math.min(...shown.flatMap((one, index) => shown.slice(index + 1).map(two => Math.max(
+        Math.abs(one[X] - two[X]) / ((one[WIDTH] + two[WIDTH]) / 2 + 12), Math.abs(one[Y] - two[Y]) / 44))));
       // In a large drawing, what was chosen or found is brought near.
       const fit = () => {
         if (!data.bundled) return;
         const shown = nodes.filter(element => !element.classList.contains("dim")).map(element => data.nodes[Number(element.dataset.n)]);
-        if (shown.length === 0 || shown.length === nodes.length) { view = [0, 0, wholeWidth, wholeHeight]; setView(); magnify(1); return; }
+        if (shown.length === 0 || shown.length > 100) { view = [0, 0, wholeWidth, wholeHeight]; setView(); magnify(1); return; }
         const left = Math.min(...shown.map(node => node[X] - node[WIDTH] / 2)) - 60, right = Math.max(...shown.map(node => node[X] + node[WIDTH] / 2)) + 60;
         const top = Math.min(...shown.map(node => node[Y])) - 80, bottom = Math.max(...shown.map(node => node[Y])) + 80;
-        const factor = shown.length > 60 ? 1 : Math.min(Math.max((right - left) / 1200, 1), 4), room = 40 * (factor - 1);
-        view = [left - room, top - room, Math.max(right - left, 500) + 2 * room, Math.max(bottom - top, 300) + 2 * room];
+        const factor = shown.length > 60 ? 1 : Math.max(Math.min((right - left) / 1200, 4, room(shown)), 1), rim = 40 * (factor - 1);
+        view = [left - rim, top - rim, Math.max(right - left, 500) + 2 * rim, Math.max(bottom - top, 300) + 2 * rim];
         setView();
         magnify(factor);
       };
@@ -205,7 +235,7 @@ extension GraphPage {
         if (factor === near) return;
         near = factor;
         svg.style.setProperty("--near", near);
-        svg.querySelectorAll("marker").forEach(marker => {
+        svg.querySelectorAll("marker:not(#to-bundle)").forEach(marker => {
           marker.setAttribute("markerWidth", 7 * near);
           marker.setAttribute("markerHeight", 7 * near);
         });
@@ -239,11 +269,13 @@ extension GraphPage {
       });
       window.addEventListener("keydown", event => {
         if (event.key !== "Escape") return;
+        byId("filter").open = false;
         search.value = "";
         view = [0, 0, wholeWidth, wholeHeight];
         setView();
         chooseNode(null);
       });
+      window.addEventListener("pointerdown", event => { if (!event.target.closest("#filter")) byId("filter").open = false; });
       // A part of the address chooses a workload: `graph.html#shop/backend`.
       let named = "";
       try { named = decodeURIComponent(location.hash.slice(1)); } catch { named = ""; }
