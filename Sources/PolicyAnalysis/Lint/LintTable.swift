@@ -49,6 +49,11 @@ extension LintCode {
       LintEntry(
         .warning, "A DestinationRule is for a host that no loaded Service has.", fix: "Correct the host, or add the Service's manifest.",
         source: "Kiali KIA0202, istioctl IST0174")
+    case .destinationRuleDropsTLS:
+      LintEntry(
+        .warning, "A DestinationRule without `tls` takes the place of a wider one that sets it, and clients send plaintext.",
+        fix: "Write the same `tls` in the rule for the narrower host.",
+        source: "Istio: of rules for different hosts only the most specific counts; Kiali KIA0204")
     case .destinationRuleDuplicate:
       LintEntry(
         .warning, "Two DestinationRules of a namespace set the traffic policy of one host; only the older counts.",
@@ -98,6 +103,11 @@ extension LintCode {
       LintEntry(
         .warning, "A policy selects workloads without a proxy, where nobody enforces it.",
         fix: "Inject a sidecar, enrol the namespace in ambient mode, or remove the policy.", source: "istioctl IST0102, IST0103")
+    case .portBypassesSidecar:
+      LintEntry(
+        .warning, "A port goes around the sidecar, so that neither policies nor mutual TLS hold there.",
+        fix: "Take the port out of `excludeInboundPorts` (or into `includeInboundPorts`), or close it by a NetworkPolicy.",
+        source: "Istio: traffic.sidecar.istio.io/excludeInboundPorts, includeInboundPorts")
     case .portIsServicePort:
       LintEntry(
         .warning, "A rule names a port of the Service, where the port of the container counts.", fix: "Write the target port.",

@@ -65,7 +65,7 @@ private func checkTCP(
 }
 
 /// Whether the rule's ports let it reach a container port. An ALLOW or DENY rule without ports is for all.
-private func reaches(_ rule: AuthorizationPolicy.Rule, _ port: UInt16) -> Bool {
+func reaches(_ rule: AuthorizationPolicy.Rule, _ port: UInt16) -> Bool {
   func admits(_ constraints: [Constraint]) -> Bool {
     constraints.allSatisfy { constraint in
       guard constraint.attribute == .destinationPort else { return true }
