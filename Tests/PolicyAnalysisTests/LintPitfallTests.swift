@@ -137,6 +137,10 @@ let pitfalls: [Pitfall] = [
   Pitfall(
     .peerAuthenticationIgnored, M.strict("istio-system").replacing("spec: {", with: "spec: {selector: {matchLabels: {app: db}}, "),
     says: "where selectors are ignored", near: M.strict("istio-system")),
+  Pitfall(
+    .peerAuthenticationShadowed, peer("a", "app: backend", "STRICT") + peer("b", "version: v1", "DISABLE"),
+    says: "PeerAuthentication shop/b has no effect at `shop/backend`, which PeerAuthentication shop/a",
+    near: peer("a", "app: backend", "STRICT") + peer("b", "version: v1", "STRICT") + peer("c", "app: db", "DISABLE")),
   // Two sides of TLS.
   Pitfall(
     .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
@@ -155,6 +159,47 @@ let pitfalls: [Pitfall] = [
     near: M.destination(
       "host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 81}, tls: {mode: SIMPLE}}]}")
       + M.strict()),
+  Pitfall(
+    .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: SIMPLE}}"), says: "port 80 of shop/backend, which is declared HTTP",
+    near: M.destination("host: db, trafficPolicy: {tls: {mode: SIMPLE}}")),
+  Pitfall(
+    .tlsConflict,
+    M.destination(
+      "host: backend, trafficPolicy: {portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}, "
+        + "subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {tls: {mode: DISABLE}}}]") + M.strict(),
+    says: "port 80 of shop/backend (subset `v1`), which is STRICT",
+    near: M.destination(
+      "host: backend, subsets: [{name: v1, labels: {version: v1}, "
+        + "trafficPolicy: {tls: {mode: DISABLE}, portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}}]") + M.strict()),
+  Pitfall(
+    .tlsConflict, emptyEntry("SIMPLE") + M.strict(), says: "the port's entry sets no `tls`", near: emptyEntry("ISTIO_MUTUAL") + M.strict()),
+  Pitfall(
+    .tlsConflict, files("STRICT"),
+    says: "as if it were DISABLE like its namespace (PeerAuthentication open/default, mesh.yaml:",
+    near: files("STRICT") + M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
+  Pitfall(
+    .tlsConflict, M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
+    says: "plaintext to port 80 of shop/backend and 1 more port of services",
+    near: M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}")
+      + M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "two")
+      + M.destination("host: db, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "three") + M.strict()),
+  Pitfall(
+    .tlsConflict, meter("excludeInboundPorts: '9090'") + M.destination("host: meter, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
+    says: "which goes around the sidecar of `shop/meter` (`excludeInboundPorts`)",
+    near: meter("excludeInboundPorts: '9091'") + M.destination("host: meter, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
+  Pitfall(
+    .tlsConflict, external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
+    says: "mutual TLS to port 80 of api.example.com, which is outside the mesh",
+    near: external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE}}")),
+  // A rule that names a workload without a Service is for that; one for all is not for what nobody calls.
+  Pitfall(
+    .tlsConflict, M.destination("host: frontend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(), says: "plaintext to shop/frontend, which",
+    near: M.destination("host: 'frontend*', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict()),
+  Pitfall(
+    .tlsPlaintextDenied,
+    files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open"), says: "goes by the mode of mesh and namespace",
+    near: files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open")
+      + "---\n" + M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
   Pitfall(
     .tlsPlaintextDenied, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.policy(principal(good)),
     says: "allows by identity",
@@ -178,6 +223,31 @@ let pitfalls: [Pitfall] = [
     near: M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")
       + M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]", name: "two")),
   Pitfall(
+    .destinationRuleDuplicate,
+    M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]")
+      + M.destination("host: backend, subsets: [{name: v1, labels: {app: backend}}]", name: "two"),
+    says: "subset `v1` of DestinationRule shop/two has no effect",
+    near: M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]")
+      + M.destination("host: db, subsets: [{name: v1, labels: {app: db}}]", name: "two")),
+  Pitfall(
+    .destinationRuleDropsTLS,
+    external + M.destination("host: '*.example.com', trafficPolicy: {tls: {mode: SIMPLE}}", name: "all")
+      + M.destination("host: api.example.com, trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}"),
+    says: "takes the place of DestinationRule shop/all, which sets SIMPLE (mesh.yaml:",
+    near: external + M.destination("host: '*.example.com', trafficPolicy: {tls: {mode: SIMPLE}}", name: "all")
+      + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE}, connectionPool: {tcp: {maxConnections: 1}}}")),
+  // Where automatic mTLS does the same, nothing is lost.
+  Pitfall(
+    .destinationRuleDropsTLS,
+    files("STRICT") + M.destination("host: '*.open.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "all")
+      + M.destination("host: files.open.svc.cluster.local"),
+    says: "which sets ISTIO_MUTUAL",
+    near: M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "all")
+      + M.destination("host: backend")),
+  Pitfall(
+    .namespaceUnknown, M.destination("host: backend, exportTo: ['.', shpo]"), says: "is exported to namespace `shpo`",
+    near: M.destination("host: backend, exportTo: ['.', legacy]")),
+  Pitfall(
     .subsetSelectsNothing, M.destination("host: backend, subsets: [{name: v2, labels: {version: v2}}]"), says: "selects `version=v2`",
     near: M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]")),
   Pitfall(
@@ -192,6 +262,21 @@ let pitfalls: [Pitfall] = [
     .tcpAllowVanishes, M.policy(#"[{to: [{operation: {methods: ["GET"], ports: ["5432"]}}]}]"#, app: "db"),
     says: "this ALLOW rule does not exist",
     near: M.policy(#"[{to: [{operation: {methods: ["GET"], ports: ["8080"]}}]}]"#, app: "db")),
+  Pitfall(
+    .portBypassesSidecar, meter("excludeInboundPorts: '9090'") + M.policy(principal(good), app: "meter"),
+    says: "port 9090 of `shop/meter` goes around its sidecar (`excludeInboundPorts`), past AuthorizationPolicy shop/one",
+    near: meter("excludeInboundPorts: '9999'") + M.policy(principal(good), app: "meter")),
+  // A DENY rule for other ports promises nothing for this one, and so does PERMISSIVE.
+  Pitfall(
+    .portBypassesSidecar, meter("includeInboundPorts: '8080'") + M.strict(), says: "past STRICT of PeerAuthentication shop/strict",
+    near: meter("includeInboundPorts: '8080'") + M.policy("DENY", to("ports", "8080"), app: "meter")),
+  Pitfall(
+    .portBypassesSidecar, meter("includeInboundPorts: '8080'") + M.policy("DENY", to("ports", "9090"), app: "meter"),
+    says: "(`includeInboundPorts` leaves it out), so this DENY rule does not hold there",
+    near: meter("includeInboundPorts: '*'") + M.policy("DENY", to("ports", "9090"), app: "meter")),
+  Pitfall(
+    .portBypassesSidecar, M.policy("DENY", to("ports", "15021")), says: "a port of the proxy itself",
+    near: M.policy("DENY", to("ports", "15022"))),
   Pitfall(.portIsServicePort, M.policy(to("ports", "80")), says: #"write "8080""#, near: M.policy(to("ports", "8080"))),
   // Tokens.
   Pitfall(
@@ -246,6 +331,54 @@ private func targeted(_ kind: String, _ name: String, _ namespace: String) -> St
   """
 }
 
+private func emptyEntry(_ mode: String) -> String {
+  M.destination(
+    "host: backend, trafficPolicy: {tls: {mode: \(mode)}, portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}")
+}
+
+private func peer(_ name: String, _ label: String, _ mode: String, namespace: String = "shop") -> String {
+  """
+  apiVersion: security.istio.io/v1
+  kind: PeerAuthentication
+  metadata: {name: \(name), namespace: \(namespace)}
+  spec: {selector: {matchLabels: {\(label)}}, mtls: {mode: \(mode)}}
+  ---
+
+  """
+}
+
+/// A mode for the workload of the namespace that is DISABLE.
+private func files(_ mode: String) -> String { peer("files", "app: files", mode, namespace: "open") }
+
+private let external = """
+  apiVersion: networking.istio.io/v1
+  kind: ServiceEntry
+  metadata: {name: api, namespace: shop}
+  spec: {hosts: [api.example.com], location: MESH_EXTERNAL, resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
+  ---
+
+  """
+
+/// A workload with a port for its numbers, and what of it is redirected.
+private func meter(_ annotation: String) -> String {
+  """
+  apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: meter, namespace: shop}
+  spec:
+    template:
+      metadata: {labels: {app: meter}, annotations: {traffic.sidecar.istio.io/\(annotation)}}
+      spec: {serviceAccountName: meter-sa, containers: [{name: main, ports: [{containerPort: 8080}, {containerPort: 9090}]}]}
+  ---
+  apiVersion: v1
+  kind: Service
+  metadata: {name: meter, namespace: shop}
+  spec: {selector: {app: meter}, ports: [{name: http, port: 80, targetPort: 8080}, {name: http-meter, port: 9090}]}
+  ---
+
+  """
+}
+
 private func port(_ number: String, _ mode: String) -> String {
   """
   apiVersion: security.istio.io/v1
@@ -287,6 +420,37 @@ extension String {
     let found = LintMesh.findings(many.joined(separator: "---\n"), isAlone: true)
     #expect(found.map(\.code) == [.comparisonLimit], "\(found.map(\.message))")
     #expect(LintMesh.findings(many[0], isAlone: true).isEmpty)
+  }
+
+  @Test func `are looked for around few labels only`() {
+    func policy(_ count: Int) -> String {
+      let labels = (0..<count).map { "l\($0): a" }.joined(separator: ", ")
+      let wide = M.policy("[{}]").replacing("matchLabels: {app: backend}", with: "matchLabels: {l0: a}")
+      let narrow = M.policy("[{}]", name: "two").replacing("matchLabels: {app: backend}", with: "matchLabels: {\(labels)}")
+      return wide + "---\n" + narrow
+    }
+    #expect(LintMesh.findings(policy(8), isAlone: true).map(\.code) == [.ruleRedundant])
+    let many = LintMesh.findings(policy(9), isAlone: true)
+    #expect(many.map(\.code) == [.comparisonLimit] && many.allSatisfy { $0.message.contains("selects by 9 labels") })
+  }
+
+  @Test func `of automatic mTLS are those of the mesh's settings, too`() {
+    var settings = MeshSettings()
+    settings.enablesAutoMTLS = false
+    let found = LintMesh.findings(M.strict(), mesh: settings).filter { $0.code == .tlsConflict }
+    #expect(found.map(\.message).count == 1, "\(found.map(\.message))")
+    #expect(found.first?.message.contains("automatic mTLS is off in the mesh") == true, "\(found.map(\.message))")
+    let rule = M.destination("host: '*.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")
+    #expect(!LintMesh.findings(M.strict() + rule, mesh: settings).contains { $0.code == .tlsConflict && $0.message.contains("shop") })
+    #expect(LintMesh.findings(M.strict()).allSatisfy { $0.code != .tlsConflict })
+  }
+
+  @Test func `of two sides are told once for each setting, and not for rules that nobody uses`() {
+    let both = M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict()
+    #expect(LintMesh.findings(both).count { $0.code == .tlsConflict } == 1)
+    // Nobody with a sidecar is where the rule counts.
+    let elsewhere = both.replacing("namespace: shop}\nspec: {host", with: "namespace: legacy}\nspec: {host")
+    #expect(elsewhere != both && !LintMesh.findings(elsewhere).contains { $0.code == .tlsConflict })
   }
 
   @Test func `without workloads are those of the rules alone`() {

@@ -44,6 +44,7 @@ public enum LintCode: String, CaseIterable, Sendable {
   case namespaceUnknown = "namespace-unknown"
   case pathNeverMatches = "path-never-matches"
   case peerAuthenticationIgnored = "peer-authentication-ignored"
+  case peerAuthenticationShadowed = "peer-authentication-shadowed"
   case policyWithoutProxy = "policy-without-proxy"
   case portBypassesSidecar = "port-bypasses-sidecar"
   case portIsServicePort = "port-is-service-port"

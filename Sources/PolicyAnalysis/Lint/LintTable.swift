@@ -99,6 +99,11 @@ extension LintCode {
       LintEntry(
         .error, "A PeerAuthentication with a selector in the root namespace is ignored.",
         fix: "Move it to the workload's own namespace, or remove the selector.", source: "Istio: pilot/pkg/model/authentication.go")
+    case .peerAuthenticationShadowed:
+      LintEntry(
+        .warning, "Two PeerAuthentications with different selectors select one workload; only the older one counts there.",
+        fix: "Let each workload be selected by one of them, or join them.",
+        source: "Istio: the oldest of a scope wins, and they are not merged; Kiali KIA0003")
     case .policyWithoutProxy:
       LintEntry(
         .warning, "A policy selects workloads without a proxy, where nobody enforces it.",
@@ -176,12 +181,12 @@ extension LintCode {
         source: "Istio: an attribute that TCP lacks is dropped from a DENY rule (authz/model); istioctl IST0133")
     case .tlsConflict:
       LintEntry(
-        .error, "What a DestinationRule makes clients send, the PeerAuthentication makes the server refuse.",
+        .error, "What clients are made to send, the server is made to refuse.",
         fix: "Remove `tls` from the DestinationRule, so that mutual TLS is automatic.",
-        source: "Istio: client and server modes; Kiali KIA0207, KIA0208, once istioctl IST0113")
+        source: "Istio: client and server modes; Kiali KIA0207, KIA0208, KIA0401, KIA0501, once istioctl IST0113")
     case .tlsPlaintextDenied:
       LintEntry(
-        .warning, "A DestinationRule makes clients send plaintext to a workload that allows by identity.",
+        .warning, "Clients are made to send plaintext to a workload that allows by identity.",
         fix: "Remove `tls` from the DestinationRule, so that mutual TLS is automatic.", source: "Istio: plaintext carries no identity")
     case .tokenNotRequired:
       LintEntry(

@@ -16,10 +16,29 @@ let checkPlaintext: LintCheck = { world, report in
     default: break
     }
   }
+  checkShadowed(world, &report)
   for object in world.set.peerAuthentications where object.metadata.key.namespace == world.mesh.rootNamespace && !object.selector.isEmpty {
     report.add(
       .peerAuthenticationIgnored, at: object.metadata.location,
       "PeerAuthentication `\(object.metadata.key.name)` has a selector and is in the root namespace, where selectors are ignored")
+  }
+}
+
+/// Of several PeerAuthentications that select a workload the oldest counts alone. Of those with one selector loading tells.
+private func checkShadowed(_ world: LintWorld, _ report: inout LintReport) {
+  let selecting = world.set.peerAuthentications.filter { $0.metadata.key.namespace != world.mesh.rootNamespace && !$0.selector.isEmpty }
+  for (namespace, objects) in Dictionary(grouping: selecting, by: \.metadata.key.namespace) where objects.count > 1 {
+    let sorted = ServerModes.oldestFirst(objects)
+    for workload in world.workloads where workload.namespace == namespace {
+      let own = sorted.filter { $0.selector.selects(workload.labels) }
+      guard let first = own.first else { continue }
+      for other in own.dropFirst() where other.selector != first.selector && (other.mode, other.portModes) != (first.mode, first.portModes) {
+        report.add(
+          .peerAuthenticationShadowed, at: other.metadata.location,
+          "\(other.metadata.key.description) has no effect at `\(workload.name ?? "")`, which \(first.metadata.key.description) (\(first.metadata.location.description)) selects, too, and comes first"
+        )
+      }
+    }
   }
 }
 

@@ -12,6 +12,9 @@ let checkRules: LintCheck = { world, report in
 /// Rules that stand for the same workloads are compared up to this many of them.
 private let mostRules = 600
 
+/// The selectors that reach every workload of another one are looked for up to this many labels: they are as many as sets of its labels.
+private let mostLabels = 8
+
 private struct PlacedRule {
   let policy: AttachedPolicy
   let rule: AuthorizationPolicy.Rule
@@ -45,6 +48,12 @@ private func compareRules(_ world: LintWorld, _ report: inout LintReport) {
   }
   for scope in order {
     let own = scopes[scope] ?? []
+    if scope.labels.count > mostLabels, scopes.count > 1, let first = own.first {
+      report.add(
+        .comparisonLimit, at: first.policy.policy.metadata.location,
+        "\(first.policy.policy.metadata.key.description) selects by \(scope.labels.count) labels; its rules were compared with those of the same selector only",
+        help: "select by at most \(mostLabels) labels")
+    }
     let around = outer(scope, root: world.mesh.rootNamespace).flatMap { scopes[$0] ?? [] }
     guard own.count + around.count <= mostRules else {
       if let first = own.first {
@@ -69,7 +78,7 @@ private func isSame(_ one: PlacedRule, _ other: PlacedRule) -> Bool {
 
 /// The scopes that reach every workload of a scope: fewer labels, in the same namespace or the root namespace.
 private func outer(_ scope: Scope, root: ExactText) -> [Scope] {
-  guard scope.targets.isEmpty, scope.labels.count <= 8 else { return [] }
+  guard scope.targets.isEmpty, scope.labels.count <= mostLabels else { return [] }
   var found: [Scope] = []
   for mask in 0..<(1 << scope.labels.count) {
     let labels = scope.labels.enumerated().filter { mask & (1 << $0.offset) != 0 }.map(\.element)
