@@ -160,7 +160,8 @@ let pitfalls: [Pitfall] = [
       "host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 81}, tls: {mode: SIMPLE}}]}")
       + M.strict()),
   Pitfall(
-    .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: SIMPLE}}"), says: "port 80 of shop/backend, which is declared HTTP",
+    .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: SIMPLE}}"),
+    says: "port 80 of shop/backend, which is declared HTTP",
     near: M.destination("host: db, trafficPolicy: {tls: {mode: SIMPLE}}")),
   Pitfall(
     .tlsConflict,
@@ -193,7 +194,8 @@ let pitfalls: [Pitfall] = [
     near: external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE}}")),
   // A rule that names a workload without a Service is for that; one for all is not for what nobody calls.
   Pitfall(
-    .tlsConflict, M.destination("host: frontend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(), says: "plaintext to shop/frontend, which",
+    .tlsConflict, M.destination("host: frontend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
+    says: "plaintext to shop/frontend, which",
     near: M.destination("host: 'frontend*', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict()),
   Pitfall(
     .tlsPlaintextDenied,

@@ -101,9 +101,11 @@ private func mesh(_ mode: String, tls: String?, front: String = "", back: String
 
   @Test func `a service's port that nothing names, where the rule has settings for single ports`() {
     func outcome(_ entry: String, question: UInt32? = nil) -> String {
-      let rule = Manifest.rule("r", "host: back, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 81}, \(entry)}]}")
+      let rule = Manifest.rule(
+        "r", "host: back, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 81}, \(entry)}]}")
       return TLSAnalysis([
-        Manifest.namespace("shop"), Manifest.deployment("front"), Manifest.deployment("back"), Manifest.peer("m", "mtls: {mode: PERMISSIVE}"),
+        Manifest.namespace("shop"), Manifest.deployment("front"), Manifest.deployment("back"),
+        Manifest.peer("m", "mtls: {mode: PERMISSIVE}"),
         rule,
       ]).outcome("front", port: question)
     }

@@ -40,7 +40,8 @@ private let long = String(repeating: "a", count: 64)
   }
 
   @Test func `of a refused policy still say where it would be`() {
-    let file = load(object("AuthorizationPolicy", security, "name: My_policy, namespace: shop", spec: "{selector: {matchLabels: {app: a}}}"))
+    let file = load(
+      object("AuthorizationPolicy", security, "name: My_policy, namespace: shop", spec: "{selector: {matchLabels: {app: a}}}"))
     #expect(file.broken.map(\.namespace) == ["shop"] && file.broken.first?.selector?.matchLabels.count == 1)
     #expect(file.messages.contains("`metadata.name` `My_policy` is no name that Kubernetes takes"), "\(file.messages)")
   }

@@ -23,8 +23,10 @@ let checkDestinations: LintCheck = { world, report in
       checkSubset(subset, behind, rule, &report)
       guard let other = subsets[key, default: [:]].updateIfAbsent(subset.name, rule) else { continue }
       report.add(
-        .destinationRuleDuplicate, at: SourceLocation(file: rule.metadata.location.file, span: subset.span.line == 0 ? place.span : subset.span),
-        "subset `\(subset.name)` of \(rule.metadata.key.description) has no effect: \(other.metadata.key.description) has one of this name for the same host")
+        .destinationRuleDuplicate,
+        at: SourceLocation(file: rule.metadata.location.file, span: subset.span.line == 0 ? place.span : subset.span),
+        "subset `\(subset.name)` of \(rule.metadata.key.description) has no effect: \(other.metadata.key.description) has one of this name for the same host"
+      )
     }
     guard rule.trafficPolicy != nil else { continue }
     guard let other = first[key] else {

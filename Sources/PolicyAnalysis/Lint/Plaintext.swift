@@ -32,7 +32,8 @@ private func checkShadowed(_ world: LintWorld, _ report: inout LintReport) {
     for workload in world.workloads where workload.namespace == namespace {
       let own = sorted.filter { $0.selector.selects(workload.labels) }
       guard let first = own.first else { continue }
-      for other in own.dropFirst() where other.selector != first.selector && (other.mode, other.portModes) != (first.mode, first.portModes) {
+      for other in own.dropFirst() where other.selector != first.selector && (other.mode, other.portModes) != (first.mode, first.portModes)
+      {
         report.add(
           .peerAuthenticationShadowed, at: other.metadata.location,
           "\(other.metadata.key.description) has no effect at `\(workload.name ?? "")`, which \(first.metadata.key.description) (\(first.metadata.location.description)) selects, too, and comes first"

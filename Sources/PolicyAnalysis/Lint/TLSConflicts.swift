@@ -194,7 +194,8 @@ private struct WiderRules {
       silent.map { rule in
         let span = rule.host.span.line == 0 ? rule.metadata.location.span : rule.host.span
         return (rule.metadata.key, SourceLocation(file: rule.metadata.location.file, span: span))
-      }) { first, _ in first }
+      }
+    ) { first, _ in first }
     other = analysis.with(rules.filter(\.setsTLS))
   }
 
