@@ -2,6 +2,7 @@
 // Enters: the loaded mesh. Leaves: findings at the port that a rule names, and at the workload. Never here: the ports of the proxy's own
 // pages, unless a rule names one.
 
+internal import PolicyEngine
 internal import PolicyModel
 
 let checkBypass: LintCheck = { world, report in

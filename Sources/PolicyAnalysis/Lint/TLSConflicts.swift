@@ -2,6 +2,7 @@
 // Enters: the loaded mesh; each connection is resolved by the code of `tls-check`. Leaves: one finding for each setting that makes
 // connections fail, with how many. Never here: what depends on more than the files say, and clients without a proxy.
 
+internal import PolicyEngine
 internal import PolicyModel
 
 let checkTLS: LintCheck = { world, report in

@@ -201,9 +201,9 @@ package struct TLSAnalysis: Sendable {
       let isBypassed = proxy?.kind == .sidecar && arrival.flatMap { server?.runtime.bypassesSidecar($0) } ?? false
       let there =
         isBypassed
-        ? ServerSide.bare(family) : serverSide(service, proxy, mode, family, namespace: namespace, labels: labels, port: arrival)
-      let choice = choice(side, service, number, mode, proxy)
-      return (choice, there, outcome(side, choice, there, takesHBONE: proxy?.takesHBONE ?? (proxy?.kind == .sidecar)))
+        ? ServerSide.bare(family) : self.serverSide(service, proxy, mode, family, namespace: namespace, labels: labels, port: arrival)
+      let choice = self.choice(side, service, number, mode, proxy)
+      return (choice, there, self.outcome(side, choice, there, takesHBONE: proxy?.takesHBONE ?? (proxy?.kind == .sidecar)))
     }
     let (choice, serverSide, outcome) = resolve(port?.number, containerPort)
     var connection = TLSConnection(
