@@ -103,6 +103,9 @@ let pitfalls: [Pitfall] = [
     .selectorMatchesNothing, M.policy(principal(good), app: "batch"), says: "workloads of namespace `legacy` have these labels",
     near: M.policy(principal(good), app: "batch", namespace: "istio-system")),
   Pitfall(
+    .selectorMatchesNothing, everywhere("shpo"), says: "namespace `shpo`, and nothing that is loaded is in it → did you mean `shop`?",
+    near: everywhere("shop") + everywhere("istio-system")),
+  Pitfall(
     .policyWithoutProxy, M.policy(principal(good), app: "batch", namespace: "legacy"), says: "selects `legacy/batch`",
     near: M.policy(principal(good))),
   Pitfall(
@@ -131,6 +134,25 @@ let pitfalls: [Pitfall] = [
     .denyEvadedByPlaintext,
     M.policy("DENY", principal(good)) + M.strict() + port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
     near: M.policy("DENY", principal(good)) + M.strict()),
+  // The port that the rule is for is STRICT; or peers without identity come no further.
+  Pitfall(
+    .denyEvadedByPlaintext,
+    M.policy("DENY", denied("8080")) + M.strict() + port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
+    near: M.policy("DENY", denied("9090")) + M.strict() + port("8080", "PERMISSIVE")),
+  Pitfall(
+    .denyEvadedByPlaintext,
+    M.policy("DENY", denied("9090")) + "---\n" + port("8080", "STRICT"), says: "accepts plaintext",
+    near: M.policy("DENY", denied("8080")) + "---\n" + port("8080", "STRICT")),
+  Pitfall(
+    .denyEvadedByPlaintext, M.policy("DENY", principal(good)) + "---\n" + M.policy(to("methods", "GET"), name: "two"),
+    says: "does not stop",
+    near: M.policy("DENY", principal(good)) + "---\n" + M.policy("[{from: [{source: {namespaces: [shop]}}]}]", name: "two")),
+  Pitfall(
+    .denyEvadedByPlaintext, M.policy("DENY", principal(good)) + "---\n" + M.policy("DENY", anonymous("ports: ['8080']"), name: "two"),
+    says: "does not stop", near: M.policy("DENY", principal(good)) + "---\n" + M.policy("DENY", anonymous(""), name: "two")),
+  Pitfall(
+    .allowAdmitsAnonymous, M.policy("[{from: [{source: {notNamespaces: [legacy]}}]}]"), says: "admits callers without any identity",
+    near: M.policy("[{from: [{source: {notNamespaces: [legacy]}}]}]") + "---\n" + M.policy("DENY", anonymous(""), name: "two")),
   Pitfall(
     .identityWithoutTLS, M.policy(principal(good), app: "files", namespace: "open"), says: "takes no mutual TLS (DISABLE)",
     near: M.policy(principal(good))),
@@ -144,7 +166,7 @@ let pitfalls: [Pitfall] = [
   // Two sides of TLS.
   Pitfall(
     .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
-    says: "is STRICT (PeerAuthentication shop/strict)",
+    says: "is STRICT (PeerAuthentication shop/strict, mesh.yaml:",
     near: M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}") + M.strict()),
   Pitfall(
     .tlsConflict, M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
@@ -196,7 +218,7 @@ let pitfalls: [Pitfall] = [
   Pitfall(
     .tlsConflict, M.destination("host: frontend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
     says: "plaintext to shop/frontend, which",
-    near: M.destination("host: 'frontend*', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict()),
+    near: M.destination("host: '*frontend.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict()),
   Pitfall(
     .tlsPlaintextDenied,
     files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open"), says: "goes by the mode of mesh and namespace",
@@ -300,6 +322,14 @@ let pitfalls: [Pitfall] = [
     near: M.policy(
       #"[{from: [{source: {principals: ["*"]}}], to: [{operation: {methods: [POST]}}]}, {from: [{source: {principals: ["\#(good)"]}}]}]"#)),
   Pitfall(
+    .ruleNeverMatches, M.policy("[{from: [{source: {namespaces: [shop], notNamespaces: [shop]}}]}]"),
+    says: "`namespaces` demands what `notNamespaces` forbids",
+    near: M.policy("[{from: [{source: {namespaces: [shop, legacy], notNamespaces: [shop]}}]}]")),
+  Pitfall(
+    .allowDeniesEverything,
+    M.policy("[{to: [{operation: {paths: [/a]}}], when: [{key: source.namespace, values: [shop], notValues: [shop]}]}]"),
+    says: "no rule of the ALLOW policies", near: M.policy("[{from: [{source: {namespaces: [shop], notNamespaces: [legacy]}}]}]")),
+  Pitfall(
     .ruleShadowed, M.policy(paths("/admin/x")) + "---\n" + M.policy("DENY", paths("/admin/*"), name: "two"),
     says: "denies whatever it matches",
     near: M.policy(paths("/admin")) + "---\n" + M.policy("DENY", paths("/admin/*"), name: "two")),
@@ -331,6 +361,25 @@ private func targeted(_ kind: String, _ name: String, _ namespace: String) -> St
   spec: {targetRefs: [{group: "", kind: \(kind), name: \(name)}], rules: [{}]}
 
   """
+}
+
+private func everywhere(_ namespace: String) -> String {
+  """
+  apiVersion: security.istio.io/v1
+  kind: AuthorizationPolicy
+  metadata: {name: all-\(namespace), namespace: \(namespace)}
+  spec: {}
+  ---
+
+  """
+}
+
+/// A DENY rule by identity on a port, and one for whoever has no identity.
+private func denied(_ port: String) -> String {
+  #"[{from: [{source: {principals: ["\#(good)"]}}], to: [{operation: {ports: ["\#(port)"]}}]}]"#
+}
+private func anonymous(_ operation: String) -> String {
+  "[{from: [{source: {notPrincipals: ['*']}}]\(operation.isEmpty ? "" : ", to: [{operation: {\(operation)}}]")}]"
 }
 
 private func emptyEntry(_ mode: String) -> String {

@@ -50,6 +50,7 @@ public enum LintCode: String, CaseIterable, Sendable {
   case portIsServicePort = "port-is-service-port"
   case principalNeverMatches = "principal-never-matches"
   case requestPrincipalNeverMatches = "request-principal-never-matches"
+  case ruleNeverMatches = "rule-never-matches"
   case ruleRedundant = "rule-redundant"
   case ruleShadowed = "rule-shadowed"
   case selectorIgnoredByWaypoint = "selector-ignored-by-waypoint"

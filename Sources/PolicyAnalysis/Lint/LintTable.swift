@@ -126,6 +126,10 @@ extension LintCode {
       LintEntry(
         .error, "A request principal has a form that no token matches.", fix: "Write `ISSUER/SUBJECT` or `ISSUER/*`.",
         source: "Istio: the value is split at its last slash into issuer and subject")
+    case .ruleNeverMatches:
+      LintEntry(
+        .error, "A rule demands a value and forbids the same, so that it matches nothing.", fix: "Remove one of the two.",
+        source: "Istio: a field and its negation must both hold (authz/model)")
     case .ruleRedundant:
       LintEntry(
         .warning, "Whatever a rule matches, another rule with the same action matches, too.", fix: "Remove one of the two.",

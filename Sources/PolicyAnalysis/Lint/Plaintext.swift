@@ -5,12 +5,20 @@ internal import PolicyEngine
 internal import PolicyModel
 
 let checkPlaintext: LintCheck = { world, report in
+  let others = world.workloads.map { AnonymousPeers(world.policies(of: $0)) }
   world.eachRule { policy, rule in
     guard policy.isEnforced else { return }
-    let open = policy.workloads.filter { world.acceptsPlaintext($0) }
+    let named = namedPorts(rule)
+    let open = policy.workloads.filter { world.acceptsPlaintext($0, named, rule) }
+    func isOpen(_ workload: LintWorkload, _ isSafe: (AnonymousPeers) -> Bool) -> Bool {
+      !(workload.index.map { isSafe(others[$0]) } ?? false)
+    }
     switch policy.policy.action {
-    case .deny where !open.isEmpty: checkDeny(policy, rule, open, world, &report)
+    case .deny:
+      let evaded = open.filter { isOpen($0) { $0.areDenied || $0.areAllowedNothing } }
+      if !evaded.isEmpty { checkDeny(policy, rule, evaded, world, &report) }
     case .allow:
+      let open = open.filter { isOpen($0) { $0.areDenied } }
       if !open.isEmpty { checkAllow(policy, rule, open, world, &report) }
       checkWithoutTLS(policy, rule, world, &report)
     default: break
@@ -21,6 +29,43 @@ let checkPlaintext: LintCheck = { world, report in
     report.add(
       .peerAuthenticationIgnored, at: object.metadata.location,
       "PeerAuthentication `\(object.metadata.key.name)` has a selector and is in the root namespace, where selectors are ignored")
+  }
+}
+
+/// What becomes of peers without identity at a workload, whatever one rule says.
+private struct AnonymousPeers {
+  /// A DENY rule denies them all.
+  let areDenied: Bool
+  /// There are ALLOW policies, and all of their rules demand an identity.
+  let areAllowedNothing: Bool
+
+  init(_ policies: [AttachedPolicy]) {
+    let enforced = policies.filter(\.isEnforced).map(\.policy)
+    areDenied = enforced.contains { policy in policy.action == .deny && policy.rules.contains { $0.map(Self.denies) ?? false } }
+    let allowing = enforced.filter { $0.action == .allow }
+    areAllowedNothing = !allowing.isEmpty && allowing.allSatisfy { $0.rules.allSatisfy { $0.map(Self.demandsIdentity) ?? true } }
+  }
+
+  private static func denies(_ rule: AuthorizationPolicy.Rule) -> Bool {
+    guard rule.operations.isEmpty || rule.operations.contains(where: { $0.constraints.allSatisfy(\.demandsNothing) }) else { return false }
+    return rule.sourceCases.contains { $0.allSatisfy { $0.attribute.isPeerIdentity && $0.values.isEmpty } }
+  }
+
+  private static func demandsIdentity(_ rule: AuthorizationPolicy.Rule) -> Bool {
+    rule.sourceCases.allSatisfy { $0.contains { $0.attribute.isPeerIdentity && !$0.values.isEmpty } }
+  }
+}
+
+extension LintWorld {
+  /// Whether a workload accepts plaintext where a rule holds. `named`: the ports of the rule, nil for all or all but some.
+  fileprivate func acceptsPlaintext(_ workload: LintWorkload, _ named: [UInt16]?, _ rule: AuthorizationPolicy.Rule) -> Bool {
+    switch plaintext(at: workload) {
+    case .nowhere: return false
+    case .ports(let ports): return ports.contains { reaches(rule, $0) }
+    case .everywhere:
+      let mode = serverMode(of: workload)
+      return named?.contains { reaches(rule, $0) && mode.mode(port: $0).mode != .strict } ?? true
+    }
   }
 }
 

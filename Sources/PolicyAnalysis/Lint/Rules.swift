@@ -6,6 +6,7 @@ internal import PolicyModel
 
 let checkRules: LintCheck = { world, report in
   compareRules(world, &report)
+  checkContradictions(world, &report)
   checkDeadSets(world, &report)
 }
 
@@ -116,6 +117,37 @@ private func compare(
   }
 }
 
+// MARK: Rules that match nothing
+
+private func checkContradictions(_ world: LintWorld, _ report: inout LintReport) {
+  world.eachRule { policy, rule in
+    for clause in rule.clauses {
+      guard let constraint = contradiction(clause + rule.conditions, world.mesh) else { continue }
+      report.add(
+        .ruleNeverMatches, at: policy.location(constraint.span),
+        "`\(constraint.attribute.fieldName)` demands what `\(constraint.attribute.negatedFieldName)` forbids, so nothing matches")
+    }
+  }
+}
+
+extension AuthorizationPolicy.Rule {
+  /// The constraints of each source and each operation; none of a rule with conditions alone.
+  fileprivate var clauses: [[Constraint]] { sources.isEmpty && operations.isEmpty ? [[]] : (sources + operations).map(\.constraints) }
+}
+
+/// Of constraints that must all hold, one of which each value is forbidden by others.
+private func contradiction(_ constraints: [Constraint], _ mesh: MeshSettings) -> Constraint? {
+  let cover = RuleCover(mesh: mesh)
+  return constraints.first { one in
+    !one.values.isEmpty
+      && one.values.allSatisfy { value in
+        constraints.contains { other in
+          other.attribute == one.attribute && other.notValues.contains { cover.covers($0.value, value.value, one.attribute) }
+        }
+      }
+  }
+}
+
 // MARK: Sets that allow nothing
 
 private func checkDeadSets(_ world: LintWorld, _ report: inout LintReport) {
@@ -146,7 +178,9 @@ private func isDead(_ rule: AuthorizationPolicy.Rule, _ mesh: MeshSettings) -> B
     return !constraint.values.isEmpty && constraint.values.allSatisfy { valueRefusal($0.value, constraint.attribute, mesh) != nil }
   }
   func areDead(_ clauses: [AuthorizationPolicy.Clause]) -> Bool {
-    !clauses.isEmpty && clauses.allSatisfy { $0.constraints.contains(where: isDead) }
+    !clauses.isEmpty
+      && clauses.allSatisfy { $0.constraints.contains(where: isDead) || contradiction($0.constraints + rule.conditions, mesh) != nil }
   }
+  if contradiction(rule.conditions, mesh) != nil { return true }
   return rule.conditions.contains(where: isDead) || areDead(rule.sources) || areDead(rule.operations)
 }

@@ -15,7 +15,8 @@ let checkTLS: LintCheck = { world, report in
     for client in classes.classes(of: service) {
       wider?.check(client, service, &report)
       for side in client.sidesBySubset {
-        for connection in analysis.connections(of: side, to: service) where client.isLoaded || connection.choice.place != nil {
+        for connection in analysis.connections(of: side, to: service)
+        where client.isLoaded(besides: connection.workload) || connection.choice.place != nil {
           // Nothing but the rule that names it says that a service without a manifest is there.
           if service.isAssumed, side.rule?.names(service, analysis) != true || connection.choice.place == nil { continue }
           if connection.outcome.verdict == .failure {

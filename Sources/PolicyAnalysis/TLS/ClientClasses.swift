@@ -12,6 +12,11 @@ struct ClientClass {
   var namespace: ExactText
   /// Whether a workload of theirs is loaded; the others are those for whom somebody wrote a rule.
   var isLoaded: Bool
+  /// The one workload that they are, by its place; nil when they are several.
+  var only: Int?
+
+  /// Whether a loaded workload that is not the server itself is one of them.
+  func isLoaded(besides server: Int?) -> Bool { isLoaded && (only == nil || only != server) }
 }
 
 /// Finds the classes.
@@ -21,11 +26,20 @@ struct ClientClasses {
   /// The places of the rules for a host, and of those for all hosts that end so.
   private var exact: [ExactText: [Int]] = [:]
   private var wildcards: [(suffix: Substring, place: Int)] = []
-  /// The namespaces of the loaded workloads with an Envoy, and whether one of them has a sidecar, and one a gateway.
-  private var envoys: [ExactText: (hasSidecar: Bool, hasGateway: Bool)] = [:]
+  /// The namespaces of the loaded workloads with an Envoy.
+  private var envoys: [ExactText: Envoys] = [:]
   private let envoyNamespaces: [ExactText]
   private let namespaces: Set<ExactText>
   private let isAmbientOnly: Bool
+
+  /// Of one namespace.
+  private struct Envoys {
+    var hasSidecar = false
+    var hasGateway = false
+    /// How many, and the place of the first.
+    var count = 0
+    var first: Int
+  }
 
   /// Looks at the workloads and the rules, each once.
   init(_ analysis: TLSAnalysis, root: ExactText) {
@@ -40,14 +54,15 @@ struct ClientClasses {
       }
     }
     var namespaces: Set<ExactText> = []
-    for (workload, proxy) in zip(analysis.policies.workloads, analysis.proxies) {
-      let namespace = workload.metadata.key.namespace
+    for (place, proxy) in analysis.proxies.enumerated() {
+      let namespace = analysis.policies.workloads[place].metadata.key.namespace
       namespaces.insert(namespace)
       guard proxy.kind.readsDestinationRules else { continue }
+      envoys[namespace, default: Envoys(first: place)].count += 1
       if proxy.kind == .sidecar {
-        envoys[namespace, default: (false, false)].hasSidecar = true
+        envoys[namespace]?.hasSidecar = true
       } else {
-        envoys[namespace, default: (false, false)].hasGateway = true
+        envoys[namespace]?.hasGateway = true
       }
     }
     self.namespaces = namespaces
@@ -68,13 +83,15 @@ struct ClientClasses {
     }
     // In the root namespace rules for everybody come last.
     if special.contains(root) || !places.isEmpty, envoys[root] != nil { special.insert(root) }
-    let other = envoyNamespaces.first { !special.contains($0) }
+    let others = envoyNamespaces.lazy.filter { !special.contains($0) }.prefix(2)
+    let other = others.first
     var found: [ClientClass] = []
     for namespace in special.union(other.map { [$0] } ?? []).sorted() where mayHaveClients(namespace) {
       let candidates = analysis.rules.candidates(client: namespace, host: service.host, serviceNamespace: service.key.namespace)
       let selecting: [MergedRule?] = candidates.filter { $0.rule.workloadSelector != nil }
       for rule in selecting + [candidates.last { $0.rule.workloadSelector == nil }] {
-        for kind in kinds(namespace) { add(rule, kind, namespace, to: &found) }
+        let only = envoys[namespace].flatMap { $0.count == 1 && (namespace != other || others.count == 1) ? $0.first : nil }
+        for kind in kinds(namespace) { add(rule, kind, namespace, only, to: &found) }
       }
     }
     return found
@@ -90,20 +107,21 @@ struct ClientClasses {
     return (found.hasSidecar ? [.sidecar] : []) + (found.hasGateway ? [.gateway] : [])
   }
 
-  private func add(_ rule: MergedRule?, _ kind: ProxyKind, _ namespace: ExactText, to found: inout [ClientClass]) {
+  private func add(_ rule: MergedRule?, _ kind: ProxyKind, _ namespace: ExactText, _ only: Int?, to found: inout [ClientClass]) {
     let isLoaded = envoys[namespace] != nil
     // Of a client that is only thought of, nothing is known but the rule that was written for it.
     if rule == nil, !isLoaded { return }
     let objects = rule?.objects.map(\.key)
     let same = found.firstIndex { $0.side.proxy.kind == kind && $0.side.rule?.objects.map(\.key) == objects }
     if let same {
-      found[same].isLoaded = found[same].isLoaded || isLoaded
+      if isLoaded, found[same].isLoaded { found[same].only = nil }
+      if isLoaded, !found[same].isLoaded { (found[same].isLoaded, found[same].only) = (true, only) }
       return
     }
     let proxy = ProxyFinding(kind: kind, because: "", isAssumed: false, advertisesMutualTLS: true, takesHBONE: nil)
     found.append(
       ClientClass(
         side: TLSAnalysis.ClientSide(client: .outside, proxy: proxy, rule: rule, question: TLSAnalysis.Question()), namespace: namespace,
-        isLoaded: isLoaded))
+        isLoaded: isLoaded, only: only))
   }
 }
