@@ -112,6 +112,8 @@ let pitfalls: [Pitfall] = [
     .selectorIgnoredByWaypoint, M.policy(principal(good), app: "waypoint", namespace: "field"), says: "kind: Gateway, name: waypoint}]`",
     near: M.policy(principal(good), app: "orders", namespace: "field")),
   Pitfall(
+    .selectorIgnoredByWaypoint, tokens("waypoint"), says: "RequestAuthentication field/tokens selects the waypoint", near: tokens("orders")),
+  Pitfall(
     .targetUnknown, targeted("Service", "order", "field"), says: "did you mean `orders`?", near: targeted("Service", "orders", "field")),
   Pitfall(
     .targetWithoutWaypoint, targeted("Service", "backend", "shop"), says: "has no waypoint",
@@ -359,6 +361,16 @@ private func targeted(_ kind: String, _ name: String, _ namespace: String) -> St
   kind: AuthorizationPolicy
   metadata: {name: one, namespace: \(namespace)}
   spec: {targetRefs: [{group: "", kind: \(kind), name: \(name)}], rules: [{}]}
+
+  """
+}
+
+private func tokens(_ app: String) -> String {
+  """
+  apiVersion: security.istio.io/v1
+  kind: RequestAuthentication
+  metadata: {name: tokens, namespace: field}
+  spec: {selector: {matchLabels: {app: \(app)}}, jwtRules: [{issuer: "https://issuer.example", jwksUri: "https://issuer.example/keys"}]}
 
   """
 }

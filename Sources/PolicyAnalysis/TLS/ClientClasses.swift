@@ -57,7 +57,8 @@ struct ClientClasses {
     for (place, proxy) in analysis.proxies.enumerated() {
       let namespace = analysis.policies.workloads[place].metadata.key.namespace
       namespaces.insert(namespace)
-      guard proxy.kind.readsDestinationRules else { continue }
+      // A waypoint calls its own services alone.
+      guard proxy.kind == .sidecar || proxy.kind == .gateway else { continue }
       envoys[namespace, default: Envoys(first: place)].count += 1
       if proxy.kind == .sidecar {
         envoys[namespace]?.hasSidecar = true
