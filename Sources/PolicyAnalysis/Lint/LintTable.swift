@@ -34,7 +34,7 @@ extension LintCode {
         source: "Istio: `scope` and `permission` are split at spaces before they are compared")
     case .comparisonLimit:
       LintEntry(
-        .warning, "So many rules stand for the same workloads that they were not compared with each other.",
+        .warning, "There is so much to compare that not all of it was compared.",
         fix: "Split the policies by selector.", source: "Portcullis, a bound on time")
     case .denyEvadedByPlaintext:
       LintEntry(

@@ -11,11 +11,27 @@ let checkTLS: LintCheck = { world, report in
   var conflicts = ConnectionFindings(.tlsConflict)
   var denied = ConnectionFindings(.tlsPlaintextDenied)
   let wider = WiderRules(analysis)
+  var resolved = 0
   for service in analysis.services.services where !isUncalled(service, analysis) {
+    if resolved > mostConnections, let location = service.location {
+      report.add(
+        .comparisonLimit, at: location,
+        "more than \(mostConnections) connections were compared; those to \(service.key.description) and the services behind it were not",
+        help: "give fewer files at once")
+      break
+    }
+    var isAutomaticKnown = false
     for client in classes.classes(of: service) {
       wider?.check(client, service, &report)
+      // Rules that set no TLS leave it to automatic mTLS, all alike.
+      if client.isLoaded, client.only == nil, client.side.rule?.rule.setsTLS != true {
+        if isAutomaticKnown { continue }
+        isAutomaticKnown = true
+      }
       for side in client.sidesBySubset {
-        for connection in analysis.connections(of: side, to: service)
+        let connections = analysis.connections(of: side, to: service)
+        resolved += connections.count
+        for connection in connections
         where client.isLoaded(besides: connection.workload) || connection.choice.place != nil {
           // Nothing but the rule that names it says that a service without a manifest is there.
           if service.isAssumed, side.rule?.names(service, analysis) != true || connection.choice.place == nil { continue }
@@ -36,6 +52,9 @@ let checkTLS: LintCheck = { world, report in
     return "clients send plaintext to \(ports)\(why), and \(connection.serverName(world)) allows by identity, which plaintext has not"
   }
 }
+
+/// Connections are resolved up to this many: some seconds.
+private let mostConnections = 500_000
 
 /// Jobs that no Service selects are called by nobody.
 private func isUncalled(_ service: MeshService, _ analysis: TLSAnalysis) -> Bool {
