@@ -103,8 +103,8 @@ let pitfalls: [Pitfall] = [
     .selectorMatchesNothing, M.policy(principal(good), app: "batch"), says: "workloads of namespace `legacy` have these labels",
     near: M.policy(principal(good), app: "batch", namespace: "istio-system")),
   Pitfall(
-    .selectorMatchesNothing, everywhere("shpo"), says: "namespace `shpo`, and nothing that is loaded is in it → did you mean `shop`?",
-    near: everywhere("shop") + everywhere("istio-system")),
+    .selectorMatchesNothing, M.everywhere("shpo"), says: "namespace `shpo`, and nothing that is loaded is in it → did you mean `shop`?",
+    near: M.everywhere("shop") + M.everywhere("istio-system")),
   Pitfall(
     .policyWithoutProxy, M.policy(principal(good), app: "batch", namespace: "legacy"), says: "selects `legacy/batch`",
     near: M.policy(principal(good))),
@@ -112,12 +112,13 @@ let pitfalls: [Pitfall] = [
     .selectorIgnoredByWaypoint, M.policy(principal(good), app: "waypoint", namespace: "field"), says: "kind: Gateway, name: waypoint}]`",
     near: M.policy(principal(good), app: "orders", namespace: "field")),
   Pitfall(
-    .selectorIgnoredByWaypoint, tokens("waypoint"), says: "RequestAuthentication field/tokens selects the waypoint", near: tokens("orders")),
+    .selectorIgnoredByWaypoint, M.tokenReader("waypoint"), says: "RequestAuthentication field/tokens selects the waypoint",
+    near: M.tokenReader("orders")),
   Pitfall(
-    .targetUnknown, targeted("Service", "order", "field"), says: "did you mean `orders`?", near: targeted("Service", "orders", "field")),
+    .targetUnknown, M.targeted("Service", "order", "field"), says: "did you mean `orders`?", near: M.targeted("Service", "orders", "field")),
   Pitfall(
-    .targetWithoutWaypoint, targeted("Service", "backend", "shop"), says: "has no waypoint",
-    near: targeted("Service", "cart", "shop")
+    .targetWithoutWaypoint, M.targeted("Service", "backend", "shop"), says: "has no waypoint",
+    near: M.targeted("Service", "cart", "shop")
       + "---\napiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop, labels: {istio.io/use-waypoint: w}}\n"),
   // Peers without identity.
   Pitfall(
@@ -134,17 +135,17 @@ let pitfalls: [Pitfall] = [
     near: M.policy("DENY", "[{from: [{source: {notNamespaces: [shop]}}]}]")),
   Pitfall(
     .denyEvadedByPlaintext,
-    M.policy("DENY", principal(good)) + M.strict() + port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
+    M.policy("DENY", principal(good)) + M.strict() + M.port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
     near: M.policy("DENY", principal(good)) + M.strict()),
   // The port that the rule is for is STRICT; or peers without identity come no further.
   Pitfall(
     .denyEvadedByPlaintext,
-    M.policy("DENY", denied("8080")) + M.strict() + port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
-    near: M.policy("DENY", denied("9090")) + M.strict() + port("8080", "PERMISSIVE")),
+    M.policy("DENY", denied("8080")) + M.strict() + M.port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
+    near: M.policy("DENY", denied("9090")) + M.strict() + M.port("8080", "PERMISSIVE")),
   Pitfall(
     .denyEvadedByPlaintext,
-    M.policy("DENY", denied("9090")) + "---\n" + port("8080", "STRICT"), says: "accepts plaintext",
-    near: M.policy("DENY", denied("8080")) + "---\n" + port("8080", "STRICT")),
+    M.policy("DENY", denied("9090")) + "---\n" + M.port("8080", "STRICT"), says: "accepts plaintext",
+    near: M.policy("DENY", denied("8080")) + "---\n" + M.port("8080", "STRICT")),
   Pitfall(
     .denyEvadedByPlaintext, M.policy("DENY", principal(good)) + "---\n" + M.policy(to("methods", "GET"), name: "two"),
     says: "does not stop",
@@ -162,9 +163,9 @@ let pitfalls: [Pitfall] = [
     .peerAuthenticationIgnored, M.strict("istio-system").replacing("spec: {", with: "spec: {selector: {matchLabels: {app: db}}, "),
     says: "where selectors are ignored", near: M.strict("istio-system")),
   Pitfall(
-    .peerAuthenticationShadowed, peer("a", "app: backend", "STRICT") + peer("b", "version: v1", "DISABLE"),
+    .peerAuthenticationShadowed, M.peer("a", "app: backend", "STRICT") + M.peer("b", "version: v1", "DISABLE"),
     says: "PeerAuthentication shop/b has no effect at `shop/backend`, which PeerAuthentication shop/a",
-    near: peer("a", "app: backend", "STRICT") + peer("b", "version: v1", "STRICT") + peer("c", "app: db", "DISABLE")),
+    near: M.peer("a", "app: backend", "STRICT") + M.peer("b", "version: v1", "STRICT") + M.peer("c", "app: db", "DISABLE")),
   // Two sides of TLS.
   Pitfall(
     .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
@@ -197,11 +198,12 @@ let pitfalls: [Pitfall] = [
       "host: backend, subsets: [{name: v1, labels: {version: v1}, "
         + "trafficPolicy: {tls: {mode: DISABLE}, portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}}]") + M.strict()),
   Pitfall(
-    .tlsConflict, emptyEntry("SIMPLE") + M.strict(), says: "the port's entry sets no `tls`", near: emptyEntry("ISTIO_MUTUAL") + M.strict()),
+    .tlsConflict, M.emptyEntry("SIMPLE") + M.strict(), says: "the port's entry sets no `tls`",
+    near: M.emptyEntry("ISTIO_MUTUAL") + M.strict()),
   Pitfall(
-    .tlsConflict, files("STRICT"),
+    .tlsConflict, M.files("STRICT"),
     says: "as if it were DISABLE like its namespace (PeerAuthentication open/default, mesh.yaml:",
-    near: files("STRICT") + M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
+    near: M.files("STRICT") + M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
   Pitfall(
     .tlsConflict, M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
     says: "plaintext to port 80 of shop/backend and 1 more port of services",
@@ -209,13 +211,13 @@ let pitfalls: [Pitfall] = [
       + M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "two")
       + M.destination("host: db, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "three") + M.strict()),
   Pitfall(
-    .tlsConflict, meter("excludeInboundPorts: '9090'") + M.destination("host: meter, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
+    .tlsConflict, M.meter("excludeInboundPorts: '9090'") + M.destination("host: meter, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
     says: "which goes around the sidecar of `shop/meter` (`excludeInboundPorts`)",
-    near: meter("excludeInboundPorts: '9091'") + M.destination("host: meter, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
+    near: M.meter("excludeInboundPorts: '9091'") + M.destination("host: meter, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
   Pitfall(
-    .tlsConflict, external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
+    .tlsConflict, M.external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
     says: "mutual TLS to port 80 of api.example.com, which is outside the mesh",
-    near: external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE}}")),
+    near: M.external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE}}")),
   // A rule that names a workload without a Service is for that; one for all is not for what nobody calls.
   Pitfall(
     .tlsConflict, M.destination("host: frontend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
@@ -223,8 +225,8 @@ let pitfalls: [Pitfall] = [
     near: M.destination("host: '*frontend.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict()),
   Pitfall(
     .tlsPlaintextDenied,
-    files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open"), says: "goes by the mode of mesh and namespace",
-    near: files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open")
+    M.files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open"), says: "goes by the mode of mesh and namespace",
+    near: M.files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open")
       + "---\n" + M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
   Pitfall(
     .tlsPlaintextDenied, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.policy(principal(good)),
@@ -257,15 +259,15 @@ let pitfalls: [Pitfall] = [
       + M.destination("host: db, subsets: [{name: v1, labels: {app: db}}]", name: "two")),
   Pitfall(
     .destinationRuleDropsTLS,
-    external + M.destination("host: '*.example.com', trafficPolicy: {tls: {mode: SIMPLE}}", name: "all")
+    M.external + M.destination("host: '*.example.com', trafficPolicy: {tls: {mode: SIMPLE}}", name: "all")
       + M.destination("host: api.example.com, trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}"),
     says: "takes the place of DestinationRule shop/all, which sets SIMPLE (mesh.yaml:",
-    near: external + M.destination("host: '*.example.com', trafficPolicy: {tls: {mode: SIMPLE}}", name: "all")
+    near: M.external + M.destination("host: '*.example.com', trafficPolicy: {tls: {mode: SIMPLE}}", name: "all")
       + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE}, connectionPool: {tcp: {maxConnections: 1}}}")),
   // Where automatic mTLS does the same, nothing is lost.
   Pitfall(
     .destinationRuleDropsTLS,
-    files("STRICT") + M.destination("host: '*.open.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "all")
+    M.files("STRICT") + M.destination("host: '*.open.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "all")
       + M.destination("host: files.open.svc.cluster.local"),
     says: "which sets ISTIO_MUTUAL",
     near: M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "all")
@@ -289,17 +291,17 @@ let pitfalls: [Pitfall] = [
     says: "this ALLOW rule does not exist",
     near: M.policy(#"[{to: [{operation: {methods: ["GET"], ports: ["8080"]}}]}]"#, app: "db")),
   Pitfall(
-    .portBypassesSidecar, meter("excludeInboundPorts: '9090'") + M.policy(principal(good), app: "meter"),
+    .portBypassesSidecar, M.meter("excludeInboundPorts: '9090'") + M.policy(principal(good), app: "meter"),
     says: "port 9090 of `shop/meter` goes around its sidecar (`excludeInboundPorts`), past AuthorizationPolicy shop/one",
-    near: meter("excludeInboundPorts: '9999'") + M.policy(principal(good), app: "meter")),
+    near: M.meter("excludeInboundPorts: '9999'") + M.policy(principal(good), app: "meter")),
   // A DENY rule for other ports promises nothing for this one, and so does PERMISSIVE.
   Pitfall(
-    .portBypassesSidecar, meter("includeInboundPorts: '8080'") + M.strict(), says: "past STRICT of PeerAuthentication shop/strict",
-    near: meter("includeInboundPorts: '8080'") + M.policy("DENY", to("ports", "8080"), app: "meter")),
+    .portBypassesSidecar, M.meter("includeInboundPorts: '8080'") + M.strict(), says: "past STRICT of PeerAuthentication shop/strict",
+    near: M.meter("includeInboundPorts: '8080'") + M.policy("DENY", to("ports", "8080"), app: "meter")),
   Pitfall(
-    .portBypassesSidecar, meter("includeInboundPorts: '8080'") + M.policy("DENY", to("ports", "9090"), app: "meter"),
+    .portBypassesSidecar, M.meter("includeInboundPorts: '8080'") + M.policy("DENY", to("ports", "9090"), app: "meter"),
     says: "(`includeInboundPorts` leaves it out), so this DENY rule does not hold there",
-    near: meter("includeInboundPorts: '*'") + M.policy("DENY", to("ports", "9090"), app: "meter")),
+    near: M.meter("includeInboundPorts: '*'") + M.policy("DENY", to("ports", "9090"), app: "meter")),
   Pitfall(
     .portBypassesSidecar, M.policy("DENY", to("ports", "15021")), says: "a port of the proxy itself",
     near: M.policy("DENY", to("ports", "15022"))),
@@ -355,101 +357,12 @@ let pitfalls: [Pitfall] = [
   ),
 ]
 
-private func targeted(_ kind: String, _ name: String, _ namespace: String) -> String {
-  """
-  apiVersion: security.istio.io/v1
-  kind: AuthorizationPolicy
-  metadata: {name: one, namespace: \(namespace)}
-  spec: {targetRefs: [{group: "", kind: \(kind), name: \(name)}], rules: [{}]}
-
-  """
-}
-
-private func tokens(_ app: String) -> String {
-  """
-  apiVersion: security.istio.io/v1
-  kind: RequestAuthentication
-  metadata: {name: tokens, namespace: field}
-  spec: {selector: {matchLabels: {app: \(app)}}, jwtRules: [{issuer: "https://issuer.example", jwksUri: "https://issuer.example/keys"}]}
-
-  """
-}
-
-private func everywhere(_ namespace: String) -> String {
-  """
-  apiVersion: security.istio.io/v1
-  kind: AuthorizationPolicy
-  metadata: {name: all-\(namespace), namespace: \(namespace)}
-  spec: {}
-  ---
-
-  """
-}
-
 /// A DENY rule by identity on a port, and one for whoever has no identity.
 private func denied(_ port: String) -> String {
   #"[{from: [{source: {principals: ["\#(good)"]}}], to: [{operation: {ports: ["\#(port)"]}}]}]"#
 }
 private func anonymous(_ operation: String) -> String {
   "[{from: [{source: {notPrincipals: ['*']}}]\(operation.isEmpty ? "" : ", to: [{operation: {\(operation)}}]")}]"
-}
-
-private func emptyEntry(_ mode: String) -> String {
-  M.destination(
-    "host: backend, trafficPolicy: {tls: {mode: \(mode)}, portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}")
-}
-
-private func peer(_ name: String, _ label: String, _ mode: String, namespace: String = "shop") -> String {
-  """
-  apiVersion: security.istio.io/v1
-  kind: PeerAuthentication
-  metadata: {name: \(name), namespace: \(namespace)}
-  spec: {selector: {matchLabels: {\(label)}}, mtls: {mode: \(mode)}}
-  ---
-
-  """
-}
-
-/// A mode for the workload of the namespace that is DISABLE.
-private func files(_ mode: String) -> String { peer("files", "app: files", mode, namespace: "open") }
-
-private let external = """
-  apiVersion: networking.istio.io/v1
-  kind: ServiceEntry
-  metadata: {name: api, namespace: shop}
-  spec: {hosts: [api.example.com], location: MESH_EXTERNAL, resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
-  ---
-
-  """
-
-/// A workload with a port for its numbers, and what of it is redirected.
-private func meter(_ annotation: String) -> String {
-  """
-  apiVersion: apps/v1
-  kind: Deployment
-  metadata: {name: meter, namespace: shop}
-  spec:
-    template:
-      metadata: {labels: {app: meter}, annotations: {traffic.sidecar.istio.io/\(annotation)}}
-      spec: {serviceAccountName: meter-sa, containers: [{name: main, ports: [{containerPort: 8080}, {containerPort: 9090}]}]}
-  ---
-  apiVersion: v1
-  kind: Service
-  metadata: {name: meter, namespace: shop}
-  spec: {selector: {app: meter}, ports: [{name: http, port: 80, targetPort: 8080}, {name: http-meter, port: 9090}]}
-  ---
-
-  """
-}
-
-private func port(_ number: String, _ mode: String) -> String {
-  """
-  apiVersion: security.istio.io/v1
-  kind: PeerAuthentication
-  metadata: {name: port, namespace: shop}
-  spec: {selector: {matchLabels: {app: backend}}, portLevelMtls: {\(number): {mode: \(mode)}}}
-
-  """
 }
 
 extension String {
