@@ -16,7 +16,8 @@ extension NodeReader {
     "ownerReferences", "finalizers", "generateName", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "clusterName",
   ]
 
-  /// Reads `metadata`; nil with problems when the object has no usable identity. `isStrict` refuses unknown fields.
+  /// Reads `metadata`; nil with problems when the object has no usable identity. `isStrict`, for
+  /// policies, refuses unknown fields, and names that Kubernetes does not take.
   mutating func metadata(_ object: NodeIndex, header: ObjectHeader, isStrict: Bool) -> DecodedMetadata? {
     // Who an object is cannot be guessed.
     let context = runTime
@@ -39,7 +40,11 @@ extension NodeReader {
     }
     let dryRun = annotations(mapping, header: header)
     let time = creationTime(mapping)
-    if let entry = self.entry(mapping, "namespace") { _ = string(entry, path: "metadata.namespace") }
+    if let entry = self.entry(mapping, "namespace"), let namespace = string(entry, path: "metadata.namespace"),
+      !namespace.value.isEmpty, !isLabelName(namespace.value.bytes)
+    {
+      report(.objectNameInvalid("metadata.namespace", namespace.value.string, isLabel: true, isPolicy: isStrict), at: namespace.span)
+    }
     guard let nameEntry = self.entry(mapping, "name") else {
       report(.fieldRequired("metadata.name", in: kind.string, help: nameHelp), at: document[entry.key].span)
       return nil
@@ -48,6 +53,12 @@ extension NodeReader {
     if name.value.isEmpty {
       report(.fieldRequired("metadata.name", in: kind.string, help: nameHelp), at: name.span)
       return nil
+    }
+    // Kubernetes refuses such an object, so a policy of this name is in force nowhere: what it allows must not be taken for allowed. Of
+    // what policies are attached to, it is only said.
+    let isLabel = header.group == "" && (kind == "Namespace" || kind == "Service")
+    if isLabel ? !isLabelName(name.value.bytes) : !isSubdomainName(name.value.bytes) {
+      report(.objectNameInvalid("metadata.name", name.value.string, isLabel: isLabel, isPolicy: isStrict), at: name.span)
     }
     guard let namespace = header.namespace else { return nil }
     if header.group == ObjectKind.securityGroup { warnOfMissingNamespace(mapping, kind: kind, at: name.span) }

@@ -63,9 +63,10 @@ extension NodeReader {
     if let network = entry(pod, "hostNetwork"), case .bool(true) = document.type(network.value) { runtime.usesHostNetwork = true }
     for container in containers {
       for port in objects(container, "ports") {
-        guard let name = filledText(port, "name"), let number = whole(port, "containerPort").flatMap({ UInt16(exactly: $0.value) }) else {
-          continue
-        }
+        guard let number = whole(port, "containerPort").flatMap({ UInt16(exactly: $0.value) }) else { continue }
+        let isUDP = text(port, "protocol")?.value == "UDP"
+        if !isUDP { runtime.containerPorts.append(number) }
+        guard let name = filledText(port, "name") else { continue }
         runtime.namedPorts.append(WorkloadRuntime.NamedPort(name: name.value, number: number))
       }
     }

@@ -45,6 +45,8 @@ public struct WorkloadRuntime: Sendable, Hashable {
   public var includedInboundPorts: ExactText?
   /// The annotation `traffic.sidecar.istio.io/excludeInboundPorts`.
   public var excludedInboundPorts: ExactText?
+  /// The ports that the containers declare.
+  public var containerPorts: [UInt16] = []
   /// The ports of the containers that have a name.
   public var namedPorts: [NamedPort] = []
 
@@ -65,13 +67,16 @@ public struct WorkloadRuntime: Sendable, Hashable {
   /// Knows nothing.
   public init() {}
 
+  /// The ports of the proxy's own pages, which are never redirected.
+  public static let proxyPorts: Set<UInt16> = [15_020, 15_021, 15_090]
+
   /// Whether connections to a port of the pod go around its sidecar, so that neither its mutual TLS nor its policies hold there (Istio: the two
   /// annotations, and the ports of the proxy's own pages, which are never redirected).
   public func bypassesSidecar(_ port: UInt16) -> Bool {
     func lists(_ annotation: ExactText) -> Bool {
       annotation.string.split(separator: ",").contains { UInt16($0.filter { $0 != " " }) == port }
     }
-    if [15_020, 15_021, 15_090].contains(port) { return true }
+    if Self.proxyPorts.contains(port) { return true }
     if let included = includedInboundPorts, included != "*", !lists(included) { return true }
     return excludedInboundPorts.map(lists) ?? false
   }

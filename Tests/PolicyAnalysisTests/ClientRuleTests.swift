@@ -54,6 +54,8 @@ extension TLSAnalysis {
     #expect(analysis([Self.rule("half", host: "back.shop")]).rules("front") == [])
     #expect(analysis([Self.rule("half", host: "back.shop.svc")]).rules("front") == [])
     #expect(analysis([Self.rule("elsewhere", in: "web", host: "back")]).rules("far") == [])
+    // A star alone has no dot, and is whole all the same.
+    #expect(analysis([Self.rule("all", in: "web", host: "\"*\"")]).rules("far") == ["all"])
   }
 
   @Test func `exact before wildcard, the longest wildcard, and the host before visibility`() {

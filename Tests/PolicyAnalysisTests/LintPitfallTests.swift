@@ -103,16 +103,22 @@ let pitfalls: [Pitfall] = [
     .selectorMatchesNothing, M.policy(principal(good), app: "batch"), says: "workloads of namespace `legacy` have these labels",
     near: M.policy(principal(good), app: "batch", namespace: "istio-system")),
   Pitfall(
+    .selectorMatchesNothing, M.everywhere("shpo"), says: "namespace `shpo`, and nothing that is loaded is in it → did you mean `shop`?",
+    near: M.everywhere("shop") + M.everywhere("istio-system")),
+  Pitfall(
     .policyWithoutProxy, M.policy(principal(good), app: "batch", namespace: "legacy"), says: "selects `legacy/batch`",
     near: M.policy(principal(good))),
   Pitfall(
     .selectorIgnoredByWaypoint, M.policy(principal(good), app: "waypoint", namespace: "field"), says: "kind: Gateway, name: waypoint}]`",
     near: M.policy(principal(good), app: "orders", namespace: "field")),
   Pitfall(
-    .targetUnknown, targeted("Service", "order", "field"), says: "did you mean `orders`?", near: targeted("Service", "orders", "field")),
+    .selectorIgnoredByWaypoint, M.tokenReader("waypoint"), says: "RequestAuthentication field/tokens selects the waypoint",
+    near: M.tokenReader("orders")),
   Pitfall(
-    .targetWithoutWaypoint, targeted("Service", "backend", "shop"), says: "has no waypoint",
-    near: targeted("Service", "cart", "shop")
+    .targetUnknown, M.targeted("Service", "order", "field"), says: "did you mean `orders`?", near: M.targeted("Service", "orders", "field")),
+  Pitfall(
+    .targetWithoutWaypoint, M.targeted("Service", "backend", "shop"), says: "has no waypoint",
+    near: M.targeted("Service", "cart", "shop")
       + "---\napiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop, labels: {istio.io/use-waypoint: w}}\n"),
   // Peers without identity.
   Pitfall(
@@ -129,18 +135,41 @@ let pitfalls: [Pitfall] = [
     near: M.policy("DENY", "[{from: [{source: {notNamespaces: [shop]}}]}]")),
   Pitfall(
     .denyEvadedByPlaintext,
-    M.policy("DENY", principal(good)) + M.strict() + port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
+    M.policy("DENY", principal(good)) + M.strict() + M.port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
     near: M.policy("DENY", principal(good)) + M.strict()),
+  // The port that the rule is for is STRICT; or peers without identity come no further.
+  Pitfall(
+    .denyEvadedByPlaintext,
+    M.policy("DENY", denied("8080")) + M.strict() + M.port("8080", "PERMISSIVE"), says: "accepts plaintext on port 8080",
+    near: M.policy("DENY", denied("9090")) + M.strict() + M.port("8080", "PERMISSIVE")),
+  Pitfall(
+    .denyEvadedByPlaintext,
+    M.policy("DENY", denied("9090")) + "---\n" + M.port("8080", "STRICT"), says: "accepts plaintext",
+    near: M.policy("DENY", denied("8080")) + "---\n" + M.port("8080", "STRICT")),
+  Pitfall(
+    .denyEvadedByPlaintext, M.policy("DENY", principal(good)) + "---\n" + M.policy(to("methods", "GET"), name: "two"),
+    says: "does not stop",
+    near: M.policy("DENY", principal(good)) + "---\n" + M.policy("[{from: [{source: {namespaces: [shop]}}]}]", name: "two")),
+  Pitfall(
+    .denyEvadedByPlaintext, M.policy("DENY", principal(good)) + "---\n" + M.policy("DENY", anonymous("ports: ['8080']"), name: "two"),
+    says: "does not stop", near: M.policy("DENY", principal(good)) + "---\n" + M.policy("DENY", anonymous(""), name: "two")),
+  Pitfall(
+    .allowAdmitsAnonymous, M.policy("[{from: [{source: {notNamespaces: [legacy]}}]}]"), says: "admits callers without any identity",
+    near: M.policy("[{from: [{source: {notNamespaces: [legacy]}}]}]") + "---\n" + M.policy("DENY", anonymous(""), name: "two")),
   Pitfall(
     .identityWithoutTLS, M.policy(principal(good), app: "files", namespace: "open"), says: "takes no mutual TLS (DISABLE)",
     near: M.policy(principal(good))),
   Pitfall(
     .peerAuthenticationIgnored, M.strict("istio-system").replacing("spec: {", with: "spec: {selector: {matchLabels: {app: db}}, "),
     says: "where selectors are ignored", near: M.strict("istio-system")),
+  Pitfall(
+    .peerAuthenticationShadowed, M.peer("a", "app: backend", "STRICT") + M.peer("b", "version: v1", "DISABLE"),
+    says: "PeerAuthentication shop/b has no effect at `shop/backend`, which PeerAuthentication shop/a",
+    near: M.peer("a", "app: backend", "STRICT") + M.peer("b", "version: v1", "STRICT") + M.peer("c", "app: db", "DISABLE")),
   // Two sides of TLS.
   Pitfall(
     .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
-    says: "is STRICT (PeerAuthentication shop/strict)",
+    says: "is STRICT (PeerAuthentication shop/strict, mesh.yaml:",
     near: M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}") + M.strict()),
   Pitfall(
     .tlsConflict, M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
@@ -155,6 +184,50 @@ let pitfalls: [Pitfall] = [
     near: M.destination(
       "host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 81}, tls: {mode: SIMPLE}}]}")
       + M.strict()),
+  Pitfall(
+    .tlsConflict, M.destination("host: backend, trafficPolicy: {tls: {mode: SIMPLE}}"),
+    says: "port 80 of shop/backend, which is declared HTTP",
+    near: M.destination("host: db, trafficPolicy: {tls: {mode: SIMPLE}}")),
+  Pitfall(
+    .tlsConflict,
+    M.destination(
+      "host: backend, trafficPolicy: {portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}, "
+        + "subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {tls: {mode: DISABLE}}}]") + M.strict(),
+    says: "port 80 of shop/backend (subset `v1`), which is STRICT",
+    near: M.destination(
+      "host: backend, subsets: [{name: v1, labels: {version: v1}, "
+        + "trafficPolicy: {tls: {mode: DISABLE}, portLevelSettings: [{port: {number: 80}, tls: {mode: ISTIO_MUTUAL}}]}}]") + M.strict()),
+  Pitfall(
+    .tlsConflict, M.emptyEntry("SIMPLE") + M.strict(), says: "the port's entry sets no `tls`",
+    near: M.emptyEntry("ISTIO_MUTUAL") + M.strict()),
+  Pitfall(
+    .tlsConflict, M.files("STRICT"),
+    says: "as if it were DISABLE like its namespace (PeerAuthentication open/default, mesh.yaml:",
+    near: M.files("STRICT") + M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
+  Pitfall(
+    .tlsConflict, M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
+    says: "plaintext to port 80 of shop/backend and 1 more port of services",
+    near: M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}")
+      + M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "two")
+      + M.destination("host: db, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "three") + M.strict()),
+  Pitfall(
+    .tlsConflict, M.meter("excludeInboundPorts: '9090'") + M.destination("host: meter, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
+    says: "which goes around the sidecar of `shop/meter` (`excludeInboundPorts`)",
+    near: M.meter("excludeInboundPorts: '9091'") + M.destination("host: meter, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
+  Pitfall(
+    .tlsConflict, M.external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}"),
+    says: "mutual TLS to port 80 of api.example.com, which is outside the mesh",
+    near: M.external + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE}}")),
+  // A rule that names a workload without a Service is for that; one for all is not for what nobody calls.
+  Pitfall(
+    .tlsConflict, M.destination("host: frontend, trafficPolicy: {tls: {mode: DISABLE}}") + M.strict(),
+    says: "plaintext to shop/frontend, which",
+    near: M.destination("host: '*frontend.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict()),
+  Pitfall(
+    .tlsPlaintextDenied,
+    M.files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open"), says: "goes by the mode of mesh and namespace",
+    near: M.files("PERMISSIVE") + M.policy(principal(good), app: "files", namespace: "open")
+      + "---\n" + M.destination("host: files.open.svc.cluster.local, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")),
   Pitfall(
     .tlsPlaintextDenied, M.destination("host: backend, trafficPolicy: {tls: {mode: DISABLE}}") + M.policy(principal(good)),
     says: "allows by identity",
@@ -178,6 +251,31 @@ let pitfalls: [Pitfall] = [
     near: M.destination("host: backend, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")
       + M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]", name: "two")),
   Pitfall(
+    .destinationRuleDuplicate,
+    M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]")
+      + M.destination("host: backend, subsets: [{name: v1, labels: {app: backend}}]", name: "two"),
+    says: "subset `v1` of DestinationRule shop/two has no effect",
+    near: M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]")
+      + M.destination("host: db, subsets: [{name: v1, labels: {app: db}}]", name: "two")),
+  Pitfall(
+    .destinationRuleDropsTLS,
+    M.external + M.destination("host: '*.example.com', trafficPolicy: {tls: {mode: SIMPLE}}", name: "all")
+      + M.destination("host: api.example.com, trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}"),
+    says: "takes the place of DestinationRule shop/all, which sets SIMPLE (mesh.yaml:",
+    near: M.external + M.destination("host: '*.example.com', trafficPolicy: {tls: {mode: SIMPLE}}", name: "all")
+      + M.destination("host: api.example.com, trafficPolicy: {tls: {mode: SIMPLE}, connectionPool: {tcp: {maxConnections: 1}}}")),
+  // Where automatic mTLS does the same, nothing is lost.
+  Pitfall(
+    .destinationRuleDropsTLS,
+    M.files("STRICT") + M.destination("host: '*.open.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "all")
+      + M.destination("host: files.open.svc.cluster.local"),
+    says: "which sets ISTIO_MUTUAL",
+    near: M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", name: "all")
+      + M.destination("host: backend")),
+  Pitfall(
+    .namespaceUnknown, M.destination("host: backend, exportTo: ['.', shpo]"), says: "is exported to namespace `shpo`",
+    near: M.destination("host: backend, exportTo: ['.', legacy]")),
+  Pitfall(
     .subsetSelectsNothing, M.destination("host: backend, subsets: [{name: v2, labels: {version: v2}}]"), says: "selects `version=v2`",
     near: M.destination("host: backend, subsets: [{name: v1, labels: {version: v1}}]")),
   Pitfall(
@@ -192,6 +290,21 @@ let pitfalls: [Pitfall] = [
     .tcpAllowVanishes, M.policy(#"[{to: [{operation: {methods: ["GET"], ports: ["5432"]}}]}]"#, app: "db"),
     says: "this ALLOW rule does not exist",
     near: M.policy(#"[{to: [{operation: {methods: ["GET"], ports: ["8080"]}}]}]"#, app: "db")),
+  Pitfall(
+    .portBypassesSidecar, M.meter("excludeInboundPorts: '9090'") + M.policy(principal(good), app: "meter"),
+    says: "port 9090 of `shop/meter` goes around its sidecar (`excludeInboundPorts`), past AuthorizationPolicy shop/one",
+    near: M.meter("excludeInboundPorts: '9999'") + M.policy(principal(good), app: "meter")),
+  // A DENY rule for other ports promises nothing for this one, and so does PERMISSIVE.
+  Pitfall(
+    .portBypassesSidecar, M.meter("includeInboundPorts: '8080'") + M.strict(), says: "past STRICT of PeerAuthentication shop/strict",
+    near: M.meter("includeInboundPorts: '8080'") + M.policy("DENY", to("ports", "8080"), app: "meter")),
+  Pitfall(
+    .portBypassesSidecar, M.meter("includeInboundPorts: '8080'") + M.policy("DENY", to("ports", "9090"), app: "meter"),
+    says: "(`includeInboundPorts` leaves it out), so this DENY rule does not hold there",
+    near: M.meter("includeInboundPorts: '*'") + M.policy("DENY", to("ports", "9090"), app: "meter")),
+  Pitfall(
+    .portBypassesSidecar, M.policy("DENY", to("ports", "15021")), says: "a port of the proxy itself",
+    near: M.policy("DENY", to("ports", "15022"))),
   Pitfall(.portIsServicePort, M.policy(to("ports", "80")), says: #"write "8080""#, near: M.policy(to("ports", "8080"))),
   // Tokens.
   Pitfall(
@@ -212,6 +325,14 @@ let pitfalls: [Pitfall] = [
     says: "rule 0 of AuthorizationPolicy shop/one",
     near: M.policy(
       #"[{from: [{source: {principals: ["*"]}}], to: [{operation: {methods: [POST]}}]}, {from: [{source: {principals: ["\#(good)"]}}]}]"#)),
+  Pitfall(
+    .ruleNeverMatches, M.policy("[{from: [{source: {namespaces: [shop], notNamespaces: [shop]}}]}]"),
+    says: "`namespaces` demands what `notNamespaces` forbids",
+    near: M.policy("[{from: [{source: {namespaces: [shop, legacy], notNamespaces: [shop]}}]}]")),
+  Pitfall(
+    .allowDeniesEverything,
+    M.policy("[{to: [{operation: {paths: [/a]}}], when: [{key: source.namespace, values: [shop], notValues: [shop]}]}]"),
+    says: "no rule of the ALLOW policies", near: M.policy("[{from: [{source: {namespaces: [shop], notNamespaces: [legacy]}}]}]")),
   Pitfall(
     .ruleShadowed, M.policy(paths("/admin/x")) + "---\n" + M.policy("DENY", paths("/admin/*"), name: "two"),
     says: "denies whatever it matches",
@@ -236,24 +357,12 @@ let pitfalls: [Pitfall] = [
   ),
 ]
 
-private func targeted(_ kind: String, _ name: String, _ namespace: String) -> String {
-  """
-  apiVersion: security.istio.io/v1
-  kind: AuthorizationPolicy
-  metadata: {name: one, namespace: \(namespace)}
-  spec: {targetRefs: [{group: "", kind: \(kind), name: \(name)}], rules: [{}]}
-
-  """
+/// A DENY rule by identity on a port, and one for whoever has no identity.
+private func denied(_ port: String) -> String {
+  #"[{from: [{source: {principals: ["\#(good)"]}}], to: [{operation: {ports: ["\#(port)"]}}]}]"#
 }
-
-private func port(_ number: String, _ mode: String) -> String {
-  """
-  apiVersion: security.istio.io/v1
-  kind: PeerAuthentication
-  metadata: {name: port, namespace: shop}
-  spec: {selector: {matchLabels: {app: backend}}, portLevelMtls: {\(number): {mode: \(mode)}}}
-
-  """
+private func anonymous(_ operation: String) -> String {
+  "[{from: [{source: {notPrincipals: ['*']}}]\(operation.isEmpty ? "" : ", to: [{operation: {\(operation)}}]")}]"
 }
 
 extension String {
@@ -287,6 +396,37 @@ extension String {
     let found = LintMesh.findings(many.joined(separator: "---\n"), isAlone: true)
     #expect(found.map(\.code) == [.comparisonLimit], "\(found.map(\.message))")
     #expect(LintMesh.findings(many[0], isAlone: true).isEmpty)
+  }
+
+  @Test func `are looked for around few labels only`() {
+    func policy(_ count: Int) -> String {
+      let labels = (0..<count).map { "l\($0): a" }.joined(separator: ", ")
+      let wide = M.policy("[{}]").replacing("matchLabels: {app: backend}", with: "matchLabels: {l0: a}")
+      let narrow = M.policy("[{}]", name: "two").replacing("matchLabels: {app: backend}", with: "matchLabels: {\(labels)}")
+      return wide + "---\n" + narrow
+    }
+    #expect(LintMesh.findings(policy(8), isAlone: true).map(\.code) == [.ruleRedundant])
+    let many = LintMesh.findings(policy(9), isAlone: true)
+    #expect(many.map(\.code) == [.comparisonLimit] && many.allSatisfy { $0.message.contains("selects by 9 labels") })
+  }
+
+  @Test func `of automatic mTLS are those of the mesh's settings, too`() {
+    var settings = MeshSettings()
+    settings.enablesAutoMTLS = false
+    let found = LintMesh.findings(M.strict(), mesh: settings).filter { $0.code == .tlsConflict }
+    #expect(found.map(\.message).count == 1, "\(found.map(\.message))")
+    #expect(found.first?.message.contains("automatic mTLS is off in the mesh") == true, "\(found.map(\.message))")
+    let rule = M.destination("host: '*.local', trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}")
+    #expect(!LintMesh.findings(M.strict() + rule, mesh: settings).contains { $0.code == .tlsConflict && $0.message.contains("shop") })
+    #expect(LintMesh.findings(M.strict()).allSatisfy { $0.code != .tlsConflict })
+  }
+
+  @Test func `of two sides are told once for each setting, and not for rules that nobody uses`() {
+    let both = M.destination("host: '*.shop.svc.cluster.local', trafficPolicy: {tls: {mode: DISABLE}}") + M.strict()
+    #expect(LintMesh.findings(both).count { $0.code == .tlsConflict } == 1)
+    // Nobody with a sidecar is where the rule counts.
+    let elsewhere = both.replacing("namespace: shop}\nspec: {host", with: "namespace: legacy}\nspec: {host")
+    #expect(elsewhere != both && !LintMesh.findings(elsewhere).contains { $0.code == .tlsConflict })
   }
 
   @Test func `without workloads are those of the rules alone`() {

@@ -1,6 +1,7 @@
 // Every row of the outcome matrices: what a client sends against what a server takes.
 // Enters: small meshes. Leaves: outcomes. Never here: which DestinationRule is chosen; ClientRuleTests hold that.
 
+import Foundation
 import PolicyAnalysis
 import PolicyModel
 import Testing
@@ -96,6 +97,22 @@ private func mesh(_ mode: String, tls: String?, front: String = "", back: String
       let analysis = TLSAnalysis(mesh(mode, tls: tls, back: "sidecar.istio.io/inject: \"false\""))
       #expect(analysis.outcome("front", port: 80) == expected, "\(mode)")
     }
+  }
+
+  @Test func `a service's port that nothing names, where the rule has settings for single ports`() {
+    func outcome(_ entry: String, question: UInt32? = nil) -> String {
+      let rule = Manifest.rule(
+        "r", "host: back, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 81}, \(entry)}]}")
+      return TLSAnalysis([
+        Manifest.namespace("shop"), Manifest.deployment("front"), Manifest.deployment("back"),
+        Manifest.peer("m", "mtls: {mode: PERMISSIVE}"),
+        rule,
+      ]).outcome("front", port: question)
+    }
+    #expect(outcome("tls: {mode: DISABLE}") == "plaintext conditional service-port-unknown")
+    #expect(outcome("tls: {mode: ISTIO_MUTUAL}") == "mTLS possible mtls")
+    #expect(outcome("tls: {mode: DISABLE}", question: 80) == "mTLS possible mtls")
+    #expect(outcome("tls: {mode: DISABLE}", question: 81) == "plaintext possible plaintext-accepted")
   }
 
   @Test func `a label that promises a proxy that is not there`() {
@@ -223,5 +240,30 @@ private func mesh(_ mode: String, tls: String?, front: String = "", back: String
       // A waypoint is a client of the workloads behind it.
       #expect(analysis.outcome("way") == "mTLS possible hbone")
     }
+  }
+}
+
+@Suite struct `what is taken for granted` {
+  @Test func `that sidecars and gateways speak HBONE to ambient mode`() {
+    let field = Manifest.namespace("field", "{istio.io/dataplane-mode: ambient}")
+    let analysis = TLSAnalysis([
+      Manifest.namespace("shop"), field, Manifest.deployment("front"), Manifest.deployment("gate", labels: "istio: ingressgateway"),
+      Manifest.deployment("near", in: "field"), Manifest.deployment("back", in: "field"), Manifest.service("back", in: "field"),
+      Manifest.rule("tls", in: "field", "host: back, trafficPolicy: {tls: {mode: SIMPLE}}"),
+    ])
+    func assumptions(_ client: String) -> [String] {
+      analysis.connect(client, "back.field.svc.cluster.local").flatMap(\.assumptions)
+    }
+    #expect(assumptions("front") == ["the client's sidecar sends HBONE, as the ambient profile installs it"])
+    #expect(assumptions("gate") == ["the client's gateway sends HBONE, as the ambient profile installs it"])
+    #expect(assumptions("near").isEmpty, "ztunnel speaks nothing else")
+  }
+}
+
+@Suite struct `docs/schemas/tls-check.json` {
+  @Test func `has every reason`() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let schema = try String(contentsOf: root.appending(path: "docs/schemas/tls-check.json"), encoding: .utf8)
+    for reason in OutcomeReason.allCases { #expect(schema.contains("\"\(reason.rawValue)\""), "\(reason.rawValue)") }
   }
 }

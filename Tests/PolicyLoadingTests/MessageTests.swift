@@ -48,12 +48,12 @@ import Testing
   }
 
   @Test func `columns count code points, and tabs are one column`() {
-    let file = load("apiVersion: v1\nkind: Pod\nmetadata: {name: \"\u{1F600}\u{e4}\",\t\tlabels: {a: 1}}\n")
+    let file = load("apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {b: \"\u{1F600}\u{e4}\",\t\ta: 1}}\n")
     #expect(
       file.messages == """
-        test.yaml:3:37: error: `metadata.labels.a` must be a string, not the number `1` [wrong-type]
-          metadata: {name: "\u{1F600}\u{e4}",  labels: {a: 1}}
-                                              ^
+        test.yaml:3:43: error: `metadata.labels.a` must be a string, not the number `1` [wrong-type]
+          metadata: {name: p, labels: {b: "\u{1F600}\u{e4}",  a: 1}}
+                                                    ^
           = help: put the value in quotes: "1"
         """, "\(file.messages)")
   }

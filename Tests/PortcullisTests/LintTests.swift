@@ -107,6 +107,19 @@ private let upperCase = """
     }
   }
 
+  @Test func `files without AuthorizationPolicies are looked at, and files without anything are a wrong path`() throws {
+    try withSandbox { sandbox in
+      let mode =
+        "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: db, namespace: istio-system}, spec: {selector: {matchLabels: {app: db}}, mtls: {mode: STRICT}}}"
+      let run = try sandbox.portcullis("lint", "--policies", try sandbox.write(mode, to: "mode/peer.yaml"))
+      #expect(run.code == 1 && run.output.contains("[peer-authentication-ignored]\n"), "\(run.output)\(run.errors)")
+      let nothing = try sandbox.write("{apiVersion: v1, kind: ServiceAccount, metadata: {name: a, namespace: b}}", to: "none/account.yaml")
+      let empty = try sandbox.portcullis("lint", "--policies", nothing)
+      #expect(empty.code == 1 && empty.output.contains("there is no AuthorizationPolicy [no-policies]"), "\(empty.output)\(empty.errors)")
+      #expect(try sandbox.portcullis("lint", "--policies", nothing, "--allow-empty").code == 0)
+    }
+  }
+
   @Test func `what cannot be read is exit code 2`() throws {
     try withSandbox { sandbox in
       let missing = try sandbox.portcullis("lint", "--policies", sandbox.path("nowhere"))

@@ -6,6 +6,7 @@ internal import PolicyModel
 let checkDestinations: LintCheck = { world, report in
   let services = world.services()
   var first: [HostKey: DestinationRule] = [:]
+  var subsets: [HostKey: [ExactText: DestinationRule]] = [:]
   // Istio merges the oldest first.
   let rules = world.set.destinationRules.sorted {
     ($0.metadata.creationTime, $0.metadata.key.name) < ($1.metadata.creationTime, $1.metadata.key.name)
@@ -16,9 +17,18 @@ let checkDestinations: LintCheck = { world, report in
       file: rule.metadata.location.file, span: rule.host.span.line == 0 ? rule.metadata.location.span : rule.host.span)
     let behind = services.filter { host.covers($0) }
     if behind.isEmpty { checkHost(host, services, at: place, world, &report) }
-    for subset in rule.subsets { checkSubset(subset, behind, rule, &report) }
-    guard rule.trafficPolicy != nil else { continue }
+    checkExport(rule, world, &report)
     let key = HostKey(namespace: rule.metadata.key.namespace, host: host.full, selector: rule.workloadSelector)
+    for subset in rule.subsets {
+      checkSubset(subset, behind, rule, &report)
+      guard let other = subsets[key, default: [:]].updateIfAbsent(subset.name, rule) else { continue }
+      report.add(
+        .destinationRuleDuplicate,
+        at: SourceLocation(file: rule.metadata.location.file, span: subset.span.line == 0 ? place.span : subset.span),
+        "subset `\(subset.name)` of \(rule.metadata.key.description) has no effect: \(other.metadata.key.description) has one of this name for the same host"
+      )
+    }
+    guard rule.trafficPolicy != nil else { continue }
     guard let other = first[key] else {
       first[key] = rule
       continue
@@ -26,6 +36,27 @@ let checkDestinations: LintCheck = { world, report in
     report.add(
       .destinationRuleDuplicate, at: place,
       "the traffic policy of \(rule.metadata.key.description) has no effect: \(other.metadata.key.description) sets one for the same host")
+  }
+}
+
+extension Dictionary {
+  /// The value that was there; if there was none, the new one is kept.
+  fileprivate mutating func updateIfAbsent(_ key: Key, _ value: Value) -> Value? {
+    if let old = self[key] { return old }
+    self[key] = value
+    return nil
+  }
+}
+
+/// Namespaces that a rule is visible in, and that are not there.
+private func checkExport(_ rule: DestinationRule, _ world: LintWorld, _ report: inout LintReport) {
+  guard !world.workloads.isEmpty else { return }
+  for namespace in rule.exportTo
+  where namespace != "." && namespace != "*" && namespace != rule.metadata.key.namespace && !world.namespaces.contains(namespace) {
+    report.add(
+      .namespaceUnknown, at: rule.metadata.location,
+      "\(rule.metadata.key.description) is exported to namespace \(Message.quoted(namespace.string)), and nothing that is loaded is in it",
+      help: nearName(namespace, among: world.namespaces).map { "did you mean `\($0)`?" })
   }
 }
 

@@ -6,7 +6,8 @@ public import PolicyModel
 
 /// Looks for pitfalls. The same set gives the same findings.
 ///
-/// O(policies × workloads of their namespaces), and for rules that stand for the same workloads O(rules²), bounded.
+/// O(policies × workloads of their namespaces), and for rules that stand for the same workloads O(rules²), bounded; connections are O(services × ports × workloads behind them ×
+/// DestinationRules for their host).
 public func lint(_ set: PolicySet, mesh: MeshSettings) -> [LintFinding] {
   let world = LintWorld(set, mesh: mesh)
   var report = LintReport()
@@ -18,6 +19,6 @@ public func lint(_ set: PolicySet, mesh: MeshSettings) -> [LintFinding] {
 typealias LintCheck = @Sendable (LintWorld, inout LintReport) -> Void
 
 private let checks: [LintCheck] = [
-  checkIdentities, checkValues, checkSelection, checkPlaintext, checkTLS, checkDestinations, checkPorts, checkTokens, checkRules,
-  checkAmbient,
+  checkIdentities, checkValues, checkSelection, checkPlaintext, checkTLS, checkClients, checkDestinations, checkPorts, checkBypass,
+  checkTokens, checkRules, checkAmbient,
 ]

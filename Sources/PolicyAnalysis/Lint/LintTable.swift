@@ -34,7 +34,7 @@ extension LintCode {
         source: "Istio: `scope` and `permission` are split at spaces before they are compared")
     case .comparisonLimit:
       LintEntry(
-        .warning, "So many rules stand for the same workloads that they were not compared with each other.",
+        .warning, "There is so much to compare that not all of it was compared.",
         fix: "Split the policies by selector.", source: "Portcullis, a bound on time")
     case .denyEvadedByPlaintext:
       LintEntry(
@@ -49,6 +49,11 @@ extension LintCode {
       LintEntry(
         .warning, "A DestinationRule is for a host that no loaded Service has.", fix: "Correct the host, or add the Service's manifest.",
         source: "Kiali KIA0202, istioctl IST0174")
+    case .destinationRuleDropsTLS:
+      LintEntry(
+        .warning, "A DestinationRule without `tls` takes the place of a wider one that sets it, and clients send plaintext.",
+        fix: "Write the same `tls` in the rule for the narrower host.",
+        source: "Istio: of rules for different hosts only the most specific counts; Kiali KIA0204")
     case .destinationRuleDuplicate:
       LintEntry(
         .warning, "Two DestinationRules of a namespace set the traffic policy of one host; only the older counts.",
@@ -94,10 +99,20 @@ extension LintCode {
       LintEntry(
         .error, "A PeerAuthentication with a selector in the root namespace is ignored.",
         fix: "Move it to the workload's own namespace, or remove the selector.", source: "Istio: pilot/pkg/model/authentication.go")
+    case .peerAuthenticationShadowed:
+      LintEntry(
+        .warning, "Two PeerAuthentications with different selectors select one workload; only the older one counts there.",
+        fix: "Let each workload be selected by one of them, or join them.",
+        source: "Istio: the oldest of a scope wins, and they are not merged; Kiali KIA0003")
     case .policyWithoutProxy:
       LintEntry(
         .warning, "A policy selects workloads without a proxy, where nobody enforces it.",
         fix: "Inject a sidecar, enrol the namespace in ambient mode, or remove the policy.", source: "istioctl IST0102, IST0103")
+    case .portBypassesSidecar:
+      LintEntry(
+        .warning, "A port goes around the sidecar, so that neither policies nor mutual TLS hold there.",
+        fix: "Take the port out of `excludeInboundPorts` (or into `includeInboundPorts`), or close it by a NetworkPolicy.",
+        source: "Istio: traffic.sidecar.istio.io/excludeInboundPorts, includeInboundPorts")
     case .portIsServicePort:
       LintEntry(
         .warning, "A rule names a port of the Service, where the port of the container counts.", fix: "Write the target port.",
@@ -111,6 +126,10 @@ extension LintCode {
       LintEntry(
         .error, "A request principal has a form that no token matches.", fix: "Write `ISSUER/SUBJECT` or `ISSUER/*`.",
         source: "Istio: the value is split at its last slash into issuer and subject")
+    case .ruleNeverMatches:
+      LintEntry(
+        .error, "A rule demands a value and forbids the same, so that it matches nothing.", fix: "Remove one of the two.",
+        source: "Istio: a field and its negation must both hold (authz/model)")
     case .ruleRedundant:
       LintEntry(
         .warning, "Whatever a rule matches, another rule with the same action matches, too.", fix: "Remove one of the two.",
@@ -166,12 +185,12 @@ extension LintCode {
         source: "Istio: an attribute that TCP lacks is dropped from a DENY rule (authz/model); istioctl IST0133")
     case .tlsConflict:
       LintEntry(
-        .error, "What a DestinationRule makes clients send, the PeerAuthentication makes the server refuse.",
+        .error, "What clients are made to send, the server is made to refuse.",
         fix: "Remove `tls` from the DestinationRule, so that mutual TLS is automatic.",
-        source: "Istio: client and server modes; Kiali KIA0207, KIA0208, once istioctl IST0113")
+        source: "Istio: client and server modes; Kiali KIA0207, KIA0208, KIA0401, KIA0501, once istioctl IST0113")
     case .tlsPlaintextDenied:
       LintEntry(
-        .warning, "A DestinationRule makes clients send plaintext to a workload that allows by identity.",
+        .warning, "Clients are made to send plaintext to a workload that allows by identity.",
         fix: "Remove `tls` from the DestinationRule, so that mutual TLS is automatic.", source: "Istio: plaintext carries no identity")
     case .tokenNotRequired:
       LintEntry(

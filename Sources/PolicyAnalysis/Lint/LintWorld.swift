@@ -72,6 +72,8 @@ struct LintWorld {
   private let modes: ServerModes
   /// The places in `policies` of what is attached to each loaded workload.
   private let attached: [[Int]]
+  /// Resolves connections. Of a workload of which nothing is said it takes for granted what `proxy` says of it here.
+  let connections: TLSAnalysis
   /// Where each loaded workload accepts plaintext.
   private var plaintextPorts: [PlaintextPorts] = []
 
@@ -83,6 +85,9 @@ struct LintWorld {
     let proxies = set.workloads.map { finder.proxy(of: $0) }
     // Where nothing loaded says who is in the mesh, nobody can be said to be outside.
     let isTold = proxies.contains { !$0.isAssumed && ($0.kind == .sidecar || $0.kind == .ambient) }
+    var defaults = TLSAnalysis.Defaults()
+    defaults.proxy = isTold ? .none : .sidecar
+    connections = TLSAnalysis(set, mesh: mesh, defaults: defaults)
     workloads = set.workloads.enumerated().map { index, workload in
       let key = workload.metadata.key
       return LintWorkload(

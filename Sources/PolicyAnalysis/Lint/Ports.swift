@@ -64,8 +64,19 @@ private func checkTCP(
   }
 }
 
+/// The container ports that a rule is for; nil for all, or all but some.
+func namedPorts(_ rule: AuthorizationPolicy.Rule) -> [UInt16]? {
+  func named(_ constraints: [Constraint]) -> [UInt16]? {
+    let own = constraints.filter { $0.attribute == .destinationPort && !$0.values.isEmpty }
+    return own.isEmpty ? nil : own.flatMap { $0.values.compactMap { portNumber($0.value) } }
+  }
+  if let ports = named(rule.conditions) { return ports }
+  let ports = rule.operations.map { named($0.constraints) }
+  return ports.isEmpty || ports.contains(nil) ? nil : ports.flatMap { $0 ?? [] }
+}
+
 /// Whether the rule's ports let it reach a container port. An ALLOW or DENY rule without ports is for all.
-private func reaches(_ rule: AuthorizationPolicy.Rule, _ port: UInt16) -> Bool {
+func reaches(_ rule: AuthorizationPolicy.Rule, _ port: UInt16) -> Bool {
   func admits(_ constraints: [Constraint]) -> Bool {
     constraints.allSatisfy { constraint in
       guard constraint.attribute == .destinationPort else { return true }

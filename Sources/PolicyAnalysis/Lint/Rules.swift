@@ -6,11 +6,15 @@ internal import PolicyModel
 
 let checkRules: LintCheck = { world, report in
   compareRules(world, &report)
+  checkContradictions(world, &report)
   checkDeadSets(world, &report)
 }
 
 /// Rules that stand for the same workloads are compared up to this many of them.
 private let mostRules = 600
+
+/// The selectors that reach every workload of another one are looked for up to this many labels: they are as many as sets of its labels.
+private let mostLabels = 8
 
 private struct PlacedRule {
   let policy: AttachedPolicy
@@ -45,6 +49,12 @@ private func compareRules(_ world: LintWorld, _ report: inout LintReport) {
   }
   for scope in order {
     let own = scopes[scope] ?? []
+    if scope.labels.count > mostLabels, scopes.count > 1, let first = own.first {
+      report.add(
+        .comparisonLimit, at: first.policy.policy.metadata.location,
+        "\(first.policy.policy.metadata.key.description) selects by \(scope.labels.count) labels; its rules were compared with those of the same selector only",
+        help: "select by at most \(mostLabels) labels")
+    }
     let around = outer(scope, root: world.mesh.rootNamespace).flatMap { scopes[$0] ?? [] }
     guard own.count + around.count <= mostRules else {
       if let first = own.first {
@@ -69,7 +79,7 @@ private func isSame(_ one: PlacedRule, _ other: PlacedRule) -> Bool {
 
 /// The scopes that reach every workload of a scope: fewer labels, in the same namespace or the root namespace.
 private func outer(_ scope: Scope, root: ExactText) -> [Scope] {
-  guard scope.targets.isEmpty, scope.labels.count <= 8 else { return [] }
+  guard scope.targets.isEmpty, scope.labels.count <= mostLabels else { return [] }
   var found: [Scope] = []
   for mask in 0..<(1 << scope.labels.count) {
     let labels = scope.labels.enumerated().filter { mask & (1 << $0.offset) != 0 }.map(\.element)
@@ -107,6 +117,37 @@ private func compare(
   }
 }
 
+// MARK: Rules that match nothing
+
+private func checkContradictions(_ world: LintWorld, _ report: inout LintReport) {
+  world.eachRule { policy, rule in
+    for clause in rule.clauses {
+      guard let constraint = contradiction(clause + rule.conditions, world.mesh) else { continue }
+      report.add(
+        .ruleNeverMatches, at: policy.location(constraint.span),
+        "`\(constraint.attribute.fieldName)` demands what `\(constraint.attribute.negatedFieldName)` forbids, so nothing matches")
+    }
+  }
+}
+
+extension AuthorizationPolicy.Rule {
+  /// The constraints of each source and each operation; none of a rule with conditions alone.
+  fileprivate var clauses: [[Constraint]] { sources.isEmpty && operations.isEmpty ? [[]] : (sources + operations).map(\.constraints) }
+}
+
+/// Of constraints that must all hold, one of which each value is forbidden by others.
+private func contradiction(_ constraints: [Constraint], _ mesh: MeshSettings) -> Constraint? {
+  let cover = RuleCover(mesh: mesh)
+  return constraints.first { one in
+    !one.values.isEmpty
+      && one.values.allSatisfy { value in
+        constraints.contains { other in
+          other.attribute == one.attribute && other.notValues.contains { cover.covers($0.value, value.value, one.attribute) }
+        }
+      }
+  }
+}
+
 // MARK: Sets that allow nothing
 
 private func checkDeadSets(_ world: LintWorld, _ report: inout LintReport) {
@@ -137,7 +178,9 @@ private func isDead(_ rule: AuthorizationPolicy.Rule, _ mesh: MeshSettings) -> B
     return !constraint.values.isEmpty && constraint.values.allSatisfy { valueRefusal($0.value, constraint.attribute, mesh) != nil }
   }
   func areDead(_ clauses: [AuthorizationPolicy.Clause]) -> Bool {
-    !clauses.isEmpty && clauses.allSatisfy { $0.constraints.contains(where: isDead) }
+    !clauses.isEmpty
+      && clauses.allSatisfy { $0.constraints.contains(where: isDead) || contradiction($0.constraints + rule.conditions, mesh) != nil }
   }
+  if contradiction(rule.conditions, mesh) != nil { return true }
   return rule.conditions.contains(where: isDead) || areDead(rule.sources) || areDead(rule.operations)
 }

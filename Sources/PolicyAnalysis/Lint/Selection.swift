@@ -25,7 +25,9 @@ let checkSelection: LintCheck = { world, report in
   }
   for object in world.set.requestAuthentications {
     switch object.attachment {
-    case .selector(let selector): checkSelector(selector, object.metadata, isMatched: nil, world, &report)
+    case .selector(let selector):
+      checkSelector(selector, object.metadata, isMatched: nil, world, &report)
+      checkWaypoints(selector, object.metadata, world, &report)
     case .targets(let targets): checkTargets(targets, object.metadata, world, &report)
     }
   }
@@ -37,7 +39,8 @@ let checkSelection: LintCheck = { world, report in
 private func checkSelector(
   _ selector: LabelSelector, _ object: ObjectMetadata, isMatched: Bool?, _ world: LintWorld, _ report: inout LintReport
 ) {
-  guard !selector.isEmpty, !world.workloads.isEmpty else { return }
+  guard !world.workloads.isEmpty else { return }
+  if selector.isEmpty { return checkNamespace(object, world, &report) }
   let isRoot = object.key.namespace == world.mesh.rootNamespace
   let candidates = isRoot ? world.workloads : world.workloads.filter { $0.namespace == object.key.namespace }
   // A waypoint that it selects is told below.
@@ -47,6 +50,16 @@ private func checkSelector(
     .selectorMatchesNothing, at: object.location,
     "\(object.key.description) selects \(Message.quoted(wanted)), which no loaded workload\(isRoot ? "" : " of namespace `\(object.key.namespace)`") has",
     help: selectorHelp(selector, candidates, world))
+}
+
+/// An object for all workloads of a namespace of which nothing is loaded.
+private func checkNamespace(_ object: ObjectMetadata, _ world: LintWorld, _ report: inout LintReport) {
+  let namespace = object.key.namespace
+  if namespace == world.mesh.rootNamespace || world.namespaces.contains(namespace) { return }
+  report.add(
+    .selectorMatchesNothing, at: object.location,
+    "\(object.key.description) is for all workloads of namespace `\(namespace)`, and nothing that is loaded is in it",
+    help: nearName(namespace, among: world.namespaces).map { "did you mean `\($0)`?" } ?? "correct the namespace, or add its manifests")
 }
 
 /// What was probably meant: the same labels elsewhere, or a label that is nearly the same.

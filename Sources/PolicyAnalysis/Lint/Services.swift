@@ -18,6 +18,8 @@ struct LintService {
     let name: ExactText
     /// Whether it is declared to speak no HTTP.
     let isTCP: Bool
+    /// Whether it is UDP, which no proxy sees.
+    let isUDP: Bool
   }
 
   /// The name with all its parts.
@@ -44,6 +46,7 @@ extension LintWorld {
       case .name(let name):
         behind.lazy.compactMap { $0.index }.flatMap { set.workloads[$0].runtime.namedPorts }.first { $0.name == name }?.number
       }
-    return LintService.Port(number: port.number, target: target, name: port.name, isTCP: PortFamily(port) == .tcp)
+    let family = PortFamily(port)
+    return LintService.Port(number: port.number, target: target, name: port.name, isTCP: family == .tcp, isUDP: family == .udp)
   }
 }

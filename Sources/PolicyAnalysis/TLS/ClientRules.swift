@@ -94,9 +94,7 @@ package struct ClientRules: Sendable {
     }
     for rule in sorted {
       let namespace = rule.metadata.key.namespace
-      let host =
-        rule.host.value.string.utf8.contains(UInt8(ascii: "."))
-        ? rule.host.value : ExactText("\(rule.host.value).\(namespace).svc.\(clusterDomain)")
+      let host = Self.host(of: rule, clusterDomain: clusterDomain)
       // Rules for chosen clients are for those of their own namespace.
       let exportTo: Set<ExactText> = rule.workloadSelector == nil ? Set(rule.exportTo) : ["."]
       if exportTo.isEmpty || !exportTo.isDisjoint(with: ["*", ".", namespace]) {
@@ -111,6 +109,12 @@ package struct ClientRules: Sendable {
         rootPrivate.add(rule, host: host, exportTo: exportTo)
       }
     }
+  }
+
+  /// The host of a rule: a name without any dot is a service of the rule's own namespace; a star alone is every host.
+  static func host(of rule: DestinationRule, clusterDomain: ExactText) -> ExactText {
+    rule.host.value == "*" || rule.host.value.bytes.contains(UInt8(ascii: "."))
+      ? rule.host.value : ExactText("\(rule.host.value).\(rule.metadata.key.namespace).svc.\(clusterDomain)")
   }
 
   /// The rules among which a client's labels choose: of the first tier that has any that the client's namespace sees.

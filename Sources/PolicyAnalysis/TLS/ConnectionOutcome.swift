@@ -47,6 +47,9 @@ package struct ConnectionOutcome: Sendable, Equatable {
   /// Whether the server learns which workload calls.
   package var hasIdentity: Bool
 
+  /// Whether it is possible because both sides speak HBONE.
+  var isByHBONE: Bool { reason == .hbone || reason == .nestedTLS || reason == .waypoint }
+
   init(_ verdict: Verdict, _ security: Security, _ reason: OutcomeReason, hasIdentity: Bool = false) {
     self.verdict = verdict
     self.security = security
@@ -81,6 +84,7 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
   case unknownHost = "unknown-host"
   case noEndpoint = "no-endpoint"
   case portUnknown = "port-unknown"
+  case servicePortUnknown = "service-port-unknown"
   case datagrams = "udp"
 
   /// The reason as a sentence without its period.
@@ -115,6 +119,8 @@ package enum OutcomeReason: String, Sendable, CaseIterable {
       "no manifest knows the host: the client's proxy passes the connection on as it is, unless the mesh blocks what it does not know"
     case .noEndpoint: "no workload of the given files is behind the service"
     case .portUnknown: "nothing says at which port of the workload it arrives, and PeerAuthentication has several modes there"
+    case .servicePortUnknown:
+      "nothing says to which port of the service it goes, and the DestinationRule has other settings for single ports"
     case .datagrams: "UDP goes past all proxies"
     }
   }

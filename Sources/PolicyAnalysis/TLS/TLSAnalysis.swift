@@ -16,7 +16,7 @@ package struct TLSAnalysis: Sendable {
   /// The suffix of service names.
   package let clusterDomain: ExactText
   private let finder: ProxyFinder
-  private let rules: ClientRules
+  private(set) var rules: ClientRules
   private let modes: ServerModes
   private let mesh: MeshSettings
 
@@ -62,15 +62,22 @@ package struct TLSAnalysis: Sendable {
   /// The connections of a client to a service, by its place: one for each port and endpoint.
   package func connections(from client: TLSClient, to place: Int, _ question: Question = Question()) -> [TLSConnection] {
     let service = services.services[place]
+    let candidates = candidates(client, service)
+    return connections(
+      of: ClientSide(
+        client: client, proxy: proxy(of: client), rule: ClientRules.choose(candidates, labels: labels(of: client)), question: question),
+      to: service)
+  }
+
+  /// The connections of a client whose side is known: one for each port and endpoint.
+  func connections(of side: ClientSide, to service: MeshService) -> [TLSConnection] {
+    let question = side.question
     let ports: [ServiceDetail.Port?] =
       if service.ports.isEmpty {
         [question.port.map { ServiceDetail.Port(number: $0) }]
       } else {
         service.ports.filter { question.port == nil || $0.number == question.port }
       }
-    let candidates = candidates(client, service)
-    let side = ClientSide(
-      client: client, proxy: proxy(of: client), rule: ClientRules.choose(candidates, labels: labels(of: client)), question: question)
     var endpoints = service.endpoints
     if let only = question.workload {
       endpoints = endpoints.filter { if case .workload(only) = $0 { true } else { false } }
@@ -129,12 +136,24 @@ package struct TLSAnalysis: Sendable {
     }
   }
 
-  private struct ClientSide {
+  /// The client's side of connections to one service.
+  struct ClientSide {
     var client: TLSClient
     var proxy: ProxyFinding
+    /// The rule that the client uses for the service's host.
     var rule: MergedRule?
     var question: Question
   }
+
+  /// The same mesh with other DestinationRules.
+  func with(_ destinationRules: [DestinationRule]) -> TLSAnalysis {
+    var other = self
+    other.rules = ClientRules(destinationRules, mesh: mesh, clusterDomain: clusterDomain)
+    return other
+  }
+
+  /// The mode that automatic mTLS takes for that of a service, and the object that says so.
+  func inheritedMode(of service: MeshService) -> EffectiveServerMode { modes.inherited(namespace: service.key.namespace) }
 
   private func candidates(_ client: TLSClient, _ service: MeshService) -> [MergedRule] {
     guard case .workload(let place) = client, proxies[place].kind.readsDestinationRules else { return [] }
@@ -176,35 +195,35 @@ package struct TLSAnalysis: Sendable {
     let proxy = endpoint.map { service.isExternal ? nil : self.proxy(of: $0) } ?? nil
     let labels = endpoint.map { self.labels(of: $0) } ?? [:]
     let namespace = server?.metadata.key.namespace ?? service.key.namespace
-    let effective = modes.effective(namespace: namespace, labels: labels).mode(port: containerPort)
-    let isBypassed = proxy?.kind == .sidecar && containerPort.flatMap { server?.runtime.bypassesSidecar($0) } ?? false
-    let serverSide =
-      isBypassed
-      ? ServerSide.bare(family)
-      : serverSide(service, proxy, effective.mode, family, namespace: namespace, labels: labels, port: containerPort)
-    let choice = choice(side, service, port, effective.mode, proxy)
+    let modes = modes.effective(namespace: namespace, labels: labels)
+    func resolve(_ number: UInt32?, _ arrival: UInt16?) -> (choice: ClientChoice, server: ServerSide, outcome: ConnectionOutcome) {
+      let mode = modes.mode(port: arrival).mode
+      let isBypassed = proxy?.kind == .sidecar && arrival.flatMap { server?.runtime.bypassesSidecar($0) } ?? false
+      let there =
+        isBypassed
+        ? ServerSide.bare(family) : self.serverSide(service, proxy, mode, family, namespace: namespace, labels: labels, port: arrival)
+      let choice = self.choice(side, service, number, mode, proxy)
+      return (choice, there, self.outcome(side, choice, there, takesHBONE: proxy?.takesHBONE ?? (proxy?.kind == .sidecar)))
+    }
+    let (choice, serverSide, outcome) = resolve(port?.number, containerPort)
     var connection = TLSConnection(
       client: side.client, clientProxy: side.proxy, service: service, port: port?.number, containerPort: containerPort, family: family,
       workload: workload, address: address, serverProxy: proxy, rules: side.rule?.objects ?? [], choice: choice,
-      subset: side.question.subset,
-      outcome: outcome(side, choice, serverSide, takesHBONE: proxy?.takesHBONE ?? (proxy?.kind == .sidecar)))
+      subset: side.question.subset, outcome: outcome)
     switch serverSide {
-    case .sidecar: connection.serverMode = effective
+    case .sidecar: connection.serverMode = modes.mode(port: containerPort)
     // ztunnel knows two modes.
-    case .ambient(let isStrict): connection.serverMode = (isStrict ? .strict : .permissive, effective.decider)
+    case .ambient(let isStrict): connection.serverMode = (isStrict ? .strict : .permissive, modes.mode(port: containerPort).decider)
     case .waypoint, .gateway, .bare, .external: break
     }
-    if containerPort == nil, family != .udp {
-      for (port, _) in modes.effective(namespace: namespace, labels: labels).portModes.sorted(by: { $0.key < $1.key }) {
-        let mode = modes.effective(namespace: namespace, labels: labels).mode(port: port).mode
-        let there = self.serverSide(service, proxy, mode, family, namespace: namespace, labels: labels, port: port)
-        let other = outcome(
-          side, self.choice(side, service, nil, mode, proxy), there,
-          takesHBONE: proxy?.takesHBONE ?? (proxy?.kind == .sidecar))
-        guard other.security != connection.outcome.security else { continue }
-        // Of what may be, the weakest is told.
+    // Where a port is not known, each one that has settings of its own may be meant; of what may be, the weakest is told.
+    for number in [port?.number] + (port == nil ? side.portsWithSettings : []) where family != .udp {
+      for arrival in [containerPort] + (containerPort == nil ? modes.portModes.keys.sorted() : []) {
+        let other = resolve(number, arrival).outcome
+        guard other.security != outcome.security || other.verdict != outcome.verdict else { continue }
         let weakest = [other.security, connection.outcome.security].min { $0.strength < $1.strength } ?? .plaintext
-        connection.outcome = ConnectionOutcome(.conditional, weakest, .portUnknown)
+        let isService = number != port?.number || connection.outcome.reason == .servicePortUnknown
+        connection.outcome = ConnectionOutcome(.conditional, weakest, isService ? .servicePortUnknown : .portUnknown)
       }
     }
     if family == .udp {
@@ -231,7 +250,7 @@ package struct TLSAnalysis: Sendable {
   }
 
   private func choice(
-    _ side: ClientSide, _ service: MeshService, _ port: ServiceDetail.Port?, _ mode: PeerAuthentication.Mode, _ proxy: ProxyFinding?
+    _ side: ClientSide, _ service: MeshService, _ port: UInt32?, _ mode: PeerAuthentication.Mode, _ proxy: ProxyFinding?
   ) -> ClientChoice {
     guard side.proxy.kind.readsDestinationRules else { return ClientChoice(transport: .plaintext, cause: .application) }
     let facts = AutomaticFacts(
@@ -239,7 +258,7 @@ package struct TLSAnalysis: Sendable {
       endpointMode: mode, advertisesMutualTLS: proxy?.advertisesMutualTLS ?? false, isHeadless: service.isHeadless,
       allAdvertise: !service.isHeadless || service.endpoints.allSatisfy { self.proxy(of: $0).advertisesMutualTLS })
     return ClientChoice(
-      side.rule, port: port?.number, subset: side.question.subset, isGateway: side.proxy.kind != .sidecar, facts)
+      side.rule, port: port, subset: side.question.subset, isGateway: side.proxy.kind != .sidecar, facts)
   }
 
   private func outcome(
@@ -250,5 +269,14 @@ package struct TLSAnalysis: Sendable {
     case .ambient: .fromAmbient(side.question.sends, to: server, takesHBONE: takesHBONE)
     case .none: .fromApplication(side.question.sends, to: server)
     }
+  }
+}
+
+extension TLSAnalysis.ClientSide {
+  /// The ports of the service for which the rule has settings of their own.
+  fileprivate var portsWithSettings: [UInt32] {
+    let subset = question.subset.flatMap { name in rule?.rule.subsets.first { $0.name == name } }
+    let entries = [rule?.rule.trafficPolicy, subset?.trafficPolicy].compactMap { $0 }.flatMap(\.portLevelSettings)
+    return Set(entries.map(\.port)).sorted()
   }
 }

@@ -73,6 +73,10 @@ package struct TLSConnection: Sendable {
     {
       found.append("the server's sidecar takes HBONE, as the ambient profile installs it")
     }
+    // Waypoints always speak it. Without it what else the client's proxy was told counts.
+    if clientProxy.kind == .sidecar || clientProxy.kind == .gateway, outcome.isByHBONE {
+      found.append("the client's \(clientProxy.kind.rawValue) sends HBONE, as the ambient profile installs it")
+    }
     return found
   }
 

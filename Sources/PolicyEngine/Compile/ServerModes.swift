@@ -22,7 +22,7 @@ package struct ServerModes: Sendable {
   }
 
   /// The order in which the first object of a scope wins.
-  static func oldestFirst(_ objects: [PeerAuthentication]) -> [PeerAuthentication] {
+  package static func oldestFirst(_ objects: [PeerAuthentication]) -> [PeerAuthentication] {
     objects.sorted { ($0.metadata.creationTime, $0.metadata.key.name) < ($1.metadata.creationTime, $1.metadata.key.name) }
   }
 

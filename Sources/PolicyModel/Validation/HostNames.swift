@@ -17,6 +17,24 @@ package func isDNSLabel(_ text: some Collection<UInt8>) -> Bool {
   return last != hyphen
 }
 
+/// Whether Kubernetes takes a text as the name of a namespace or a Service: a DNS label of RFC 1123 in lower case. O(bytes).
+package func isLabelName(_ text: some Collection<UInt8>) -> Bool { isDNSLabel(text) && !text.contains(where: isUpperCase) }
+
+/// Whether Kubernetes takes a text as the name of any other object: up to 253 lower-case letters, digits, hyphens and dots, each part
+/// between dots beginning and ending with a letter or a digit (RFC 1123, a subdomain). O(bytes).
+package func isSubdomainName(_ text: some Collection<UInt8>) -> Bool {
+  guard text.count <= 253, !text.contains(where: isUpperCase) else { return false }
+  return text.split(separator: dot, omittingEmptySubsequences: false).allSatisfy { part in
+    guard let first = part.first, isAlphanumeric(first) else { return false }
+    var last = first
+    for byte in part {
+      guard isAlphanumeric(byte) || byte == hyphen else { return false }
+      last = byte
+    }
+    return last != hyphen
+  }
+}
+
 /// Why Istio refuses a host, or nil. With `allowsWildcard` its first label may be, or begin with, a star. O(bytes).
 package func hostRefusal(_ host: ExactText, allowsWildcard: Bool) -> String? {
   let bytes = host.bytes
@@ -154,3 +172,5 @@ package func peerTrustDomainRefusal(_ domain: ExactText) -> String? {
 package func spiffeTrustDomain(_ domain: ExactText) -> ExactText {
   ExactText(String(decoding: domain.bytes.map { $0 == UInt8(ascii: "@") ? UInt8(ascii: ".") : $0 }, as: UTF8.self))
 }
+
+private func isUpperCase(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) }

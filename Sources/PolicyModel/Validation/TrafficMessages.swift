@@ -102,6 +102,13 @@ extension Message {
       .nameInvalid, value.utf8.isEmpty ? "`\(path)` is empty" : "`\(path)` \(quoted(value)) is not a DNS label",
       help: "use up to 63 letters, digits and inner hyphens")
   }
+  package static func objectNameInvalid(_ path: String, _ value: String, isLabel: Bool, isPolicy: Bool) -> Message {
+    Message(
+      .nameInvalid, "`\(path)` \(quoted(value)) is no name that Kubernetes takes, so the object can never be applied",
+      help: isLabel
+        ? "use up to 63 lower-case letters, digits and inner hyphens" : "use up to 253 lower-case letters, digits, inner hyphens and dots",
+      severity: isPolicy ? nil : .warning, tolerance: .never)
+  }
   package static func numberNotPrime(_ path: String, _ value: String) -> Message {
     Message(.numberOutOfRange, "`\(path)` is \(value), which is not prime", help: "write a prime number, for example 65537")
   }

@@ -61,9 +61,14 @@ struct LintCommand: ParsableCommand {
       return try answer(found, loading: [], texts, isWhole: true, of: "\(envoy.count) file\(envoy.count == 1 ? "" : "s")", objects: 0)
     }
     var options = PolicySourceOptions()
-    options.allowEmpty = policies.allowEmpty
+    // What is said of TLS and of tokens is judged without AuthorizationPolicies, too; nothing at all is a wrong path.
+    options.allowEmpty = true
     options.isLenient = policies.lenient
-    let loaded = PolicySources(paths: policies.policies, options: options).load()
+    var loaded = PolicySources(paths: policies.policies, options: options).load()
+    if !policies.allowEmpty, loaded.policies.decidesNothing {
+      options.allowEmpty = false
+      loaded = PolicySources(paths: policies.policies, options: options).load()
+    }
     let loading = loaded.diagnostics + policies.undecidable(in: loaded.policies).map { $0.diagnostic(readsFile: true) }
     if loading.contains(where: { $0.code == "source-unreadable" }) {
       for diagnostic in loading { StandardError.write(diagnostic.description) }
@@ -131,6 +136,11 @@ extension PolicySet {
     places +=
       requestAuthentications.map(\.metadata) + destinationRules.map(\.metadata) + workloads.map(\.metadata) + inventory.map(\.metadata)
     return Set(places.map(\.location.file)).sorted()
+  }
+
+  /// Whether there is nothing that decides anything.
+  fileprivate var decidesNothing: Bool {
+    policies.isEmpty && peerAuthentications.isEmpty && requestAuthentications.isEmpty && destinationRules.isEmpty
   }
 
   /// How many objects there are.
