@@ -114,9 +114,12 @@ public struct ChangeReport: Sendable {
   public var workloadCount = 0
   /// For how many of them anything changes.
   public var differingCount = 0
-  /// What differs and changes no decision: policies in dry run, providers.
+  /// How many stand-ins for workloads that the files do not hold were compared, and for how many of them anything changes.
+  public var standInCount = 0
+  public var differingStandInCount = 0
+  /// What else there is to know: settings that differ, policies in dry run, for what stand-ins were compared.
   public var notes: [String] = []
-  /// Changed policies that no workload of either side has; compared for the workloads that their labels describe.
+  /// Changed policies that no workload of either side has; compared for stand-ins.
   public var unattached: [ObjectKey] = []
 }
 
@@ -162,20 +165,26 @@ public struct ChangeAnalysis {
     return found
   }
 
-  /// Compares all of them and, unless told otherwise, what changed policies of no workload would do to workloads with their labels.
+  /// Compares all of them and, unless told otherwise, stand-ins for what changed policies of no workload would do.
   ///
   /// - Throws: `AnalysisDefect` when the engine does not confirm a witness.
   public func report(_ destinations: [AnalyzedDestination], onlyThese: Bool = false, gaps: [String] = []) throws -> ChangeReport {
     var report = ChangeReport()
     report.workloadCount = destinations.count
-    let isSameMesh = before.mesh == after.mesh
+    report.notes = before.mesh.differences(after.mesh)
     let difference = SetDifference(before.policies, after.policies)
     // What is the same on both sides decides the same, also where nobody looks.
-    let differs = difference.isSome || !isSameMesh || !Self.areSameWorkloads(before.policies, after.policies)
-    if differs { report.gaps = gaps + uncovered(difference, destinations, onlyThese: onlyThese) }
+    let differs =
+      difference.isSome || !isSameMesh || !Self.areSameWorkloads(before.policies, after.policies)
+      || !Self.areSameProxies(before.policies, after.policies)
+    let standIns = onlyThese ? StandIns() : standIns(difference, destinations, assumed: profile)
+    report.unattached = standIns.unattached
+    report.standInCount = standIns.all.count
+    report.notes += standIns.notes
+    if differs { report.gaps = gaps + uncovered(difference, destinations + standIns.all, onlyThese: onlyThese) + standIns.gaps }
     var groups: [(key: GroupKey, names: [String], destination: AnalyzedDestination)] = []
     var places: [GroupKey: Int] = [:]
-    let all = onlyThese ? destinations : destinations + unattached(difference, destinations, &report)
+    let all = destinations + standIns.all
     let root = after.mesh.rootNamespace
     let changed = Dictionary(grouping: difference.policies) { $0.metadata.key.namespace }
     for destination in all {
@@ -199,17 +208,13 @@ public struct ChangeAnalysis {
       report.gaps.append("the time was over before all workloads were compared")
     }
     report.changes.sort { Self.rank($0) < Self.rank($1) }
+    report.joinStandIns()
     return report
   }
 
   private static func areSameWorkloads(_ one: PolicySet, _ two: PolicySet) -> Bool {
     one.workloads.count == two.workloads.count
       && zip(one.workloads, two.workloads).allSatisfy { $0.metadata.key == $1.metadata.key && $0.labels == $1.labels }
-  }
-
-  /// Who is asked by rules of CUSTOM policies.
-  private static func providers(_ program: AttachedProgram) -> Set<ExactText> {
-    Set(program.rules.filter { $0.effect == .custom }.compactMap(\.policy.provider))
   }
 
   /// Workloads of one namespace with the same labels have the same programs.
@@ -226,37 +231,6 @@ public struct ChangeAnalysis {
     return true
   }
 
-  /// For changed policies that no workload has: workloads with just the labels that they ask for.
-  private func unattached(
-    _ difference: SetDifference, _ destinations: [AnalyzedDestination], _ report: inout ChangeReport
-  ) -> [AnalyzedDestination] {
-    var found: [AnalyzedDestination] = []
-    var seen: Set<AnalyzedProxy> = []
-    let places = Dictionary(grouping: destinations) { $0.after.namespace }
-    for policy in difference.policies {
-      let namespace = policy.metadata.key.namespace
-      let isRoot = namespace == after.mesh.rootNamespace || namespace == before.mesh.rootNamespace
-      guard
-        !(isRoot ? destinations : places[namespace] ?? []).contains(where: {
-          concerns(policy, $0.after, after.mesh.rootNamespace) || concerns(policy, $0.before, after.mesh.rootNamespace)
-        })
-      else { continue }
-      if !report.unattached.contains(policy.metadata.key) { report.unattached.append(policy.metadata.key) }
-      guard case .selector(let selector) = policy.attachment else { continue }
-      report.gaps.append(
-        "\(policy.metadata.key) applies to no workload of the files; compared for one with just the labels that it asks for")
-      let labels = Dictionary(selector.matchLabels.map { ($0.key, $0.value) }) { first, _ in first }
-      let proxy = AnalyzedProxy(namespace: policy.metadata.key.namespace, labels: labels, profile: profile)
-      guard seen.insert(proxy).inserted else { continue }
-      let words = selector.matchLabels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
-      found.append(
-        AnalyzedDestination(
-          name: "\(policy.metadata.key.namespace)/any workload\(words.isEmpty ? "" : " with \(words)")", before: proxy, after: proxy,
-          isOfInventory: false))
-    }
-    return found
-  }
-
   private static func rank(_ change: WorkloadChange) -> (Int, String, Int) {
     let direction = change.to == .allow ? 0 : change.to == .undecided ? 1 : 2
     return (direction * 3 + Int(change.from.rawValue), change.workloads.first ?? "", change.isTCP ? 1 : 0)
@@ -270,7 +244,7 @@ public struct ChangeAnalysis {
       let shown = names.count == 1 ? names[0] : "\(names[0]) and \(names.count - 1) more"
       do {
         let (old, new) = (before.program(destination.before, isTCP: isTCP), after.program(destination.after, isTCP: isTCP))
-        if Self.providers(old) != Self.providers(new) {
+        if Self.providers(old, before) != Self.providers(new, after) {
           report.gaps.append("\(shown), \(kind): other providers are asked; what they answer is not known here")
         }
         var comparison = try ChainComparison(
@@ -310,7 +284,8 @@ public struct ChangeAnalysis {
         report.gaps.append("\(shown), \(kind): \(error.why)")
       }
     }
-    if isDiffering { report.differingCount += names.count }
+    if isDiffering, destination.isOfInventory { report.differingCount += names.count }
+    if isDiffering, !destination.isOfInventory { report.differingStandInCount += names.count }
   }
 }
 

@@ -35,6 +35,17 @@ indirect enum Formula: Sendable {
   case all([Formula])
   case any([Formula])
   case not(Formula)
+
+  /// Adds the fields that it looks at.
+  func collectFields(_ fields: inout Set<Field>) {
+    switch self {
+    case .constant: break
+    case .text(let field, _, _, _), .block(let field, _): fields.insert(field)
+    case .ports: fields.insert(.port)
+    case .all(let list), .any(let list): for formula in list { formula.collectFields(&fields) }
+    case .not(let formula): formula.collectFields(&fields)
+    }
+  }
 }
 
 /// Makes formulas under the settings of one side.

@@ -49,11 +49,8 @@ extension AnalysisSide {
         continue
       }
       let anyone = Formula.text(.identity, .scalar, Language([[.run(.any)]]), "any identity")
-      let maker = LanguageMaker()
-      let home = ([destination.namespace.string] + namespaces).map { name in
-        Formula.text(.identity, .scalar, maker.namespace(Array(name.utf8)), "namespace \(name)")
-      }
-      let concerned: Formula = invariant == .noAnonymousAccess ? .not(anyone) : .all([anyone, .not(.any(home))])
+      let home = self.home([destination.namespace.string] + namespaces, profile: profile)
+      let concerned: Formula = invariant == .noAnonymousAccess ? .not(anyone) : .all([anyone, .not(home)])
       do {
         var comparison = try ChainComparison(
           before: (program, mesh), after: (program, mesh), profile: profile, isTCP: isTCP, also: [concerned])
@@ -75,5 +72,19 @@ extension AnalysisSide {
       }
     }
     return found
+  }
+
+  /// Identities of these namespaces in the mesh's own trust domains, as rules read namespaces. Istio gives the names of other domains that
+  /// mutual TLS accepts to somebody else, whatever namespace they name. A sidecar's mutual TLS takes nobody without such a domain, so that
+  /// names of another form are no identities there.
+  private func home(_ namespaces: [String], profile: Profile) -> Formula {
+    let (maker, scheme, any) = (LanguageMaker(), LanguageMaker.steps(LanguageMaker.scheme), Step.run(.any))
+    let named = namespaces.map { Formula.text(.identity, .scalar, maker.namespace(Array($0.utf8)), "namespace \($0)") }
+    var own = mesh.allTrustDomains.map { domain in
+      Formula.text(
+        .identity, .scalar, Language([scheme + LanguageMaker.steps(domain.bytes) + [.byte(0x2f), any]]), "trust domain \(domain)")
+    }
+    if profile == .sidecar { own.append(.not(.text(.identity, .scalar, Language([scheme + [any]]), "SPIFFE identity"))) }
+    return .all([.any(named), .any(own)])
   }
 }
