@@ -34,11 +34,11 @@ extension ChangeAnalysis {
     gaps += delegatedChanges(difference)
     for policy in onlyThese ? [] : concerned(difference) as [AuthorizationPolicy] {
       if case .targets(let targets) = policy.attachment, !isCompared(policy, targets, destinations) {
-        gaps.append("\(policy.metadata.key) is for gateways or waypoints that were not compared")
+        gaps.append("\(policy.metadata.key.description) is for gateways or waypoints that were not compared")
       }
     }
     for object in movedModes(difference) where object.mode == .disable || object.portModes.values.contains(.some(.disable)) {
-      gaps.append("\(object.metadata.key) switches mutual TLS off on one side; who still shows an identity then was not compared")
+      gaps.append("\(object.metadata.key.description) switches mutual TLS off on one side; who still shows an identity then was not compared")
     }
     var seen: Set<String> = []
     return gaps.filter { seen.insert($0).inserted }

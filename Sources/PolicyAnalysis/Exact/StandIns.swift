@@ -69,7 +69,7 @@ extension ChangeAnalysis {
     let keys = wanted.map(\.key).filter { !$0.name.isEmpty && seen.insert($0).inserted }
     if !keys.isEmpty {
       let rest = keys.count - Self.mostNamed
-      let names = keys.prefix(Self.mostNamed).map { "\($0)" }.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
+      let names = keys.prefix(Self.mostNamed).map { $0.description }.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
       let text = "\(names) appl\(keys.count == 1 ? "ies" : "y") to no workload of the files; compared for "
       if isWhole {
         found.notes.append(text + "every combination of labels that selectors ask for, as \(assumed.name)")

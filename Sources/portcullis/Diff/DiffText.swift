@@ -33,16 +33,15 @@ struct DiffText {
   private var summary: [String] {
     var lines: [String] = []
     let regions = report.changes.reduce(0) { $0 + $1.regions.count }
-    let others = "that the files do not hold"
+    let stands = report.standInCount > 0
     if report.changes.isEmpty {
-      let more = report.standInCount == 0 ? "" : ", nor to \(report.standInCount) kinds of workloads \(others),"
+      let more = stands ? " and \(report.standInCount) kinds of workloads that the files do not hold" : ""
       lines.append("no request to the \(report.workloadCount) compared workloads\(more) is decided differently")
     } else {
-      let more = report.standInCount == 0 ? "" : " and of \(report.differingStandInCount) of \(report.standInCount) kinds of workloads \(others)"
-      lines.append(
-        "\(regions) region\(regions == 1 ? "" : "s") changed, of \(report.differingCount) of \(report.workloadCount) workloads\(more)")
+      var places = report.workloadCount == 0 && stands ? [] : ["\(report.differingCount) of \(report.workloadCount) workloads"]
+      if stands { places.append("\(report.differingStandInCount) of \(report.standInCount) kinds of workloads that the files do not hold") }
+      lines.append("\(regions) region\(regions == 1 ? "" : "s") changed, of \(places.joined(separator: " and of "))")
     }
-    for key in report.unattached { lines.append("\(Printable.text(key.description)) applies to no workload of the files") }
     for note in report.notes { lines.append("note: \(Printable.text(note))") }
     for gap in report.gaps { lines.append("not complete: \(Printable.text(gap))") }
     return lines

@@ -124,6 +124,35 @@ struct AnalysisWorld {
     return mesh
   }
 
+  /// The settings with one of them written anew.
+  mutating func changed(_ mesh: MeshSettings) -> MeshSettings {
+    var mesh = mesh
+    let other = self.mesh()
+    switch number(0...7) {
+    case 0: mesh.trustDomain = pick(["cluster.local", "td1", "td2"])
+    case 1: mesh.trustDomainAliases = other.trustDomainAliases
+    case 2: mesh.acceptedTrustDomains = other.acceptedTrustDomains
+    case 3: mesh.rootNamespace = pick(["istio-system", "bar", "foo"])
+    case 4: mesh.delegatedProviders = other.delegatedProviders
+    case 5: mesh.extensionProviders = providers()
+    case 6: mesh.allowsSeveralCustomProviders.toggle()
+    default: mesh.olderBehaviors.formSymmetricDifference([pick(MeshSettings.OlderBehavior.allCases)])
+    }
+    return mesh
+  }
+
+  /// What a MeshConfig says of the providers that policies name; nil where there is none.
+  mutating func providers() -> [ExactText: ExtensionProvider]? {
+    if chance(25) { return nil }
+    var found: [ExactText: ExtensionProvider] = [:]
+    for name: ExactText in ["external", "portcullis"] where chance(80) {
+      var provider = ExtensionProvider(kind: pick([.extAuthzHTTP, .extAuthzGRPC, .other("zipkin")]))
+      provider.isUsable = chance(80)
+      found[name] = provider
+    }
+    return found
+  }
+
   private mutating func metadata(_ kind: ExactText, _ number: Int) -> ObjectMetadata {
     ObjectMetadata(
       key: ObjectKey(kind: kind, namespace: ExactText(pick(["foo", "foo", "foo", "istio-system", "bar"])), name: ExactText("p\(number)")),
@@ -131,10 +160,12 @@ struct AnalysisWorld {
   }
 
   private mutating func selector() -> LabelSelector {
-    switch number(0...7) {
-    case 0: LabelSelector(matchLabels: ["app": "a"])
+    switch number(0...9) {
+    case 0, 3: LabelSelector(matchLabels: ["app": "a"])
     case 1: LabelSelector(matchLabels: ["app": "b"])
     case 2: LabelSelector(form: .empty)
+    case 4: LabelSelector(matchLabels: ["version": "v1"])
+    case 5: LabelSelector(matchLabels: ["app": "a", "version": "v1"])
     default: LabelSelector()
     }
   }
@@ -205,7 +236,7 @@ struct AnalysisWorld {
   }
 
   mutating func proxy() -> AnalyzedProxy {
-    var labels: [ExactText: ExactText] = pick([[:], ["app": "a"], ["app": "b"]])
+    var labels: [ExactText: ExactText] = pick([[:], ["app": "a"], ["app": "b"], ["app": "a", "version": "v1"]])
     let profile = pick([Profile.sidecar, .sidecar, .sidecar, .gateway, .waypoint, .ztunnel])
     if profile == .waypoint || chance(8) { labels["gateway.networking.k8s.io/gateway-name"] = "gw" }
     return AnalyzedProxy(namespace: ExactText(pick(["foo", "foo", "foo", "foo", "bar", "istio-system"])), labels: labels, profile: profile)
