@@ -54,7 +54,8 @@ struct Gap: Sendable, CustomTestStringConvertible {
     Gap(
       name: "claims that are split", reason: "HTTP: a RequestAuthentication splits claims",
       before: api + everyone + token(", spaceDelimitedClaims: [x]"),
-      after: api + rule("methods: [GET, \"*\"]") + token(", spaceDelimitedClaims: [x]")),
+      after: api + Words.policy("r", "{rules: [{when: [{key: \"request.auth.claims[x]\", values: [a]}]}]}") + token(", spaceDelimitedClaims: [x]"),
+      code: 1),
     Gap(
       name: "a policy for a service", reason: "is for gateways or waypoints that were not compared", before: api + everyone,
       after: api + everyone + targets("Service", "reviews")),
@@ -151,13 +152,13 @@ struct Gap: Sendable, CustomTestStringConvertible {
       let text = try sandbox.portcullis(["diff"] + sides + options)
       #expect(text.code == gap.code, "\(text.output)\(text.errors)")
       let told = text.lines.filter { $0.hasPrefix("not complete: ") }
-      #expect(told.count == 1 && told[0].contains(gap.reason), "\(text.output)\(text.errors)")
+      #expect(!told.isEmpty && told.allSatisfy { $0.contains(gap.reason) }, "\(text.output)\(text.errors)")
       let json = try sandbox.portcullis(["diff"] + sides + options + ["--output", "json"])
       #expect(json.code == gap.code)
       let report = try json.json()
       #expect(report["complete"] as? Bool == false)
       let reasons = try #require(report["not_complete"] as? [String])
-      #expect(reasons.count == 1 && reasons[0].contains(gap.reason), "\(reasons)")
+      #expect(!reasons.isEmpty && reasons.allSatisfy { $0.contains(gap.reason) }, "\(reasons)")
       let page = try sandbox.portcullis(["diff"] + sides + options + ["--output", "markdown"])
       #expect(page.code == gap.code && page.output.contains("not complete"))
     }
@@ -165,13 +166,13 @@ struct Gap: Sendable, CustomTestStringConvertible {
 
   /// What of it is compared after all.
   @Test(arguments: [
-    ("a policy of no workload", Gap.everyone, Gap.everyone + Gap.Words.policy("x", "{selector: {matchLabels: {app: y}}, rules: [{}]}"), 0),
-    ("the last policy", Gap.Words.policy("x", "{selector: {matchLabels: {app: y}}, rules: [{}]}"), "", 1),
+    ("a policy of no workload", Gap.everyone, Gap.everyone + Gap.Words.policy("x", "{selector: {matchLabels: {app: other}}, rules: [{}]}"), 0),
+    ("the last policy", Gap.Words.policy("x", "{selector: {matchLabels: {app: other}}, rules: [{}]}"), "", 1),
     ("server modes of no workload", Gap.everyone + Gap.mode("PERMISSIVE"), Gap.everyone + Gap.mode("STRICT"), 1),
     (
       "two policies that meet at one workload", Gap.Words.policy("d", "{selector: {matchLabels: {v: \"1\"}}, action: DENY, rules: [{}]}"),
       Gap.Words.policy("d", "{selector: {matchLabels: {v: \"1\"}}, action: DENY, rules: [{}]}")
-        + Gap.Words.policy("a", "{selector: {matchLabels: {app: y}}, rules: [{}]}"), 0
+        + Gap.Words.policy("a", "{selector: {matchLabels: {app: other}}, rules: [{}]}"), 0
     ),
   ])
   func `is not that the files hold no workload`(_ name: String, _ before: String, _ after: String, _ code: Int32) throws {

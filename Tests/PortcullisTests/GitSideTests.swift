@@ -116,7 +116,8 @@ private struct Repository {
       try repository.commit()
       try expectSame(repository)
       let run = try repository.diff("git:HEAD:deploy/policies", "git:HEAD:deploy/policies/get.yaml")
-      #expect(run.output.contains("git:HEAD:deploy/policies/put.yaml") && run.output.contains("git:HEAD:deploy/policies/more/post.yaml"))
+      // Places are shown as somebody would write them.
+      #expect(run.output.contains("-policy[post]-rule[0]  git:HEAD:deploy/policies/more/post.yaml:"), "\(run.output)")
     }
   }
 

@@ -36,6 +36,13 @@ indirect enum Formula: Sendable {
   case any([Formula])
   case not(Formula)
 
+  /// Whether it looks at a token's claims.
+  var looksAtClaims: Bool {
+    var fields: Set<Field> = []
+    collectFields(&fields)
+    return fields.contains { if case .claim = $0 { true } else { false } }
+  }
+
   /// Adds the fields that it looks at.
   func collectFields(_ fields: inout Set<Field>) {
     switch self {

@@ -13,6 +13,8 @@ struct StandIns {
   var all: [AnalyzedDestination] = []
   /// The policies for which they stand.
   var unattached: [ObjectKey] = []
+  /// Labels of which the files say that they are of another kind of proxy.
+  fileprivate var refused: Set<Labels> = []
   /// What was compared, and what was not.
   var notes: [String] = []
   var gaps: [String] = []
@@ -66,7 +68,7 @@ extension ChangeAnalysis {
       add(sets, namespace, name, assumed, asked: own.map(\.labels), to: &found)
     }
     var seen: Set<ObjectKey> = []
-    let keys = wanted.map(\.key).filter { !$0.name.isEmpty && seen.insert($0).inserted }
+    let keys = wanted.filter { !found.refused.contains($0.labels) }.map(\.key).filter { !$0.name.isEmpty && seen.insert($0).inserted }
     if !keys.isEmpty {
       let rest = keys.count - Self.mostNamed
       let names = keys.prefix(Self.mostNamed).map { $0.description }.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
@@ -195,6 +197,7 @@ extension ChangeAnalysis {
         // Where nothing enforces on either side there is nothing to compare. Of labels that only other objects ask for, the note says as what
         // workloads are compared.
         if kinds != [nil, nil], asked.contains(labels) {
+          found.refused.insert(labels)
           found.gaps.append("\(name) would have another kind of proxy than \(profile.name), and was not compared")
         }
         continue

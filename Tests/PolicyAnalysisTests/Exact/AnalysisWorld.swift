@@ -23,8 +23,10 @@ struct SeededGenerator: RandomNumberGenerator {
 
 struct AnalysisWorld {
   var random: SeededGenerator
+  /// Whether rules are short and their values simple, where what is tested is not how values are told apart.
+  let isLight: Bool
 
-  init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+  init(seed: UInt64, isLight: Bool = false) { (random, self.isLight) = (SeededGenerator(seed: seed), isLight) }
 
   static let domains = ["cluster.local", "td1", "td2", "old-td"]
   static let namespaces = ["foo", "bar", "foobar", "ns", "sa"]
@@ -177,7 +179,7 @@ struct AnalysisWorld {
     return AuthorizationPolicy(
       metadata: metadata("AuthorizationPolicy", number), attachment: attachment, action: action,
       provider: action == .custom ? pick(["external", "portcullis"]) : nil,
-      rules: (0..<self.number(0...3)).map { _ in chance(3) ? nil : rule() }, isDryRun: chance(12))
+      rules: (0..<self.number(0...(isLight ? 2 : 3))).map { _ in chance(3) ? nil : rule() }, isDryRun: chance(12))
   }
 
   private mutating func peerAuthentication(_ number: Int) -> PeerAuthentication {
@@ -189,7 +191,18 @@ struct AnalysisWorld {
       metadata: metadata("PeerAuthentication", number), selector: selector, mode: pick(modes), portModes: ports)
   }
 
+  static let lightSources: [Attribute] = [.sourcePrincipal, .sourcePrincipal, .sourceNamespace, .sourceTrustDomain, .sourceIP]
+  static let lightOperations: [Attribute] = [.method, .path, .destinationPort, .destinationPort]
+  static let lightConditions: [Attribute] = [.requestHeader("x-role"), .sourcePrincipal, .destinationPort, .sni]
+
+  private mutating func lightRule() -> AuthorizationPolicy.Rule {
+    AuthorizationPolicy.Rule(
+      sources: chance(60) ? [clause(Self.lightSources)] : [], operations: chance(50) ? [clause(Self.lightOperations)] : [],
+      conditions: chance(15) ? clause(Self.lightConditions).constraints : [])
+  }
+
   mutating func rule() -> AuthorizationPolicy.Rule {
+    if isLight { return lightRule() }
     let sources = (0..<pick([0, 0, 1, 1, 1, 2])).map { _ in clause(Self.sources) }
     let operations = (0..<pick([0, 0, 1, 1, 2])).map { _ in clause(Self.operations) }
     let conditions = chance(40) ? clause(Self.conditions).constraints : []
@@ -198,7 +211,7 @@ struct AnalysisWorld {
 
   private mutating func clause(_ attributes: [Attribute]) -> AuthorizationPolicy.Clause {
     var constraints: [Constraint] = []
-    for _ in 0..<(chance(65) ? 1 : 2) {
+    for _ in 0..<(isLight || chance(65) ? 1 : 2) {
       let attribute = pick(attributes)
       guard !constraints.contains(where: { $0.attribute == attribute }) else { continue }
       let form = number(0...9)
@@ -209,11 +222,14 @@ struct AnalysisWorld {
   }
 
   private mutating func values(_ attribute: Attribute) -> [Located<ExactText>] {
-    (0..<number(1...3)).map { _ in Located(ExactText(value(attribute))) }
+    (0..<number(1...(isLight ? 2 : 3))).map { _ in Located(ExactText(value(attribute))) }
   }
 
   mutating func value(_ attribute: Attribute) -> String {
     switch attribute {
+    case .sourcePrincipal where isLight: return pick(["td1", "cluster.local", "td2"]) + pick(["/ns/foo/sa/a", "/ns/bar/sa/a", "/ns/foo/*", "/*"])
+    case .sourceNamespace where isLight: return pick(["foo", "bar", "f*"])
+    case .path where isLight: return pick(["/a", "/a/*", "*/b", "/a/b"])
     case .sourcePrincipal:
       return starred(pick(Self.identities.filter { $0.hasPrefix("spiffe://") && $0.utf8.count > 9 }.map { String($0.dropFirst(9)) }))
     case .sourceNamespace: return starred(pick(Self.namespaces))

@@ -18,9 +18,12 @@ import Testing
         location: SourceLocation(file: "f", span: .nowhere)), labels: labels)
   }
 
+  /// More regions of one direction are not asked for; of those that are missing then the report says so.
+  static let limit = 40
+
   static func report(_ before: AnalysisSide, _ after: AnalysisSide, _ profile: Profile) throws -> ChangeReport {
     var analysis = ChangeAnalysis(before: before, after: after, profile: profile)
-    analysis.limit = 100_000
+    analysis.limit = limit
     var gaps: [String] = []
     let destinations = analysis.destinations(&gaps)
     return try analysis.report(destinations, gaps: gaps)
@@ -99,6 +102,8 @@ import Testing
   struct Chain {
     var comparison: ChainComparison
     var boxes: [(from: Verdict, to: Verdict, box: Diagrams.Box)] = []
+    /// Directions with more regions than are told.
+    var cut: Set<[Verdict]> = []
 
     init(_ world: World, _ report: ChangeReport, _ destination: AnalyzedDestination, isTCP: Bool, _ problems: inout [String]) throws {
       let programs = (world.before.program(destination.before, isTCP: isTCP), world.after.program(destination.after, isTCP: isTCP))
@@ -110,7 +115,13 @@ import Testing
         }
         if told.count > 1 { problems.append("\(destination.name) has \(from) to \(to) twice") }
         guard let told = told.first else { continue }
-        let regions = try comparison.regions(from: from, to: to, limit: 100_000).regions
+        let (regions, isComplete) = try comparison.regions(from: from, to: to, limit: limit)
+        if !isComplete {
+          cut.insert([from, to])
+          if !report.gaps.contains(where: { $0.hasSuffix("only the first \(limit) regions from \(from.name) to \(to.name)") }) {
+            problems.append("\(destination.name): nothing is said of the regions that are left out")
+          }
+        }
         let words = try regions.map { comparison.space.words(of: $0.box, told: try comparison.told($0.box)) }
         if words != told.regions.map(\.words) {
           problems.append("the report's words of \(destination.name) are \(told.regions.map(\.words)), not \(words)")
@@ -202,14 +213,15 @@ import Testing
       let gate: Set<Reason> = [.mtlsRequired, .untrustedDomain]
       return holding.isEmpty || (gate.contains(one.reason) && gate.contains(two.reason)) ? [] : ["a region holds what does not change"]
     }
+    if chain.cut.contains([one.verdict, two.verdict]) { return [] }
     return holding.contains { $0.from == one.verdict && $0.to == two.verdict } ? [] : ["no region holds a change"]
   }
 
   @Test func `for every workload, and for those that nobody wrote down`() throws {
     print("report seed: \(Core.seed)")
-    var random = AnalysisWorld(seed: Core.seed &+ 31)
+    var random = AnalysisWorld(seed: Core.seed &+ 31, isLight: true)
     var tally = Tally()
-    let most = 3_000 * Core.factor
+    let most = 1_000 * Core.factor
     while tally.worlds < 150 * Core.factor
       || (tally.differing < 300 || tally.othersDiffering < 100 || tally.regions < 100) && tally.worlds < most
     {
@@ -244,7 +256,7 @@ import Testing
 
   @Test func `invariants hold, and reach is what is allowed, for every workload`() throws {
     print("one set seed: \(Core.seed)")
-    var random = AnalysisWorld(seed: Core.seed &+ 37)
+    var random = AnalysisWorld(seed: Core.seed &+ 37, isLight: true)
     var (holding, broken, allowed, denied, worlds) = (0, 0, 0, 0, 0)
     while worlds < 60 * Core.factor || (holding < 20 || broken < 20 || allowed < 200 || denied < 200) && worlds < 1_000 * Core.factor {
       var world = World(random)
@@ -257,15 +269,18 @@ import Testing
         let examples = try [BuiltInInvariant.noAnonymousAccess, .noCrossNamespaceAccess].map { invariant in
           (invariant, try side.counterexamples(to: invariant, of: destination, profile: world.profile, gaps: &gaps))
         }
-        let reach = try side.reach(to: destination, profile: world.profile, limit: 100_000, gaps: &gaps)
-        if !gaps.isEmpty { continue }
+        let reach = try side.reach(to: destination, profile: world.profile, limit: Self.limit, gaps: &gaps)
+        if !gaps.isEmpty {
+          gaps = []
+          continue
+        }
         for isTCP in world.profile == .ztunnel ? [true] : [false, true] {
           let program = side.program(proxy, isTCP: isTCP)
           var comparison = try ChainComparison(
             before: (program, side.mesh), after: (program, side.mesh), profile: world.profile, isTCP: isTCP)
           var boxes: [(verdict: Verdict, box: Diagrams.Box)] = []
           for verdict in [Verdict.allow, .undecided] {
-            let regions = try comparison.regions(of: comparison.after[verdict], limit: 100_000).regions
+            let regions = try comparison.regions(of: comparison.after[verdict], limit: Self.limit).regions
             let words = try regions.map { comparison.space.words(of: $0.box, told: try comparison.told($0.box)) }
             let told = reach.filter { $0.isTCP == isTCP && $0.verdict == verdict }.flatMap(\.regions).map(\.words)
             if told != words { problems.append("who can reach \(destination.name): \(told), not \(words)") }
