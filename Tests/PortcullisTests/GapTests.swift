@@ -49,12 +49,14 @@ struct Gap: Sendable, CustomTestStringConvertible {
   static let sidecar: [Gap] = [
     Gap(name: "tokens", reason: "RequestAuthentications differ", before: api + everyone, after: api + everyone + token()),
     Gap(
-      name: "tokens of another root", reason: "RequestAuthentications differ", before: api + everyone + token(), after: api + everyone + token(),
+      name: "tokens of another root", reason: "RequestAuthentications differ", before: api + everyone + token(),
+      after: api + everyone + token(),
       meshBefore: "rootNamespace: shop", meshAfter: "rootNamespace: other"),
     Gap(
       name: "claims that are split", reason: "HTTP: a RequestAuthentication splits claims",
       before: api + everyone + token(", spaceDelimitedClaims: [x]"),
-      after: api + Words.policy("r", "{rules: [{when: [{key: \"request.auth.claims[x]\", values: [a]}]}]}") + token(", spaceDelimitedClaims: [x]"),
+      after: api + Words.policy("r", "{rules: [{when: [{key: \"request.auth.claims[x]\", values: [a]}]}]}")
+        + token(", spaceDelimitedClaims: [x]"),
       code: 1),
     Gap(
       name: "a policy for a service", reason: "is for gateways or waypoints that were not compared", before: api + everyone,
@@ -79,7 +81,8 @@ struct Gap: Sendable, CustomTestStringConvertible {
     Gap(
       name: "such a provider somewhere else", reason: "is for a provider that the proxy asks itself", before: api + custom("a"),
       after: api + custom("a"), meshBefore: "extensionProviders: [{name: a, envoyExtAuthzGrpc: {service: one.default, port: 80}}]",
-      meshAfter: "extensionProviders: [{name: a, envoyExtAuthzGrpc: {service: two.default, port: 80}}]", options: ["--custom-delegated", "a"]),
+      meshAfter: "extensionProviders: [{name: a, envoyExtAuthzGrpc: {service: two.default, port: 80}}]",
+      options: ["--custom-delegated", "a"]),
     Gap(
       name: "paths that are seen otherwise", reason: "HTTP: the mesh settings differ in what they do to paths",
       before: api + rule("paths: [/a]"), after: api + rule("paths: [/a]"), meshBefore: "pathNormalization: {normalization: NONE}",
@@ -87,7 +90,11 @@ struct Gap: Sendable, CustomTestStringConvertible {
     Gap(
       name: "more regions than the limit", reason: "HTTP: only the first 1 regions from deny to allow",
       before: api + Words.policy("r", "{rules: [{to: [{operation: {methods: [PUT]}}]}]}"),
-      after: api + Words.policy("r", "{rules: [{to: [{operation: {methods: [PUT]}}, {operation: {methods: [GET], ports: [\"1\"]}}, {operation: {hosts: [a], ports: [\"2\"]}}]}]}"),
+      after: api
+        + Words.policy(
+          "r",
+          "{rules: [{to: [{operation: {methods: [PUT]}}, {operation: {methods: [GET], ports: [\"1\"]}}, {operation: {hosts: [a], ports: [\"2\"]}}]}]}"
+        ),
       options: ["--limit", "1"], code: 1),
     Gap(
       name: "no time", reason: "the time was over", before: api + everyone, after: api, options: ["--timeout", "0.0001"]),
@@ -166,7 +173,10 @@ struct Gap: Sendable, CustomTestStringConvertible {
 
   /// What of it is compared after all.
   @Test(arguments: [
-    ("a policy of no workload", Gap.everyone, Gap.everyone + Gap.Words.policy("x", "{selector: {matchLabels: {app: other}}, rules: [{}]}"), 0),
+    (
+      "a policy of no workload", Gap.everyone, Gap.everyone + Gap.Words.policy("x", "{selector: {matchLabels: {app: other}}, rules: [{}]}"),
+      0
+    ),
     ("the last policy", Gap.Words.policy("x", "{selector: {matchLabels: {app: other}}, rules: [{}]}"), "", 1),
     ("server modes of no workload", Gap.everyone + Gap.mode("PERMISSIVE"), Gap.everyone + Gap.mode("STRICT"), 1),
     (
@@ -211,7 +221,8 @@ struct Gap: Sendable, CustomTestStringConvertible {
       let refused = try sandbox.portcullis("diff", Sandbox.shop, Sandbox.shop, "--mesh-config-after", broken)
       #expect(refused.code == 2 && refused.output.isEmpty && refused.errors.contains("unknown field `trustDomian`"))
       #expect(try sandbox.portcullis("diff", Sandbox.shop, Sandbox.shop, "--older", "nothing").code == 2)
-      #expect(try sandbox.portcullis("diff", Sandbox.shop, Sandbox.shop, "--older", "unquoted-dots", "--several-custom-providers").code == 0)
+      #expect(
+        try sandbox.portcullis("diff", Sandbox.shop, Sandbox.shop, "--older", "unquoted-dots", "--several-custom-providers").code == 0)
     }
   }
 }

@@ -76,7 +76,9 @@ private struct Repository {
   }
 
   /// That the revision holds what the directory holds, and that this is more than what was committed first.
-  private func expectSame(_ repository: Repository, _ path: String = "deploy/policies", sourceLocation: SourceLocation = #_sourceLocation) throws {
+  private func expectSame(_ repository: Repository, _ path: String = "deploy/policies", sourceLocation: SourceLocation = #_sourceLocation)
+    throws
+  {
     let same = try repository.diff("git:HEAD:\(path)", path)
     #expect(same.code == 0, "\(same.output)\(same.errors)", sourceLocation: sourceLocation)
     let more = try repository.diff("git:HEAD~1:\(path)", "git:HEAD:\(path)")
@@ -87,7 +89,8 @@ private struct Repository {
     try withRepository { repository in
       try repository.write("post.yaml export-ignore\nput.yaml export-subst\n", "deploy/policies/.gitattributes")
       try repository.write(Self.policy("post", "POST"), "deploy/policies/post.yaml")
-      try repository.write(Self.policy("put", "$Format:%H$").replacingOccurrences(of: "[$Format:%H$]", with: "[\"$Format:%H$\"]"), "deploy/policies/put.yaml")
+      try repository.write(
+        Self.policy("put", "$Format:%H$").replacingOccurrences(of: "[$Format:%H$]", with: "[\"$Format:%H$\"]"), "deploy/policies/put.yaml")
       try repository.commit()
       try expectSame(repository)
     }

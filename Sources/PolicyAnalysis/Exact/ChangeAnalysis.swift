@@ -183,7 +183,9 @@ public struct ChangeAnalysis {
     report.notes += standIns.notes
     if differs {
       report.gaps = gaps + uncovered(difference, destinations + standIns.all, onlyThese: onlyThese) + standIns.gaps
-      if report.gaps.isEmpty, destinations.isEmpty, standIns.all.isEmpty { report.gaps = ["no workload was compared, and the two sets differ"] }
+      if report.gaps.isEmpty, destinations.isEmpty, standIns.all.isEmpty {
+        report.gaps = ["no workload was compared, and the two sets differ"]
+      }
     }
     var groups: [(key: GroupKey, names: [String], destination: AnalyzedDestination)] = []
     var places: [GroupKey: Int] = [:]

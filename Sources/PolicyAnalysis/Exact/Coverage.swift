@@ -37,7 +37,8 @@ extension ChangeAnalysis {
       }
     }
     for object in movedModes(difference) where object.mode == .disable || object.portModes.values.contains(.some(.disable)) {
-      gaps.append("\(object.metadata.key.description) switches mutual TLS off on one side; who still shows an identity then was not compared")
+      gaps.append(
+        "\(object.metadata.key.description) switches mutual TLS off on one side; who still shows an identity then was not compared")
     }
     var seen: Set<String> = []
     return gaps.filter { seen.insert($0).inserted }

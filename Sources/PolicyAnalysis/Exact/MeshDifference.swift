@@ -105,8 +105,11 @@ extension ChangeAnalysis {
       return Self.definition(name, before) != Self.definition(name, after)
     }
     let changed = difference.policies.filter { isDelegated($0, before) || isDelegated($0, after) }
-    let redefined = isSameMesh ? [] : concerned(difference).filter { isDelegated($0, before) && isDelegated($0, after) && isAskedOtherwise($0) }
-    return (changed + redefined).map { "\($0.metadata.key.description) is for a provider that the proxy asks itself; what it answers is not known here" }
+    let redefined =
+      isSameMesh ? [] : concerned(difference).filter { isDelegated($0, before) && isDelegated($0, after) && isAskedOtherwise($0) }
+    return (changed + redefined).map {
+      "\($0.metadata.key.description) is for a provider that the proxy asks itself; what it answers is not known here"
+    }
   }
 
   /// Who is asked by rules of CUSTOM policies, and how.

@@ -81,7 +81,8 @@ extension ChangeAnalysis {
     }
     if concernsAnybody {
       if isWhole {
-        found.notes.append("the files hold no workload; compared for every combination of labels that selectors ask for, as \(assumed.name)")
+        found.notes.append(
+          "the files hold no workload; compared for every combination of labels that selectors ask for, as \(assumed.name)")
       } else {
         found.gaps.append("the files hold no workload, and the mesh settings differ; compared for some labels only")
       }
@@ -152,7 +153,9 @@ extension ChangeAnalysis {
 
   private static func sorted(_ sets: Set<Labels>) -> [Labels] { sets.sorted { words($0) < words($1) } }
 
-  private static func words(_ labels: Labels) -> String { labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",") }
+  private static func words(_ labels: Labels) -> String {
+    labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+  }
 
   /// Each of the first with all unions of the others that agree with it and with each other; nil for more than `most`.
   static func unions(from first: [Labels], of others: [Labels], most: Int) -> [Labels]? {
@@ -233,7 +236,8 @@ extension WorkloadChange {
   /// Whether both say the same of different stand-ins.
   fileprivate func isSame(as other: WorkloadChange) -> Bool {
     func isSame(_ one: SideFinding, _ two: SideFinding) -> Bool { one.reason == two.reason && one.rule == two.rule }
-    return !destination.isOfInventory && isTCP == other.isTCP && from == other.from && to == other.to && regions.count == other.regions.count
+    return !destination.isOfInventory && isTCP == other.isTCP && from == other.from && to == other.to
+      && regions.count == other.regions.count
       && zip(regions, other.regions).allSatisfy { $0.words == $1.words && isSame($0.before, $1.before) && isSame($0.after, $1.after) }
   }
 }

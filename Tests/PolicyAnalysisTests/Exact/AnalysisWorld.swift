@@ -227,7 +227,8 @@ struct AnalysisWorld {
 
   mutating func value(_ attribute: Attribute) -> String {
     switch attribute {
-    case .sourcePrincipal where isLight: return pick(["td1", "cluster.local", "td2"]) + pick(["/ns/foo/sa/a", "/ns/bar/sa/a", "/ns/foo/*", "/*"])
+    case .sourcePrincipal where isLight:
+      return pick(["td1", "cluster.local", "td2"]) + pick(["/ns/foo/sa/a", "/ns/bar/sa/a", "/ns/foo/*", "/*"])
     case .sourceNamespace where isLight: return pick(["foo", "bar", "f*"])
     case .path where isLight: return pick(["/a", "/a/*", "*/b", "/a/b"])
     case .sourcePrincipal:

@@ -27,8 +27,12 @@ import Testing
     }
   }
 
-  static let http: [ExactText: ExtensionProvider] = ["external": ExtensionProvider(kind: .extAuthzHTTP), "portcullis": .init(kind: .extAuthzGRPC)]
-  static let grpc: [ExactText: ExtensionProvider] = ["external": ExtensionProvider(kind: .extAuthzGRPC), "portcullis": .init(kind: .extAuthzGRPC)]
+  static let http: [ExactText: ExtensionProvider] = [
+    "external": ExtensionProvider(kind: .extAuthzHTTP), "portcullis": .init(kind: .extAuthzGRPC),
+  ]
+  static let grpc: [ExactText: ExtensionProvider] = [
+    "external": ExtensionProvider(kind: .extAuthzGRPC), "portcullis": .init(kind: .extAuthzGRPC),
+  ]
 
   static let settings: [Setting] = [
     Setting("trust domain", "`trustDomain` is `cluster.local` before and `td1` after") { $1.trustDomain = "td1" },
@@ -132,8 +136,10 @@ import Testing
       ]
       var mesh = MeshSettings()
       change(&mesh)
-      return try `A whole report agrees with the engine`.report(AnalysisSide(set, mesh: MeshSettings()), AnalysisSide(set, mesh: mesh), .sidecar)
-        .gaps
+      return try `A whole report agrees with the engine`.report(
+        AnalysisSide(set, mesh: MeshSettings()), AnalysisSide(set, mesh: mesh), .sidecar
+      )
+      .gaps
     }
     let paths = ["foo/deployment/w, HTTP: the mesh settings differ in what they do to paths, and rules look at paths"]
     let lines = ["foo/deployment/w, HTTP: the mesh settings differ in what they do to repeated header lines, and rules look at headers"]
