@@ -177,7 +177,7 @@ struct Gap: Sendable, CustomTestStringConvertible {
       "a policy of no workload", Gap.everyone, Gap.everyone + Gap.Words.policy("x", "{selector: {matchLabels: {app: other}}, rules: [{}]}"),
       0
     ),
-    ("the last policy", Gap.Words.policy("x", "{selector: {matchLabels: {app: other}}, rules: [{}]}"), "", 1),
+    ("the last policy", Gap.Words.policy("x", "{selector: {matchLabels: {app: other}}, action: DENY, rules: [{}]}"), "", 1),
     ("server modes of no workload", Gap.everyone + Gap.mode("PERMISSIVE"), Gap.everyone + Gap.mode("STRICT"), 1),
     (
       "two policies that meet at one workload", Gap.Words.policy("d", "{selector: {matchLabels: {v: \"1\"}}, action: DENY, rules: [{}]}"),

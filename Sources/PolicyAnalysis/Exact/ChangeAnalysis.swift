@@ -114,8 +114,9 @@ public struct ChangeReport: Sendable {
   public var workloadCount = 0
   /// For how many of them anything changes.
   public var differingCount = 0
-  /// How many stand-ins for workloads that the files do not hold were compared, and for how many of them anything changes.
+  /// How many stand-ins for workloads that the files do not hold were compared.
   public var standInCount = 0
+  /// For how many of them anything changes.
   public var differingStandInCount = 0
   /// What else there is to know: settings that differ, policies in dry run, for what stand-ins were compared.
   public var notes: [String] = []
