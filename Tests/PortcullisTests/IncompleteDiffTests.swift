@@ -31,13 +31,7 @@ internal import Testing
       policy("w", "{targetRefs: [{kind: Service, group: \"\", name: reviews}], action: DENY, rules: [{}]}"), workload("api"),
       "is for gateways or waypoints"
     ),
-    (
-      "a policy of no workload",
-      policy("nobody", "{selector: {matchLabels: {app: other}}, rules: [{to: [{operation: {methods: [GET]}}]}]}"),
-      workload("api"), "applies to no workload"
-    ),
     ("a RequestAuthentication", policy("t", token, kind: "RequestAuthentication"), workload("api"), "RequestAuthentications differ"),
-    ("server modes of no workload", policy("m", "{mtls: {mode: STRICT}}", kind: "PeerAuthentication"), "", "no workload was compared"),
     (
       "mutual TLS switched off", policy("m", "{mtls: {mode: DISABLE}}", kind: "PeerAuthentication"), workload("api"),
       "switches mutual TLS off"

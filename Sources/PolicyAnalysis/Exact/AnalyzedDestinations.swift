@@ -21,6 +21,8 @@ public struct AnalyzedDestination: Sendable {
   public var key: ObjectKey?
   /// That name, or a description.
   public var name: String
+  /// Whether a manifest describes it.
+  public var isOfInventory: Bool { key != nil }
   /// How to ask about it.
   public var address: Address
   /// As it is before and after; of a destination that is on one side only, both are that one.
@@ -76,6 +78,8 @@ public struct AnalyzedDestinations: Sendable {
   /// - Parameter assumed: the kind of proxy of workloads of which the files do not say it.
   public init(before: PolicySet, after: PolicySet, assumed: Profile = .sidecar) {
     self.assumed = assumed
+    let isAmbient = (before.inventory + after.inventory).contains { $0.metadata.labels["istio.io/dataplane-mode"] == "ambient" }
+    var planes: Set<DataPlane> = isAmbient ? [assumed.dataPlane, .ztunnel] : [assumed.dataPlane]
     let old = DestinationFinder(before, assumed: assumed).found
     let new = DestinationFinder(after, assumed: assumed).found
     for name in Set(old.keys).union(new.keys).sorted() {
@@ -94,8 +98,10 @@ public struct AnalyzedDestinations: Sendable {
         unasked.append(Unasked(destination: destination, why: why, isEnforced: true))
       } else {
         all.append(destination)
+        planes.insert(destination.profile.dataPlane)
       }
     }
+    dataPlanes = planes
   }
 
   /// The same for one set.
@@ -104,8 +110,8 @@ public struct AnalyzedDestinations: Sendable {
   /// Why some cannot be asked about.
   public var gaps: [String] { unasked.map(\.why) }
 
-  /// The data planes that snapshots are needed for.
-  public var dataPlanes: Set<DataPlane> { Set(all.map(\.profile.dataPlane) + [assumed.dataPlane]) }
+  /// The data planes that snapshots are needed for, also for workloads that the files do not hold.
+  public let dataPlanes: Set<DataPlane>
 }
 
 /// The destinations of one set.

@@ -24,24 +24,37 @@ struct ChainComparison {
     before: (program: AttachedProgram, mesh: MeshSettings), after: (program: AttachedProgram, mesh: MeshSettings), profile: Profile,
     isTCP: Bool, limit: Int? = nil, also formulas: [Formula] = [], workLimit: WorkLimit = WorkLimit()
   ) throws {
-    if before.program.splitsClaims || after.program.splitsClaims {
-      throw NotAnalyzable(why: "a RequestAuthentication splits claims at spaces: what rules see then depends on who issued the token")
-    }
-    let shape = try Self.shape(before.mesh, after.mesh, profile: profile, isTCP: isTCP)
     let old = ProgramFormulas(before.program, mesh: before.mesh, profile: profile)
     let new = ProgramFormulas(after.program, mesh: after.mesh, profile: profile)
-    space = try Space(shape, old.formulas + new.formulas + formulas, workLimit: workLimit)
+    let all = old.formulas + new.formulas + formulas
+    if before.program.splitsClaims || after.program.splitsClaims, all.contains(where: \.looksAtClaims) {
+      throw NotAnalyzable(why: "a RequestAuthentication splits claims at spaces: what rules see then depends on who issued the token")
+    }
+    let shape = try Self.shape(before.mesh, after.mesh, profile: profile, isTCP: isTCP, all)
+    space = try Space(shape, all, workLimit: workLimit)
     diagrams = space.diagrams(limit: limit ?? workLimit.nodes)
     possible = try space.possible(&diagrams)
     self.before = try Outcomes(old, in: space, &diagrams)
     self.after = try Outcomes(new, in: space, &diagrams)
   }
 
-  static func shape(_ before: MeshSettings, _ after: MeshSettings, profile: Profile, isTCP: Bool) throws -> SpaceShape {
+  /// What the requests have in common that these formulas are about.
+  ///
+  /// - Throws: `NotAnalyzable` when the sides see one request as two, and a formula is about what they see.
+  static func shape(
+    _ before: MeshSettings, _ after: MeshSettings, profile: Profile, isTCP: Bool, _ formulas: [Formula] = []
+  ) throws -> SpaceShape {
     func keepsDots(_ mesh: MeshSettings) -> Bool { mesh.olderBehaviors.contains(.literalDotParameters) }
     func joins(_ mesh: MeshSettings) -> Bool { mesh.olderBehaviors.contains(.joinedHeaderLines) }
-    if before.pathNormalization != after.pathNormalization || keepsDots(before) != keepsDots(after) || joins(before) != joins(after) {
-      throw NotAnalyzable(why: "both sides must see paths and header lines in the same way; their mesh settings differ in that")
+    let fields = formulas.reduce(into: Set<Field>()) { $1.collectFields(&$0) }
+    if before.pathNormalization != after.pathNormalization || keepsDots(before) != keepsDots(after), fields.contains(.path) {
+      throw NotAnalyzable(why: "the mesh settings differ in what they do to paths, and rules look at paths")
+    }
+    let hasLines = fields.contains { field in
+      if case .header(let name) = field { name != LanguageMaker.bytes(":scheme") } else { false }
+    }
+    if joins(before) != joins(after), hasLines {
+      throw NotAnalyzable(why: "the mesh settings differ in what they do to repeated header lines, and rules look at headers")
     }
     var domains: [ExactText] = []
     for domain in before.allTrustDomains + after.allTrustDomains + before.acceptedTrustDomains + after.acceptedTrustDomains

@@ -39,6 +39,9 @@ public struct AnalysisSide: Sendable {
 
   func program(_ proxy: AnalyzedProxy, isTCP: Bool) -> AttachedProgram { programs.program(proxy, isTCP: isTCP) }
 
+  /// Whether the data plane of this kind of proxy was asked for.
+  func decides(for profile: Profile) -> Bool { snapshots[profile.dataPlane] != nil }
+
   /// What the engine decides, with the rule's place.
   func finding(_ request: WitnessRequest, _ proxy: AnalyzedProxy) -> SideFinding? {
     guard let snapshot = snapshots[proxy.profile.dataPlane], let target = proxy.target(in: snapshot) else { return nil }
@@ -78,7 +81,7 @@ public struct ChangeAnalysis {
     self.after = after
   }
 
-  /// Compares all of them and, unless told otherwise, what changed policies of no workload would do to workloads with their labels.
+  /// Compares all of them and, unless told otherwise, stand-ins for what changed policies of no workload would do.
   ///
   /// - Parameter name: where something is asked about alone: its name.
   /// - Throws: `AnalysisDefect` when the engine does not confirm a witness.
@@ -88,18 +91,28 @@ public struct ChangeAnalysis {
     let unasked = onlyThese ? [] : found.unasked
     var report = ChangeReport()
     report.workloadCount = destinations.count
-    let isSameMesh = before.mesh == after.mesh
+    report.notes = before.mesh.differences(after.mesh)
     let difference = SetDifference(before.policies, after.policies)
     // What is the same on both sides decides the same, also where nobody looks.
-    let differs = difference.isSome || !isSameMesh || !Self.areSameWorkloads(before.policies, after.policies)
+    let differs =
+      difference.isSome || !isSameMesh || !Self.areSameWorkloads(before.policies, after.policies)
+      || !Self.areSameProxies(before.policies, after.policies)
+    let standIns = onlyThese ? StandIns() : standIns(difference, destinations, assumed: found.assumed)
+    report.unattached = standIns.unattached
+    report.standInCount = standIns.all.count
+    report.notes += standIns.notes
     if differs {
-      report.gaps = unasked.filter(\.isEnforced).map(\.why) + uncovered(difference, destinations, onlyThese: onlyThese)
+      report.gaps =
+        unasked.filter(\.isEnforced).map(\.why) + uncovered(difference, destinations + standIns.all, onlyThese: onlyThese) + standIns.gaps
+      if report.gaps.isEmpty, destinations.isEmpty, standIns.all.isEmpty {
+        report.gaps = ["no workload was compared, and the two sets differ"]
+      }
       // Where nothing enforces on either side, nothing changes.
-      report.notes = unasked.filter { !$0.isEnforced }.map(\.why)
+      report.notes += unasked.filter { !$0.isEnforced }.map(\.why)
     }
     var groups: [(key: GroupKey, names: [String], destination: AnalyzedDestination)] = []
     var places: [GroupKey: Int] = [:]
-    let all = onlyThese ? destinations : destinations + unattached(difference, destinations, found.assumed, &report)
+    let all = destinations + standIns.all
     let root = after.mesh.rootNamespace
     let changed = Dictionary(grouping: difference.policies) { $0.metadata.key.namespace }
     for destination in all {
@@ -127,17 +140,13 @@ public struct ChangeAnalysis {
       report.gaps.append(timeOver)
     }
     report.changes.sort { Self.rank($0) < Self.rank($1) }
+    report.joinStandIns()
     return report
   }
 
   private static func areSameWorkloads(_ one: PolicySet, _ two: PolicySet) -> Bool {
     one.workloads.count == two.workloads.count
       && zip(one.workloads, two.workloads).allSatisfy { $0.metadata.key == $1.metadata.key && $0.labels == $1.labels }
-  }
-
-  /// Who is asked by rules of CUSTOM policies.
-  private static func providers(_ program: AttachedProgram) -> Set<ExactText> {
-    Set(program.rules.filter { $0.effect == .custom }.compactMap(\.policy.provider))
   }
 
   /// Workloads of one namespace with the same labels have the same programs.
@@ -155,37 +164,6 @@ public struct ChangeAnalysis {
     return true
   }
 
-  /// For changed policies that no workload has: workloads with just the labels that they ask for.
-  private func unattached(
-    _ difference: SetDifference, _ destinations: [AnalyzedDestination], _ assumed: Profile, _ report: inout ChangeReport
-  ) -> [AnalyzedDestination] {
-    var found: [AnalyzedDestination] = []
-    var seen: Set<AnalyzedProxy> = []
-    let places = Dictionary(grouping: destinations) { $0.after.namespace }
-    for policy in difference.policies {
-      let namespace = policy.metadata.key.namespace
-      let isRoot = namespace == after.mesh.rootNamespace || namespace == before.mesh.rootNamespace
-      guard
-        !(isRoot ? destinations : places[namespace] ?? []).contains(where: {
-          concerns(policy, $0.after, after.mesh.rootNamespace) || concerns(policy, $0.before, after.mesh.rootNamespace)
-        })
-      else { continue }
-      if !report.unattached.contains(policy.metadata.key) { report.unattached.append(policy.metadata.key) }
-      guard case .selector(let selector) = policy.attachment else { continue }
-      report.gaps.append(
-        "\(policy.metadata.key) applies to no workload of the files; compared for one with just the labels that it asks for")
-      let labels = Dictionary(selector.matchLabels.map { ($0.key, $0.value) }) { first, _ in first }
-      let proxy = AnalyzedProxy(namespace: policy.metadata.key.namespace, labels: labels, profile: assumed)
-      guard seen.insert(proxy).inserted else { continue }
-      let words = selector.matchLabels.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
-      found.append(
-        AnalyzedDestination(
-          name: "\(policy.metadata.key.namespace)/any workload\(words.isEmpty ? "" : " with \(words)")", address: .labels, before: proxy,
-          after: proxy))
-    }
-    return found
-  }
-
   private static func rank(_ change: WorkloadChange) -> (Int, String, Int) {
     let direction = change.to == .allow ? 0 : change.to == .undecided ? 1 : 2
     return (direction * 3 + Int(change.from.rawValue), change.workloads.first ?? "", change.isTCP ? 1 : 0)
@@ -193,7 +171,10 @@ public struct ChangeAnalysis {
 
   private func compare(_ names: [String], _ destination: AnalyzedDestination, _ report: inout ChangeReport) throws {
     var isDiffering = false
-    defer { if isDiffering { report.differingCount += names.count } }
+    defer {
+      if isDiffering, destination.isOfInventory { report.differingCount += names.count }
+      if isDiffering, !destination.isOfInventory { report.differingStandInCount += names.count }
+    }
     let profile = destination.profile
     for isTCP in profile == .ztunnel ? [true] : [false, true] {
       try workLimit.check()
@@ -201,7 +182,7 @@ public struct ChangeAnalysis {
       let shown = names.count == 1 ? names[0] : "\(names[0]) and \(names.count - 1) more"
       do {
         let (old, new) = (before.program(destination.before, isTCP: isTCP), after.program(destination.after, isTCP: isTCP))
-        if Self.providers(old) != Self.providers(new) {
+        if Self.providers(old, before) != Self.providers(new, after) {
           report.gaps.append("\(shown), \(kind): other providers are asked; what they answer is not known here")
         }
         var comparison = try ChainComparison(

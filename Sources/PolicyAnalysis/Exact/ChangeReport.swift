@@ -45,8 +45,12 @@ public struct ChangeReport: Sendable {
   public var workloadCount = 0
   /// For how many of them anything changes.
   public var differingCount = 0
-  /// What differs and changes no decision: policies in dry run, providers.
+  /// How many stand-ins for workloads that the files do not hold were compared.
+  public var standInCount = 0
+  /// For how many of them anything changes.
+  public var differingStandInCount = 0
+  /// What else there is to know: settings that differ, policies in dry run, for what stand-ins were compared.
   public var notes: [String] = []
-  /// Changed policies that no workload of either side has; compared for the workloads that their labels describe.
+  /// Changed policies that no workload of either side has; compared for stand-ins.
   public var unattached: [ObjectKey] = []
 }

@@ -6,32 +6,23 @@ internal import PolicyEngine
 internal import PolicyModel
 
 extension ChangeAnalysis {
-  /// What of a difference the comparison of these workloads does not cover.
+  /// What of a difference the comparison of these workloads, and of stand-ins, does not cover.
   ///
   /// - Parameter onlyThese: whether nothing else was asked about: then what concerns others is no gap.
   func uncovered(_ difference: SetDifference, _ destinations: [AnalyzedDestination], onlyThese: Bool) -> [String] {
     var gaps: [String] = []
-    if destinations.isEmpty, difference.isSome { gaps.append("no workload was compared, and the two sets differ") }
-    if difference.hasOtherRequestAuthentications {
+    if hasOtherTokens(difference) {
       gaps.append("RequestAuthentications differ; which tokens count then was not compared")
     }
-    for policy in onlyThese ? [] : difference.policies {
+    gaps += delegatedChanges(difference)
+    for policy in onlyThese ? [] : concerned(difference) as [AuthorizationPolicy] {
       if case .targets(let targets) = policy.attachment, !isCompared(policy, targets, destinations) {
-        gaps.append("\(policy.metadata.key) is for gateways or waypoints that were not compared")
+        gaps.append("\(policy.metadata.key.description) is for gateways or waypoints that were not compared")
       }
     }
-    for object in difference.peerAuthentications {
-      let key = object.metadata.key
-      if object.mode == .disable || object.portModes.values.contains(.some(.disable)) {
-        gaps.append("\(key) switches mutual TLS off on one side; who still shows an identity then was not compared")
-      }
-      let isRoot = key.namespace == after.mesh.rootNamespace || key.namespace == before.mesh.rootNamespace
-      let isCompared = destinations.contains { destination in
-        [destination.before, destination.after].contains { proxy in
-          (isRoot || proxy.namespace == key.namespace) && object.selector.selects(proxy.labels)
-        }
-      }
-      if !isCompared, !onlyThese { gaps.append("\(key) applies to no workload of the files") }
+    for object in movedModes(difference) where object.mode == .disable || object.portModes.values.contains(.some(.disable)) {
+      gaps.append(
+        "\(object.metadata.key.description) switches mutual TLS off on one side; who still shows an identity then was not compared")
     }
     var seen: Set<String> = []
     return gaps.filter { seen.insert($0).inserted }

@@ -35,6 +35,24 @@ indirect enum Formula: Sendable {
   case all([Formula])
   case any([Formula])
   case not(Formula)
+
+  /// Whether it looks at a token's claims.
+  var looksAtClaims: Bool {
+    var fields: Set<Field> = []
+    collectFields(&fields)
+    return fields.contains { if case .claim = $0 { true } else { false } }
+  }
+
+  /// Adds the fields that it looks at.
+  func collectFields(_ fields: inout Set<Field>) {
+    switch self {
+    case .constant: break
+    case .text(let field, _, _, _), .block(let field, _): fields.insert(field)
+    case .ports: fields.insert(.port)
+    case .all(let list), .any(let list): for formula in list { formula.collectFields(&fields) }
+    case .not(let formula): formula.collectFields(&fields)
+    }
+  }
 }
 
 /// Makes formulas under the settings of one side.

@@ -161,10 +161,7 @@ extension Invariant {
     switch requests {
     case .anonymous: return .not(anyone)
     case .crossNamespace(let allowed):
-      let home = ([destination.namespace] + allowed).map { name in
-        Formula.text(.identity, .scalar, LanguageMaker().namespace(name.bytes), "namespace \(name)")
-      }
-      return .all([anyone, .not(.any(home))])
+      return .all([anyone, .not(Self.home([destination.namespace] + allowed, destination.profile, maker.mesh))])
     case .matching(let rule):
       let constraints = rule.constraints
       if destination.profile == .waypoint, constraints.contains(where: { $0.attribute == .sourceIP && !$0.demandsNothing }) {
@@ -182,6 +179,20 @@ extension Invariant {
       for clauses in [rule.sources, rule.operations] where !clauses.isEmpty { groups.append(clauses.map { demands($0.constraints) }) }
       return maker.formula(groups)
     }
+  }
+
+  /// Identities of these namespaces in the mesh's own trust domains, as rules read namespaces. Istio gives the names of other domains that
+  /// mutual TLS accepts to somebody else, whatever namespace they name. A sidecar's mutual TLS takes nobody without such a domain, so that
+  /// names of another form are no identities there.
+  private static func home(_ namespaces: [ExactText], _ profile: Profile, _ mesh: MeshSettings) -> Formula {
+    let (maker, scheme, any) = (LanguageMaker(), LanguageMaker.steps(LanguageMaker.scheme), Step.run(.any))
+    let named = namespaces.map { Formula.text(.identity, .scalar, maker.namespace($0.bytes), "namespace \($0)") }
+    var own = mesh.allTrustDomains.map { domain in
+      Formula.text(
+        .identity, .scalar, Language([scheme + LanguageMaker.steps(domain.bytes) + [.byte(0x2f), any]]), "trust domain \(domain)")
+    }
+    if profile == .sidecar { own.append(.not(.text(.identity, .scalar, Language([scheme + [any]]), "SPIFFE identity"))) }
+    return .all([.any(named), .any(own)])
   }
 }
 

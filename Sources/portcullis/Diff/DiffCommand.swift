@@ -15,12 +15,14 @@ struct DiffCommand: ParsableCommand {
     abstract: "Say exactly what a change of policies changes.",
     discussion: """
       Compares two sets for every request there can be, not for samples, and lists the regions of requests whose outcome differs, newly \
-      allowed first (docs/what-if.md says what is covered). BEFORE and AFTER are files or directories, or `git:REV:PATH`.
+      allowed first (docs/what-if.md says what is covered). BEFORE and AFTER are files or directories, or `git:REV:PATH`, \
+      where PATH is as git reads it: from the top of the repository, or from where one stands when it begins with `./`.
 
       EXAMPLES:
         portcullis diff policies/ policies-new/
         portcullis diff git:main:policies policies --output markdown
         portcullis diff git:main:policies policies --to shop/backend --fail-on newly-allowed
+        portcullis diff policies policies --mesh-config-before mesh.yaml --mesh-config-after mesh-new.yaml
 
       Exit code 0: nothing changes. 1: something does. 2: bad input. 3: nothing was found, and the answer is not complete.
       """)
@@ -60,14 +62,14 @@ struct DiffCommand: ParsableCommand {
   }
 
   func run() throws {
-    let mesh = try settings.mesh()
+    let meshes = try settings.meshes()
     let workLimit = patience.workLimit
-    let sides = try [before, after].map { try DiffSide($0, isLenient: settings.lenient, mesh: mesh) }
+    let sides = try [(before, meshes.before), (after, meshes.after)].map { try DiffSide($0, isLenient: settings.lenient, mesh: $1) }
     let destinations = AnalyzedDestinations(before: sides[0].policies, after: sides[1].policies, assumed: proxies.assumed)
     if let to { _ = try destinations.named(to) }
     let planes = destinations.dataPlanes
-    let old = AnalysisSide(sides[0].policies, mesh: mesh, dataPlanes: planes)
-    let new = AnalysisSide(sides[1].policies, mesh: mesh, dataPlanes: planes)
+    let old = AnalysisSide(sides[0].policies, mesh: meshes.before, dataPlanes: planes)
+    let new = AnalysisSide(sides[1].policies, mesh: meshes.after, dataPlanes: planes)
     var analysis = ChangeAnalysis(before: old, after: new)
     analysis.limit = limit
     analysis.workLimit = workLimit

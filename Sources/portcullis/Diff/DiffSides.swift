@@ -1,6 +1,6 @@
 // The two sides of a comparison: paths, or what a revision of git holds.
 // Enters: `PATH` or `git:REV:PATH`. Leaves: a policy set, and how its files are shown. What does not load ends the command with its findings.
-// Never here: a change to a repository, or a file that stays behind.
+// Never here: how a revision is read (`GitTree.swift`).
 
 internal import ArgumentParser
 internal import DecisionText
@@ -14,7 +14,13 @@ struct DiffSettings: ParsableArguments {
   @Option(help: ArgumentHelp("The mesh's settings: a MeshConfig, or Istio's ConfigMap that holds it.", valueName: "file"))
   var meshConfig: String?
 
-  @Option(help: ArgumentHelp("The mesh's trust domain. (default: cluster.local)", valueName: "domain"))
+  @Option(help: ArgumentHelp("The settings before the change, in place of `--mesh-config`.", valueName: "file"))
+  var meshConfigBefore: String?
+
+  @Option(help: ArgumentHelp("The settings after the change, in place of `--mesh-config`.", valueName: "file"))
+  var meshConfigAfter: String?
+
+  @Option(help: ArgumentHelp("The mesh's trust domain, on both sides. (default: cluster.local)", valueName: "domain"))
   var trustDomain: String?
 
   @Option(help: ArgumentHelp("A further name of the trust domain; repeatable.", valueName: "domain"))
@@ -32,20 +38,44 @@ struct DiffSettings: ParsableArguments {
   @Option(help: ArgumentHelp("A provider of CUSTOM rules that the proxy asks itself; repeatable.", valueName: "name"))
   var customDelegated: [String] = []
 
+  @Flag(
+    name: .customLong("several-custom-providers"),
+    help: "The control plane lets the CUSTOM policies of one workload name several providers; otherwise all their rules deny.")
+  var allowsSeveralCustomProviders = false
+
+  @Option(
+    name: .customLong("older"),
+    help: ArgumentHelp(
+      "What the mesh's proxies do as older releases did (docs/istio.md); repeatable.",
+      valueName: MeshSettings.OlderBehavior.allCases.map(\.rawValue).joined(separator: "|")))
+  var olderBehaviors: [String] = []
+
   @Flag(help: "Decide objects that Istio's webhook would refuse as Istio does at run time on a cluster without it.")
   var lenient = false
 
-  /// The mesh's settings, read as every other verb reads them.
-  func mesh() throws -> MeshSettings {
+  /// The settings of each side, read as every other verb reads them. What an option says holds for both, and wins over the files.
+  func meshes() throws -> (before: MeshSettings, after: MeshSettings) {
+    let files = (meshConfigBefore ?? meshConfig, meshConfigAfter ?? meshConfig)
+    if meshConfig != nil, meshConfigBefore != nil, meshConfigAfter != nil {
+      throw CommandProblem(
+        "`--mesh-config` is used by no side", help: "leave it out, or one of `--mesh-config-before` and `--mesh-config-after`")
+    }
+    let before = try mesh(files.0)
+    return (before, files.0 == files.1 ? before : try mesh(files.1))
+  }
+
+  private func mesh(_ file: String?) throws -> MeshSettings {
     var words = ["--policies", "."]
     func add(_ name: String, _ values: [String]) { for value in values { words += ["\(name)=\(value)"] } }
-    add("--mesh-config", [meshConfig].compactMap { $0 })
+    add("--mesh-config", [file].compactMap { $0 })
     add("--trust-domain", [trustDomain].compactMap { $0 })
     add("--trust-domain-alias", trustDomainAlias)
     add("--accepted-trust-domain", acceptedTrustDomain)
     add("--root-namespace", [rootNamespace].compactMap { $0 })
     add("--path-normalization", [pathNormalization?.rawValue].compactMap { $0 })
     add("--custom-delegated", customDelegated)
+    add("--older", olderBehaviors)
+    if allowsSeveralCustomProviders { words.append("--several-custom-providers") }
     return try PolicyOptions.parse(words).meshSettings()
   }
 }
@@ -71,38 +101,12 @@ struct DiffSide {
       policies = try Self.load(name, options, mesh) { $0 }
       return
     }
-    let parts = name.dropFirst(4).split(separator: ":", maxSplits: 1).map(String.init)
-    guard parts.count == 2, !parts[0].hasPrefix("-"), !parts[1].hasPrefix("-") else {
-      throw CommandProblem(
-        "`\(Printable.text(name))` names no revision and path", help: "write `git:REV:PATH`, such as `git:main:policies`")
-    }
-    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("portcullis-diff-\(UUID().uuidString)").path
-    let prefix = "git:\(parts[0]):"
-    (extracted, shown) = (directory + "/", prefix)
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    defer {
-      do { try FileManager.default.removeItem(atPath: directory) } catch { StandardError.write("`\(directory)` could not be removed") }
-    }
-    let archive = directory + "/.archive.tar"
-    try Self.run("git", ["archive", "--format=tar", "-o", archive, parts[0], parts[1]], name)
-    try Self.run("tar", ["-xf", archive, "-C", directory], name)
-    policies = try Self.load(directory + "/" + parts[1], options, mesh) {
-      $0.replacingOccurrences(of: directory + "/", with: prefix)
-    }
-  }
-
-  private static func run(_ program: String, _ arguments: [String], _ name: String) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [program] + arguments
-    let errors = Pipe()
-    process.standardError = errors
-    try process.run()
-    let said = try errors.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      let words = String(decoding: said, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? "no reason given"
-      throw CommandProblem("`\(Printable.text(name))` cannot be read: \(Printable.text(words))")
+    let tree = try GitTree(name)
+    defer { tree.remove() }
+    let prefix = "git:\(tree.revision):"
+    (extracted, shown) = (tree.directory + "/", prefix)
+    policies = try Self.load(tree.path, options, mesh) {
+      $0.replacingOccurrences(of: tree.directory + "/", with: prefix).replacingOccurrences(of: tree.directory, with: prefix)
     }
   }
 

@@ -13,7 +13,8 @@ struct DiffText {
 
   private func workloads(_ change: WorkloadChange) -> String {
     let names = change.workloads
-    return names.count < 5 ? names.joined(separator: ", ") : "\(names[0]), \(names[1]) and \(names.count - 2) more with the same policies"
+    if names.count < 5 { return names.joined(separator: ", ") }
+    return "\(names[0]), \(names[1]) and \(names.count - 2) more" + (change.destination.isOfInventory ? " with the same policies" : "")
   }
 
   private func words(_ region: ChangedRegion) -> [(String, String)] {
@@ -32,12 +33,20 @@ struct DiffText {
   private var summary: [String] {
     var lines: [String] = []
     let regions = report.changes.reduce(0) { $0 + $1.regions.count }
+    let stands = report.standInCount > 0
     if report.changes.isEmpty {
-      lines.append("no request to the \(report.workloadCount) compared workloads is decided differently")
+      let more =
+        stands ? " and \(report.standInCount) kind\(report.standInCount == 1 ? "" : "s") of workloads that the files do not hold" : ""
+      lines.append("no request to the \(report.workloadCount) compared workloads\(more) is decided differently")
     } else {
-      lines.append("\(regions) region\(regions == 1 ? "" : "s") changed, of \(report.differingCount) of \(report.workloadCount) workloads")
+      var places = report.workloadCount == 0 && stands ? [] : ["\(report.differingCount) of \(report.workloadCount) workloads"]
+      if stands {
+        places.append(
+          "\(report.differingStandInCount) of \(report.standInCount) kind\(report.standInCount == 1 ? "" : "s") of workloads that the files do not hold"
+        )
+      }
+      lines.append("\(regions) region\(regions == 1 ? "" : "s") changed, of \(places.joined(separator: " and of "))")
     }
-    for key in report.unattached { lines.append("\(Printable.text(key.description)) applies to no workload of the files") }
     for note in report.notes { lines.append("note: \(Printable.text(note))") }
     for gap in report.incompleteness { lines.append("not complete: \(Printable.text(gap))") }
     return lines

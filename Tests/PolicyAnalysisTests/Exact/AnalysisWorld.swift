@@ -23,8 +23,10 @@ struct SeededGenerator: RandomNumberGenerator {
 
 struct AnalysisWorld {
   var random: SeededGenerator
+  /// Whether rules are short and their values simple, where what is tested is not how values are told apart.
+  let isLight: Bool
 
-  init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+  init(seed: UInt64, isLight: Bool = false) { (random, self.isLight) = (SeededGenerator(seed: seed), isLight) }
 
   static let domains = ["cluster.local", "td1", "td2", "old-td"]
   static let namespaces = ["foo", "bar", "foobar", "ns", "sa"]
@@ -124,6 +126,35 @@ struct AnalysisWorld {
     return mesh
   }
 
+  /// The settings with one of them written anew.
+  mutating func changed(_ mesh: MeshSettings) -> MeshSettings {
+    var mesh = mesh
+    let other = self.mesh()
+    switch number(0...7) {
+    case 0: mesh.trustDomain = pick(["cluster.local", "td1", "td2"])
+    case 1: mesh.trustDomainAliases = other.trustDomainAliases
+    case 2: mesh.acceptedTrustDomains = other.acceptedTrustDomains
+    case 3: mesh.rootNamespace = pick(["istio-system", "bar", "foo"])
+    case 4: mesh.delegatedProviders = other.delegatedProviders
+    case 5: mesh.extensionProviders = providers()
+    case 6: mesh.allowsSeveralCustomProviders.toggle()
+    default: mesh.olderBehaviors.formSymmetricDifference([pick(MeshSettings.OlderBehavior.allCases)])
+    }
+    return mesh
+  }
+
+  /// What a MeshConfig says of the providers that policies name; nil where there is none.
+  mutating func providers() -> [ExactText: ExtensionProvider]? {
+    if chance(25) { return nil }
+    var found: [ExactText: ExtensionProvider] = [:]
+    for name: ExactText in ["external", "portcullis"] where chance(80) {
+      var provider = ExtensionProvider(kind: pick([.extAuthzHTTP, .extAuthzGRPC, .other("zipkin")]))
+      provider.isUsable = chance(80)
+      found[name] = provider
+    }
+    return found
+  }
+
   private mutating func metadata(_ kind: ExactText, _ number: Int) -> ObjectMetadata {
     ObjectMetadata(
       key: ObjectKey(kind: kind, namespace: ExactText(pick(["foo", "foo", "foo", "istio-system", "bar"])), name: ExactText("p\(number)")),
@@ -131,22 +162,30 @@ struct AnalysisWorld {
   }
 
   private mutating func selector() -> LabelSelector {
-    switch number(0...7) {
-    case 0: LabelSelector(matchLabels: ["app": "a"])
+    switch number(0...9) {
+    case 0, 3: LabelSelector(matchLabels: ["app": "a"])
     case 1: LabelSelector(matchLabels: ["app": "b"])
     case 2: LabelSelector(form: .empty)
+    case 4: LabelSelector(matchLabels: ["version": "v1"])
+    case 5: LabelSelector(matchLabels: ["app": "a", "version": "v1"])
     default: LabelSelector()
     }
   }
 
+  static let targets: [AuthorizationPolicy.TargetReference] = [
+    .init(group: "gateway.networking.k8s.io", kind: "Gateway", name: "gw"), .init(group: "", kind: "Service", name: "svc"),
+    .init(group: "core", kind: "Service", name: "svc"), .init(group: "networking.istio.io", kind: "ServiceEntry", name: "svc"),
+    .init(group: "gateway.networking.k8s.io", kind: "GatewayClass", name: "istio-waypoint"),
+  ]
+
   mutating func policy(_ number: Int) -> AuthorizationPolicy {
     let action = pick([AuthorizationPolicy.Action.allow, .allow, .allow, .deny, .deny, .audit, .custom])
     var attachment = AuthorizationPolicy.Attachment.selector(selector())
-    if chance(8) { attachment = .targets([.init(group: "gateway.networking.k8s.io", kind: "Gateway", name: "gw")]) }
+    if chance(15) { attachment = .targets([pick(Self.targets)]) }
     return AuthorizationPolicy(
       metadata: metadata("AuthorizationPolicy", number), attachment: attachment, action: action,
       provider: action == .custom ? pick(["external", "portcullis"]) : nil,
-      rules: (0..<self.number(0...3)).map { _ in chance(3) ? nil : rule() }, isDryRun: chance(12))
+      rules: (0..<self.number(0...(isLight ? 2 : 3))).map { _ in chance(3) ? nil : rule() }, isDryRun: chance(12))
   }
 
   private mutating func peerAuthentication(_ number: Int) -> PeerAuthentication {
@@ -158,7 +197,18 @@ struct AnalysisWorld {
       metadata: metadata("PeerAuthentication", number), selector: selector, mode: pick(modes), portModes: ports)
   }
 
+  static let lightSources: [Attribute] = [.sourcePrincipal, .sourcePrincipal, .sourceNamespace, .sourceTrustDomain, .sourceIP]
+  static let lightOperations: [Attribute] = [.method, .path, .destinationPort, .destinationPort]
+  static let lightConditions: [Attribute] = [.requestHeader("x-role"), .sourcePrincipal, .destinationPort, .sni]
+
+  private mutating func lightRule() -> AuthorizationPolicy.Rule {
+    AuthorizationPolicy.Rule(
+      sources: chance(60) ? [clause(Self.lightSources)] : [], operations: chance(50) ? [clause(Self.lightOperations)] : [],
+      conditions: chance(15) ? clause(Self.lightConditions).constraints : [])
+  }
+
   mutating func rule() -> AuthorizationPolicy.Rule {
+    if isLight { return lightRule() }
     let sources = (0..<pick([0, 0, 1, 1, 1, 2])).map { _ in clause(Self.sources) }
     let operations = (0..<pick([0, 0, 1, 1, 2])).map { _ in clause(Self.operations) }
     let conditions = chance(40) ? clause(Self.conditions).constraints : []
@@ -167,7 +217,7 @@ struct AnalysisWorld {
 
   private mutating func clause(_ attributes: [Attribute]) -> AuthorizationPolicy.Clause {
     var constraints: [Constraint] = []
-    for _ in 0..<(chance(65) ? 1 : 2) {
+    for _ in 0..<(isLight || chance(65) ? 1 : 2) {
       let attribute = pick(attributes)
       guard !constraints.contains(where: { $0.attribute == attribute }) else { continue }
       let form = number(0...9)
@@ -178,11 +228,15 @@ struct AnalysisWorld {
   }
 
   private mutating func values(_ attribute: Attribute) -> [Located<ExactText>] {
-    (0..<number(1...3)).map { _ in Located(ExactText(value(attribute))) }
+    (0..<number(1...(isLight ? 2 : 3))).map { _ in Located(ExactText(value(attribute))) }
   }
 
   mutating func value(_ attribute: Attribute) -> String {
     switch attribute {
+    case .sourcePrincipal where isLight:
+      return pick(["td1", "cluster.local", "td2"]) + pick(["/ns/foo/sa/a", "/ns/bar/sa/a", "/ns/foo/*", "/*"])
+    case .sourceNamespace where isLight: return pick(["foo", "bar", "f*"])
+    case .path where isLight: return pick(["/a", "/a/*", "*/b", "/a/b"])
     case .sourcePrincipal:
       return starred(pick(Self.identities.filter { $0.hasPrefix("spiffe://") && $0.utf8.count > 9 }.map { String($0.dropFirst(9)) }))
     case .sourceNamespace: return starred(pick(Self.namespaces))
@@ -205,10 +259,14 @@ struct AnalysisWorld {
   }
 
   mutating func proxy() -> AnalyzedProxy {
-    var labels: [ExactText: ExactText] = pick([[:], ["app": "a"], ["app": "b"]])
+    var labels: [ExactText: ExactText] = pick([[:], ["app": "a"], ["app": "b"], ["app": "a", "version": "v1"]])
     let profile = pick([Profile.sidecar, .sidecar, .sidecar, .gateway, .waypoint, .ztunnel])
     if profile == .waypoint || chance(8) { labels["gateway.networking.k8s.io/gateway-name"] = "gw" }
-    return AnalyzedProxy(namespace: ExactText(pick(["foo", "foo", "foo", "foo", "bar", "istio-system"])), labels: labels, profile: profile)
+    let service: ServiceName? =
+      profile == .waypoint && chance(70)
+      ? ServiceName(kind: pick([.service, .service, .serviceEntry]), namespace: ExactText(pick(["foo", "foo", "bar"])), name: "svc") : nil
+    return AnalyzedProxy(
+      namespace: ExactText(pick(["foo", "foo", "foo", "foo", "bar", "istio-system"])), labels: labels, profile: profile, service: service)
   }
 
   // MARK: Requests
