@@ -94,7 +94,8 @@ private func one(_ cases: String) -> String {
     ("apiVersion: portcullis.dev/v1\nkind: PolicyTest\nspec: {cases: [{to: a/b, expect: deny}]}\n", "field-required"),
     ("apiVersion: portcullis.dev/v2\nkind: PolicyTest\n", "version-unknown"), ("apiVersion: v1\nkind: PolicyTest\n", "kind-unknown"),
     ("apiVersion: portcullis.dev/v1\nkind: PolicyTests\n", "kind-unknown"), ("kind: PolicyTest\n", "field-required"),
-    ("apiVersion: portcullis.dev/v1\nkind: Invariant\n", "kind-unknown"),
+    ("apiVersion: portcullis.dev/v1\nkind: Invariant\n", "document-invalid"),
+    ("apiVersion: portcullis.dev/v1\nkind: Suite\n", "kind-unknown"),
   ])
   func `a file without a test is an error`(_ text: String, _ code: String) {
     let found = tests(text)

@@ -104,6 +104,22 @@ internal import Testing
     }
   }
 
+  @Test(arguments: ["shop", "migration", "ambient", "gateway"])
+  func `no sign of a pair hides another's`(_ example: String) throws {
+    try withSandbox { sandbox throws in
+      let drawing = try sandbox.portcullis("graph", "--policies", "examples/\(example)", "--format", "svg").output
+      let signs = drawing.matches(of: #/<use href="#is-[^"]*" x="([-0-9.]+)" y="([-0-9.]+)"\/><\/g>/#).compactMap { match in
+        Double(match.1).flatMap { x in Double(match.2).map { (x: x, y: $0) } }
+      }
+      #expect(!signs.isEmpty)
+      for (place, one) in signs.enumerated() {
+        for other in signs[(place + 1)...] {
+          #expect(max((one.x - other.x).magnitude, (one.y - other.y).magnitude) > 6, "\(example): \(one) \(other)")
+        }
+      }
+    }
+  }
+
   @Test func `five hundred workloads are drawn as bundles`() throws {
     try withSandbox { sandbox in
       let objects = (0..<500).map { "{apiVersion: apps/v1, kind: Deployment, metadata: {name: w\($0), namespace: ns\($0 % 20)}}" }

@@ -132,6 +132,12 @@ package struct GraphLayout: Sendable {
     curves = Self.curves(in: text).mapValues { $0.map(moved) }.filter { _, points in
       points.allSatisfy { $0.x > 0 && $0.y > 0 && $0.x < right && $0.y < bottom }
     }
+    // Two ways on one line would hide each other's signs; lines of ours lie beside each other.
+    curves = curves.filter { pair, points in
+      guard let back = curves[Pair(from: pair.to, to: pair.from)] else { return true }
+      let (one, two) = (Self.middle(points), Self.middle(back))
+      return max((one.x - two.x).magnitude, (one.y - two.y).magnitude) >= 16
+    }
     for group in graph.groups {
       let sides = group.nodes.map { (nodes[$0].x - widths[$0] / 2, nodes[$0].x + widths[$0] / 2, nodes[$0].y) }
       let (minX, maxX) = (sides.map(\.0).min() ?? 0, sides.map(\.1).max() ?? 0)
@@ -155,6 +161,13 @@ package struct GraphLayout: Sendable {
       found[Pair(from: from, to: to)] = (0..<count).map { GraphPoint(x: numbers[2 * $0] * 72, y: -numbers[2 * $0 + 1] * 72) }
     }
     return found
+  }
+
+  /// About half way: the middle piece of a curve of Graphviz's, at its own middle.
+  static func middle(_ points: [GraphPoint]) -> GraphPoint {
+    let first = (points.count - 1) / 3 / 2 * 3
+    let (one, two, three, four) = (points[first], points[first + 1], points[first + 2], points[first + 3])
+    return GraphPoint(x: (one.x + 3 * two.x + 3 * three.x + four.x) / 8, y: (one.y + 3 * two.y + 3 * three.y + four.y) / 8)
   }
 
   private mutating func measure(margin: Double) {

@@ -70,12 +70,7 @@ extension AccessGraph {
   private static func spline(_ points: [GraphPoint]) -> (path: String, middle: GraphPoint) {
     let r = GraphLayout.rounded
     let rest = points.dropFirst().map { "\(r($0.x)) \(r($0.y))" }.joined(separator: " ")
-    // The middle piece, at its own middle.
-    let first = (points.count - 1) / 3 / 2 * 3
-    let (one, two, three, four) = (points[first], points[first + 1], points[first + 2], points[first + 3])
-    let middle = GraphPoint(
-      x: (one.x + 3 * two.x + 3 * three.x + four.x) / 8, y: (one.y + 3 * two.y + 3 * three.y + four.y) / 8)
-    return ("M\(r(points[0].x)) \(r(points[0].y))C\(rest)", middle)
+    return ("M\(r(points[0].x)) \(r(points[0].y))C\(rest)", GraphLayout.middle(points))
   }
 
   /// One arrow for each pair of namespaces, with the number of pairs of workloads.

@@ -32,6 +32,7 @@ struct WhatIfCommand: ParsableCommand {
       try measure(size, changes(of: text, size: size), &table)
     }
     try measure(1_000, redundant(1_000), &table)
+    try measure(10_000, [principals(10_000)], &table)
     print("After loading and compiling both sides; \(rounds) rounds, median (minimum–maximum).\n\n\(table.text)")
   }
 
@@ -47,7 +48,26 @@ struct WhatIfCommand: ParsableCommand {
       changed("a prefix of principals", "ns/prefix-\(number + 5)/", "ns/changed-\(number + 5)/"),
       changed("a prefix of paths", "/open/\(number + 2)/", "/changed/\(number + 2)/"),
       changed("a denied path", "/internal/\(number)/", "/changed/\(number)/"),
+      Change(
+        name: "a DENY for the whole mesh", before: text,
+        after: text + "---\n"
+          + PolicyYAML.policy(
+            "stop", in: "istio-system", labels: [], action: "DENY", rules: [RuleText(sources: [["namespaces: [stopped]"]])]),
+        differs: true),
     ]
+  }
+
+  /// One workload with many callers by name, and one more.
+  private func principals(_ count: Int) -> Change {
+    func text(_ count: Int) -> String {
+      let policies = stride(from: 0, to: count, by: 500).map { start in
+        let names = (start..<min(start + 500, count)).map { "\"cluster.local/ns/calling/sa/caller-\($0)\"" }
+        return PolicyYAML.policy(
+          "part-\(start)", rules: [RuleText(sources: [["principals: [\(names.joined(separator: ", "))]"]])])
+      }
+      return ([PolicyYAML.deployment("backend")] + policies).joined(separator: "---\n")
+    }
+    return Change(name: "one more of the callers of one workload", before: text(count), after: text(count + 1), differs: true)
   }
 
   /// Rules that say the same, in one order and in the other.
