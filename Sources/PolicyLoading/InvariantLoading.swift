@@ -101,7 +101,10 @@ extension NodeReader {
       "namespaces", { !$0.isEmpty && !$0.bytes.contains { "*/".utf8.contains($0) } }, "write the name of a namespace")
     invariant.workloads = list(
       "workloads",
-      { [2, 3].contains($0.bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).count { !$0.isEmpty }) },
+      { name in
+        let parts = name.bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        return [2, 3].contains(parts.count) && !parts.contains { $0.isEmpty }
+      },
       "write `namespace/name` or `namespace/kind/name`")
   }
 }

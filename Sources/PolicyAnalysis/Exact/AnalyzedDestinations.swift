@@ -28,10 +28,10 @@ public struct AnalyzedDestination: Sendable {
   /// As it is before and after; of a destination that is on one side only, both are that one.
   package var before: AnalyzedProxy
   package var after: AnalyzedProxy
-  /// Of a service behind a waypoint the labels of the workloads that answer.
-  package var answering: [[ExactText: ExactText]] = []
-  /// Whether it is a workload that is called through a waypoint, which is a destination of its own.
-  public package(set) var isBehindWaypoint = false
+  /// Of what is behind a waypoint the workloads that answer, with their labels.
+  package var answering: [(key: ObjectKey, labels: [ExactText: ExactText])] = []
+  /// Of a workload all whose services are behind waypoints: the names under which these come to it. Each is a destination of its own.
+  public package(set) var waypointIdentities: [[UInt8]] = []
 
   /// The namespace; at a waypoint that of the service.
   public var namespace: ExactText { after.service?.namespace ?? after.namespace }
@@ -40,17 +40,19 @@ public struct AnalyzedDestination: Sendable {
   /// What decides there.
   public var profile: Profile { after.profile }
 
-  /// Whether `namespace/name` or `namespace/kind/name` means it.
+  /// Whether `namespace/name` or `namespace/kind/name` means it, or a workload that answers for it.
   public func isNamed(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-    guard let key, parts.count == 2 || parts.count == 3, let last = parts.last else { return false }
-    let isKind = parts.count == 2 || key.kind.string.lowercased().utf8.elementsEqual(parts[1].lowercased().utf8)
-    return key.namespace == ExactText(parts[0]) && key.name == ExactText(last) && isKind
+    guard parts.count == 2 || parts.count == 3, let last = parts.last else { return false }
+    return ([key].compactMap { $0 } + answering.map(\.key)).contains { key in
+      let isKind = parts.count == 2 || key.kind.string.lowercased().utf8.elementsEqual(parts[1].lowercased().utf8)
+      return key.namespace == ExactText(parts[0]) && key.name == ExactText(last) && isKind
+    }
   }
 
   /// Whether a selector selects it, or a workload that answers for it.
   public func isSelected(by selector: LabelSelector) -> Bool {
-    profile == .waypoint ? answering.contains { selector.selects($0) } : selector.selects(labels)
+    profile == .waypoint ? answering.contains { selector.selects($0.labels) } : selector.selects(labels)
   }
 }
 
@@ -62,50 +64,76 @@ public struct Unasked: Sendable {
   public var why: String
   /// Whether something enforces policies there, on one side at least.
   public var isEnforced: Bool
+  /// Whether the two sides differ in it.
+  public var isChange = false
 }
 
 /// All destinations of two sets.
 public struct AnalyzedDestinations: Sendable {
   /// By name.
-  public private(set) var all: [AnalyzedDestination] = []
+  public let all: [AnalyzedDestination]
   /// What cannot be asked about, by name.
-  public private(set) var unasked: [Unasked] = []
+  public let unasked: [Unasked]
   /// The kind of proxy of workloads of which the files do not say it.
   public let assumed: Profile
 
   /// Finds them. A destination that is on one side only is compared under the policies of both.
   ///
-  /// - Parameter assumed: the kind of proxy of workloads of which the files do not say it.
-  public init(before: PolicySet, after: PolicySet, assumed: Profile = .sidecar) {
+  /// - Parameters:
+  ///   - assumed: the kind of proxy of workloads of which the files do not say it.
+  ///   - trustDomain: the mesh's own, under which waypoints come to workloads.
+  public init(before: PolicySet, after: PolicySet, assumed: Profile = .sidecar, trustDomain: ExactText = "cluster.local") {
     self.assumed = assumed
     let isAmbient = (before.inventory + after.inventory).contains { $0.metadata.labels["istio.io/dataplane-mode"] == "ambient" }
     var planes: Set<DataPlane> = isAmbient ? [assumed.dataPlane, .ztunnel] : [assumed.dataPlane]
-    let old = DestinationFinder(before, assumed: assumed).found
-    let new = DestinationFinder(after, assumed: assumed).found
+    let old = DestinationFinder(before, assumed: assumed, trustDomain: trustDomain).found
+    let new = DestinationFinder(after, assumed: assumed, trustDomain: trustDomain).found
+    // An object that both sides hold, and that is a destination on one of them only, is called in another way on the other.
+    let objects = [old, new].map { side in Set(side.values.map(\.key)) }
+    let known = [Self.keys(before).union(objects[0]), Self.keys(after).union(objects[1])]
+    var all: [AnalyzedDestination] = []
+    var unasked: [Unasked] = []
     for name in Set(old.keys).union(new.keys).sorted() {
       guard let one = old[name] ?? new[name], let two = new[name] ?? old[name] else { continue }
       let destination = AnalyzedDestination(
         key: two.key, name: name, address: two.address, before: one.proxy, after: two.proxy, answering: two.answering,
-        isBehindWaypoint: two.isBehindWaypoint)
-      if one.standing == .unknown || two.standing == .unknown {
-        unasked.append(Unasked(destination: destination, why: "\(name) may not be of Istio: \(two.because)", isEnforced: true))
+        waypointIdentities: two.waypointIdentities)
+      func add(_ why: String, isEnforced: Bool = true, isChange: Bool = false) {
+        unasked.append(Unasked(destination: destination, why: why, isEnforced: isEnforced, isChange: isChange))
+      }
+      let isOneSided = old[name] == nil || new[name] == nil
+      if isOneSided, known[old[name] == nil ? 0 : 1].contains(one.key) {
+        add("\(name) is there on one side only (\(one.because)); what decides on the other was not compared", isChange: true)
       } else if one.standing == .bare, two.standing == .bare {
-        unasked.append(Unasked(destination: destination, why: "nothing enforces policies at \(name): \(two.because)", isEnforced: false))
+        add("nothing enforces policies at \(name): \(two.because)", isEnforced: false)
       } else if one.standing != two.standing || one.proxy.profile != two.proxy.profile {
-        let why =
+        add(
           "\(name) has another kind of proxy on each side (before: \(one.because); after: \(two.because)); "
-          + "who gets in then was not compared"
-        unasked.append(Unasked(destination: destination, why: why, isEnforced: true))
+            + "who gets in then was not compared", isChange: true)
+      } else if one.standing == .unknown {
+        add("\(name) \(two.because)")
       } else {
         all.append(destination)
         planes.insert(destination.profile.dataPlane)
       }
     }
-    dataPlanes = planes
+    (self.all, self.unasked, dataPlanes) = (all, unasked, planes)
+  }
+
+  /// Objects that are called under their own name.
+  private static func keys(_ set: PolicySet) -> Set<ObjectKey> {
+    let kinds: Set<ExactText> = ["Service", "ServiceEntry"]
+    let gateways = set.inventory.filter { $0.metadata.key.kind == gatewayKind }.map { object in
+      ObjectKey(kind: "Gateway", namespace: object.metadata.key.namespace, name: object.metadata.key.name)
+    }
+    return Set(
+      set.inventory.map(\.metadata.key).filter { kinds.contains($0.kind) } + gateways + set.workloads.map(\.metadata.key))
   }
 
   /// The same for one set.
-  public init(_ set: PolicySet, assumed: Profile = .sidecar) { self.init(before: set, after: set, assumed: assumed) }
+  public init(_ set: PolicySet, assumed: Profile = .sidecar, trustDomain: ExactText = "cluster.local") {
+    self.init(before: set, after: set, assumed: assumed, trustDomain: trustDomain)
+  }
 
   /// Why some cannot be asked about.
   public var gaps: [String] { unasked.map(\.why) }
@@ -113,146 +141,3 @@ public struct AnalyzedDestinations: Sendable {
   /// The data planes that snapshots are needed for, also for workloads that the files do not hold.
   public let dataPlanes: Set<DataPlane>
 }
-
-/// The destinations of one set.
-private struct DestinationFinder {
-  /// Whether policies are enforced.
-  enum Standing { case enforced, bare, unknown }
-
-  struct Found {
-    var key: ObjectKey
-    var address: AnalyzedDestination.Address
-    /// Of a workload at which nothing enforces, as a sidecar would be.
-    var proxy: AnalyzedProxy
-    var standing = Standing.enforced
-    var because: String
-    var answering: [[ExactText: ExactText]] = []
-    var isBehindWaypoint = false
-  }
-
-  private(set) var found: [String: Found] = [:]
-  private let labels: ServiceLabels
-
-  init(_ set: PolicySet, assumed: Profile) {
-    labels = ServiceLabels(set)
-    let finder = ProxyFinder(set, assumed: .sidecar)
-    /// The pods of Gateways, by namespace and the Gateway's name.
-    var pods: Set<[ExactText]> = []
-    var waypoints: [(key: ObjectKey, labels: [ExactText: ExactText])] = []
-    for workload in set.workloads {
-      let key = workload.metadata.key
-      let name = Self.name(key)
-      let finding = finder.proxy(of: workload)
-      let gateway = workload.labels[gatewayLabel]
-      if let gateway { pods.insert([key.namespace, gateway]) }
-      if finding.kind == .waypoint, gateway != nil {
-        waypoints.append((key, workload.labels))
-        continue
-      }
-      let profile: Profile? =
-        switch finding.kind {
-        case .sidecar: finding.isAssumed ? assumed : .sidecar
-        case .gateway: .gateway
-        case .ambient: .ztunnel
-        case .none, .waypoint: nil
-        }
-      found[name] = Found(
-        key: key, address: .workload(name),
-        proxy: AnalyzedProxy(namespace: key.namespace, labels: workload.labels, profile: profile ?? .sidecar),
-        standing: profile != nil ? .enforced : .bare,
-        because: finding.kind == .waypoint ? "it is a waypoint without the label `\(gatewayLabel)`" : finding.because)
-    }
-    // Istio makes the pods of a Gateway itself, under the Gateway's name.
-    for object in set.inventory where object.metadata.key.kind == "Gateway.gateway.networking.k8s.io" {
-      let key = object.metadata.key
-      guard !pods.contains([key.namespace, key.name]) else { continue }
-      let labels = [gatewayLabel: key.name]
-      let own = ObjectKey(kind: "Gateway", namespace: key.namespace, name: key.name)
-      if object.gatewayClass == "istio-waypoint" {
-        waypoints.append((own, labels))
-      } else {
-        found[Self.name(own)] = Found(
-          key: own, address: .labels, proxy: AnalyzedProxy(namespace: key.namespace, labels: labels, profile: .gateway),
-          standing: object.gatewayClass == "istio" ? .enforced : .unknown,
-          because: object.gatewayClass.map { "its class is `\($0)`" } ?? "it names no class")
-      }
-    }
-    for waypoint in waypoints { addServices(of: waypoint.key, waypoint.labels, set) }
-  }
-
-  static func name(_ key: ObjectKey) -> String { "\(key.namespace)/\(key.kind.string.lowercased())/\(key.name)" }
-
-  /// The labels of the workloads that answer for a service, each of which is then behind its waypoint.
-  private mutating func answering(_ object: InventoryObject, _ set: PolicySet) -> [[ExactText: ExactText]] {
-    guard let selector = object.service?.selector, !selector.matchLabels.isEmpty else { return [] }
-    let own = set.workloads.filter { workload in
-      workload.metadata.key.namespace == object.metadata.key.namespace && selector.selects(workload.labels)
-    }
-    for workload in own { found[Self.name(workload.metadata.key)]?.isBehindWaypoint = true }
-    return own.map(\.labels)
-  }
-
-  private mutating func addServices(of waypoint: ObjectKey, _ labels: [ExactText: ExactText], _ set: PolicySet) {
-    guard let gateway = labels[gatewayLabel] else { return }
-    let own = Self.name(waypoint)
-    func proxy(_ service: ServiceName?) -> AnalyzedProxy {
-      AnalyzedProxy(namespace: waypoint.namespace, labels: labels, profile: .waypoint, service: service)
-    }
-    let because = "it is behind the waypoint \(own)"
-    for object in set.inventory {
-      let key = object.metadata.key
-      guard let kind = ServiceName.Kind.allCases.first(where: { ExactText("\($0.name)") == key.kind }),
-        self.labels.waypoint(of: object) == ServiceLabels.Waypoint(namespace: waypoint.namespace, name: gateway)
-      else { continue }
-      let service = ServiceName(kind: kind, namespace: key.namespace, name: key.name)
-      found["\(Self.name(key)) through \(own)"] = Found(
-        key: key, address: .waypoint(own, service: Self.name(key)), proxy: proxy(service), because: because,
-        answering: answering(object, set))
-    }
-    guard self.labels.takesWorkloads(ServiceLabels.Waypoint(namespace: waypoint.namespace, name: gateway)) else { return }
-    found["\(own), for the addresses of workloads"] = Found(
-      key: waypoint, address: .waypoint(own, service: nil), proxy: proxy(nil), because: "it is a waypoint")
-  }
-}
-
-/// Which services and workloads go through which waypoint (Istio: the labels `istio.io/use-waypoint`, `istio.io/use-waypoint-namespace`, of the
-/// object, else of its namespace; `istio.io/waypoint-for` of the Gateway).
-struct ServiceLabels {
-  struct Waypoint: Hashable {
-    var namespace: ExactText
-    var name: ExactText
-  }
-
-  private var namespaces: [ExactText: [ExactText: ExactText]] = [:]
-  private var traffic: [Waypoint: ExactText] = [:]
-
-  init(_ set: PolicySet) {
-    for object in set.inventory {
-      let key = object.metadata.key
-      switch key.kind {
-      case "Namespace": namespaces[key.name] = object.metadata.labels
-      case "Gateway.gateway.networking.k8s.io":
-        traffic[Waypoint(namespace: key.namespace, name: key.name)] = object.metadata.labels["istio.io/waypoint-for"] ?? "service"
-      default: break
-      }
-    }
-  }
-
-  /// The waypoint of a service; nil for none.
-  func waypoint(of object: InventoryObject) -> Waypoint? {
-    let key = object.metadata.key
-    for labels in [object.metadata.labels, namespaces[key.namespace] ?? [:]] {
-      guard let name = labels["istio.io/use-waypoint"], !name.isEmpty else { continue }
-      return name == "none" ? nil : Waypoint(namespace: labels["istio.io/use-waypoint-namespace"] ?? key.namespace, name: name)
-    }
-    return nil
-  }
-
-  /// Whether a waypoint also takes traffic to workloads' own addresses; one whose Gateway is not loaded may.
-  func takesWorkloads(_ waypoint: Waypoint) -> Bool {
-    traffic[waypoint].map { $0 == "all" || $0 == "workload" } ?? true
-  }
-}
-
-/// The label whose presence makes a pod one of a Gateway (Istio).
-private let gatewayLabel: ExactText = "gateway.networking.k8s.io/gateway-name"

@@ -98,9 +98,16 @@ struct ChainComparison {
     var result = box
     for (dimension, atoms) in box.atoms {
       let live = diagrams.atoms(of: dimension, in: real)
-      result.atoms[dimension] = atoms.filter { live.contains($0) }
+      let told = atoms.filter { live.contains($0) }
+      // Of a region that the gate refuses as a whole, that is what there is to say.
+      result.atoms[dimension] = told.isEmpty ? atoms : told
     }
     return result
+  }
+
+  /// The classes of a dimension that some admitted request of a box has.
+  mutating func admitted(_ dimension: Int, in box: Diagrams.Box) throws -> Diagrams.AtomSet {
+    diagrams.atoms(of: dimension, in: try diagrams.subtract(try unmentioned(), from: try diagrams.diagram(of: box)))
   }
 
   /// The regions of a function.

@@ -21,7 +21,7 @@ public struct AnalysisSide: Sendable {
   private let programs: AttachedPrograms
   private let snapshots: [DataPlane: Snapshot]
   /// The workloads of the inventory, and the name that each shows; nil for one without a proxy, which shows none.
-  let callers: [(name: String, identity: [UInt8]?)]
+  public let callers: [(name: String, identity: [UInt8]?)]
 
   /// Compiles a set for the data planes that are asked about. O(total size).
   public init(_ policies: PolicySet, mesh: MeshSettings, dataPlanes: Set<DataPlane> = [.envoy]) {
@@ -101,9 +101,11 @@ public struct ChangeAnalysis {
     report.unattached = standIns.unattached
     report.standInCount = standIns.all.count
     report.notes += standIns.notes
+    report.gaps = unasked.filter(\.isChange).map(\.why)
     if differs {
-      report.gaps =
-        unasked.filter(\.isEnforced).map(\.why) + uncovered(difference, destinations + standIns.all, onlyThese: onlyThese) + standIns.gaps
+      report.gaps +=
+        unasked.filter { $0.isEnforced && !$0.isChange }.map(\.why)
+        + uncovered(difference, destinations + standIns.all, onlyThese: onlyThese) + standIns.gaps
       if report.gaps.isEmpty, destinations.isEmpty, standIns.all.isEmpty {
         report.gaps = ["no workload was compared, and the two sets differ"]
       }
@@ -182,7 +184,7 @@ public struct ChangeAnalysis {
       let shown = names.count == 1 ? names[0] : "\(names[0]) and \(names.count - 1) more"
       do {
         let (old, new) = (before.program(destination.before, isTCP: isTCP), after.program(destination.after, isTCP: isTCP))
-        if Self.providers(old, before) != Self.providers(new, after) {
+        if Self.providers(old, before) != Self.providers(new, after) || !Self.isAskedAlike(old, new) {
           report.gaps.append("\(shown), \(kind): other providers are asked; what they answer is not known here")
         }
         var comparison = try ChainComparison(

@@ -24,8 +24,22 @@ extension ChangeAnalysis {
       gaps.append(
         "\(object.metadata.key.description) switches mutual TLS off on one side; who still shows an identity then was not compared")
     }
+    gaps += disabledOnOneSide(destinations)
     var seen: Set<String> = []
     return gaps.filter { seen.insert($0).inserted }
+  }
+
+  /// Workloads whose mutual TLS is off on one side, on some port, whoever says so.
+  private func disabledOnOneSide(_ destinations: [AnalyzedDestination]) -> [String] {
+    let modes = (ServerModes(before.policies, mesh: before.mesh), ServerModes(after.policies, mesh: after.mesh))
+    func disabled(_ modes: ServerModes, _ proxy: AnalyzedProxy) -> [UInt16?] {
+      let found = modes.effective(namespace: proxy.namespace, labels: proxy.labels)
+      let ports = found.portModes.filter { ($0.value ?? found.mode) == .disable }.keys.sorted()
+      return ports.map { Optional($0) } + (found.mode == .disable ? [nil] : [])
+    }
+    return destinations.filter { destination in
+      destination.profile == .sidecar && disabled(modes.0, destination.before) != disabled(modes.1, destination.after)
+    }.map { "\($0.name): mutual TLS is switched off on one side; who still shows an identity then was not compared" }
   }
 
   /// Whether the proxies of all targets are among what is compared.

@@ -79,6 +79,7 @@ extension AnalysisSide {
     _ invariant: Invariant, of destination: AnalyzedDestination, workLimit: WorkLimit = WorkLimit(), gaps: inout [String]
   ) throws -> InvariantFinding {
     var finding = InvariantFinding()
+    if invariant.expectation == .allow { gaps += delegated(destination) }
     for isTCP in invariant.chains(at: destination.profile) {
       let shown = "\(destination.name), \(isTCP ? "TCP" : "HTTP")"
       do {
@@ -130,6 +131,21 @@ extension AnalysisSide {
     return .all([anyone, .not(.any(issued))])
   }
 
+  /// What CUSTOM policies of a workload may deny beside what is known: those whose provider the proxy asks itself.
+  func delegated(_ destination: AnalyzedDestination) -> [String] {
+    let proxy = destination.after
+    let concerned = policies.policies.filter { policy in
+      guard policy.action == .custom, let provider = policy.provider, mesh.delegatedProviders.contains(provider) else { return false }
+      let namespace = policy.metadata.key.namespace
+      guard [proxy.namespace, proxy.service?.namespace ?? proxy.namespace, mesh.rootNamespace].contains(namespace) else { return false }
+      if case .selector(let selector) = policy.attachment { return selector.selects(proxy.labels) }
+      return true
+    }
+    return concerned.map {
+      "\(destination.name): \($0.metadata.key.description) is for a provider that the proxy asks itself; what it answers is not known here"
+    }
+  }
+
   /// Whether an enforced ALLOW policy applies to both chains of a destination, so that what no rule names is denied.
   public func isCovered(_ destination: AnalyzedDestination) -> Bool {
     (destination.profile == .ztunnel ? [true] : [false, true]).allSatisfy { isTCP in
@@ -143,7 +159,7 @@ extension Invariant {
   /// The chains of a proxy that it is about, TCP or not. ztunnel has no other than connections: to it a request is the connection that it
   /// comes in.
   func chains(at profile: Profile) -> [Bool] {
-    if profile == .ztunnel { return chain == .http && !looksIntoRequests ? [] : [true] }
+    if profile == .ztunnel { return [true] }
     switch chain {
     case .http: return [false]
     case .tcp: return [true]

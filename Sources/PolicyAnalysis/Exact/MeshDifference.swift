@@ -120,6 +120,19 @@ extension ChangeAnalysis {
       })
   }
 
+  /// Where several providers are asked, which of them is asked about what.
+  static func isAskedAlike(_ one: AttachedProgram, _ two: AttachedProgram) -> Bool {
+    struct Question: Hashable {
+      var provider: ExactText?
+      var groups: [[[AttachedProgram.Demand]]]
+    }
+    func questions(_ program: AttachedProgram) -> Set<Question> {
+      Set(program.rules.filter { $0.effect == .custom }.map { Question(provider: $0.policy.provider, groups: $0.groups) })
+    }
+    let (old, new) = (questions(one), questions(two))
+    return Set((old.union(new)).map(\.provider)).count < 2 || old == new
+  }
+
   private static func definition(_ name: ExactText, _ side: AnalysisSide) -> ExtensionProvider? { side.mesh.extensionProviders?[name] }
 
   /// A provider by name, with what the mesh's settings say of it.

@@ -6,6 +6,21 @@
 public import PolicyEngine
 internal import PolicyModel
 
+/// Who calls.
+public enum Caller: Sendable {
+  /// A peer with this name in its certificate.
+  case identity([UInt8])
+  /// A peer without one.
+  case anonymous
+
+  fileprivate var formula: Formula {
+    switch self {
+    case .identity(let name): .text(.identity, .scalar, Language([LanguageMaker.steps(name)]), String(decoding: name, as: UTF8.self))
+    case .anonymous: .not(.text(.identity, .scalar, Language([[.run(.any)]]), "any identity"))
+    }
+  }
+}
+
 /// A region of requests with one outcome.
 public struct ReachRegion: Sendable {
   /// What of a request matters; empty for every request.
@@ -33,16 +48,17 @@ extension AnalysisSide {
   ///
   /// - Throws: `AnalysisDefect` when the engine does not confirm a witness.
   public func reach(
-    to destination: AnalyzedDestination, from caller: [UInt8]? = nil, limit: Int, workLimit: WorkLimit = WorkLimit(),
+    to destination: AnalyzedDestination, from caller: Caller? = nil, limit: Int, workLimit: WorkLimit = WorkLimit(),
     gaps: inout [String]
   ) throws -> [WorkloadReach] {
     var found: [WorkloadReach] = []
+    gaps += delegated(destination)
     let profile = destination.profile
     for isTCP in profile == .ztunnel ? [true] : [false, true] {
       let kind = isTCP ? "TCP" : "HTTP"
       do {
         let program = program(destination.after, isTCP: isTCP)
-        let own = caller.map { Formula.text(.identity, .scalar, Language([LanguageMaker.steps($0)]), String(decoding: $0, as: UTF8.self)) }
+        let own = caller.map(\.formula)
         var comparison = try ChainComparison(
           before: (program, mesh), after: (program, mesh), profile: profile, isTCP: isTCP, also: [own].compactMap { $0 },
           workLimit: workLimit)
@@ -61,8 +77,8 @@ extension AnalysisSide {
               throw AnalysisDefect(description: "\(destination.name), \(kind): the engine does not confirm \(verdict.name) of \(witness)")
             }
             let box = try comparison.told(region.box)
-            let names = callers.filter { caller in box.atoms[comparison.space.identityDimension]?.contains(caller.atom) ?? true }.map(
-              \.name)
+            let admitted = try comparison.admitted(comparison.space.identityDimension, in: region.box)
+            let names = callers.filter { admitted.contains($0.atom) }.map(\.name)
             return ReachRegion(words: comparison.space.words(of: region.box, told: box), witness: witness, finding: finding, callers: names)
           }
           found.append(WorkloadReach(isTCP: isTCP, verdict: verdict, regions: told))

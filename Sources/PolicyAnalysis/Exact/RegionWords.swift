@@ -95,6 +95,7 @@ extension Space {
     let values = values(field)
     let (parts, left) = cover(atoms, within: room, values, field)
     if left.isEmpty { return (parts, []) }
+    if let named = parted(field, left, values, atoms) { return (parts + named, []) }
     // The smallest value that holds what is left, and as exceptions what of it is outside.
     let everything = Set((0..<Int32(count(field))).map { $0 })
     let base =
@@ -107,6 +108,31 @@ extension Space {
     if exceptions.isEmpty && others.isEmpty { return (parts + [base.word], exceptions + others) }
     // With other parts, an exception must be seen to belong to this one.
     return (parts + ["\(base.word) (except \((exceptions + others).joined(separator: " and ")))"], [])
+  }
+
+  /// What is left, part by part: values with exceptions of their own, all in the words of values; nil where that is not to be had.
+  private func parted(_ field: Field, _ left: Set<Int32>, _ values: [Value], _ atoms: Set<Int32>) -> [String]? {
+    var left = left
+    var words: [String] = []
+    while !left.isEmpty {
+      var best: (word: String, held: Set<Int32>)?
+      for value in values where !value.extent.isDisjoint(with: left) {
+        let outside = value.extent.subtracting(atoms)
+        let everything = Set((0..<Int32(count(field))).map { $0 })
+        // Nothing of what only this value could hold may be excepted.
+        let (exceptions, rest) = cover(outside, within: everything.subtracting(value.extent.intersection(atoms)), values, field)
+        guard rest.isEmpty else { continue }
+        let held = value.extent.intersection(atoms)
+        if best.map({ $0.held.intersection(left).count < held.intersection(left).count }) ?? true {
+          best = (exceptions.isEmpty ? value.word : "\(value.word) (except \(exceptions.joined(separator: " and ")))", held)
+        }
+      }
+      guard let best else { return nil }
+      words.append(best.word)
+      left.subtract(best.held)
+    }
+    // One value with exceptions is better said as such.
+    return words.count > 1 ? words : nil
   }
 
   private typealias Value = (word: String, extent: Set<Int32>)

@@ -41,7 +41,8 @@ struct SetDifference {
       if list.count != other.count || !zip(list, other).allSatisfy(Self.isSame) { policies += list + other }
     }
     for (key, list) in new where old[key] == nil { policies += list }
-    hasOtherRequestAuthentications = !Self.areSame(before.requestAuthentications, after.requestAuthentications, Self.isSame)
+    hasOtherRequestAuthentications = !Self.areSame(
+      Self.sorted(before.requestAuthentications, \.metadata), Self.sorted(after.requestAuthentications, \.metadata), Self.isSame)
     let hasOtherModes = !Self.areSame(before.peerAuthentications, after.peerAuthentications, Self.isSame)
     if hasOtherModes {
       for (own, other) in [(before, after), (after, before)] {
@@ -52,6 +53,11 @@ struct SetDifference {
     }
     concernsAll =
       hasOtherModes || hasOtherRequestAuthentications || before.unusable.map(\.reach) != after.unusable.map(\.reach)
+  }
+
+  /// In the order of their names: where they stand in the files says nothing.
+  private static func sorted<Value>(_ values: [Value], _ metadata: (Value) -> ObjectMetadata) -> [Value] {
+    values.sorted { metadata($0).key < metadata($1).key }
   }
 
   private static func areSame<Value>(_ old: [Value], _ new: [Value], _ isSame: (Value, Value) -> Bool) -> Bool {

@@ -114,7 +114,7 @@ struct Space {
       places[field] = Place(scalar: addDimension(classes.witnesses.count, preferred: [0]))
       fields.append(field)
     }
-    if words[.sni] != nil { try addText(.sni, Universe(kind: .lowerNameOrEmpty)) }
+    if words[.sni] != nil { try addText(.sni, Universe(kind: .serverName)) }
     try addMetadata()
     if shape.isTCP { return }
     try addText(.method, Universe(kind: .token))

@@ -143,6 +143,16 @@ extension ChangeAnalysis {
       for object in set.peerAuthentications { add(object.metadata.key.namespace, object.selector) }
       for policy in set.unusable { if case .namespace(let name, let selector) = policy.reach { add(name, selector) } }
     }
+    for object in before.policies.inventory + after.policies.inventory where object.metadata.key.kind == "Namespace" {
+      add(object.metadata.key.name, LabelSelector())
+    }
+    // Labels also say which proxy a workload has.
+    let kinds: [(labels: Labels, profile: Profile)] = [
+      (["istio": "ingressgateway"], .gateway), (["istio.io/dataplane-mode": "ambient"], .ztunnel),
+    ]
+    for root in roots {
+      for kind in kinds where before.decides(for: kind.profile) { selectors[root, default: []].insert(kind.labels) }
+    }
     let common = roots.reduce(into: Set<Labels>()) { $0.formUnion(selectors[$1] ?? []) }
     var other: ExactText = "any-other-namespace"
     while selectors[other] != nil { other = ExactText("\(other)-") }

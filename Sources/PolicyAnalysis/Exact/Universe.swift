@@ -11,13 +11,13 @@ struct Universe: Hashable, Sendable {
     case name
     /// The same, or nothing.
     case nameOrEmpty
-    /// The same, without upper-case letters.
-    case lowerNameOrEmpty
+    /// Any bytes but upper-case letters and 0.
+    case serverName
     /// A token (RFC 9110).
     case token
     /// A header's value: no blanks around it.
     case headerValue
-    /// Any text without control characters.
+    /// Any text.
     case text
     /// A path, with or without query, as the proxy forwards it.
     case path(MeshSettings.PathNormalization, keepsDotParameters: Bool, hasQuery: Bool)
@@ -30,17 +30,16 @@ struct Universe: Hashable, Sendable {
   var sets: [ByteSet] {
     switch kind {
     case .name, .nameOrEmpty: [.visible]
-    case .lowerNameOrEmpty: [Self.lowerVisible]
+    case .serverName: [Self.serverName]
     case .token: [Self.token]
     case .headerValue: [.visible, Self.blank]
-    case .text: [Self.printable]
+    case .text: []
     case .path: [Self.plainPath, Self.plainQuery]
     }
   }
 
-  private static let lowerVisible = ByteSet { ByteSet.visible.contains($0) && !(0x41...0x5a).contains($0) }
+  private static let serverName = ByteSet { $0 != 0 && !(0x41...0x5a).contains($0) }
   private static let blank = ByteSet { $0 == 0x20 || $0 == 0x09 }
-  private static let printable = ByteSet { $0 >= 0x20 && $0 != 0x7f }
   private static let token = ByteSet { byte in
     switch byte {
     case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
@@ -72,7 +71,7 @@ struct Universe: Hashable, Sendable {
   func accepts(_ state: Int32) -> Bool {
     switch kind {
     case .name, .token: return state == 1
-    case .nameOrEmpty, .lowerNameOrEmpty, .text: return true
+    case .nameOrEmpty, .serverName, .text: return true
     case .headerValue: return state != 2
     case .path:
       if state < Int32(PathState.first) { return state == 1 || state == 2 }
@@ -83,9 +82,9 @@ struct Universe: Hashable, Sendable {
   func step(_ state: Int32, _ byte: UInt8) -> Int32 {
     switch kind {
     case .name, .nameOrEmpty: return ByteSet.visible.contains(byte) ? 1 : Self.dead
-    case .lowerNameOrEmpty: return Self.lowerVisible.contains(byte) ? 1 : Self.dead
+    case .serverName: return Self.serverName.contains(byte) ? 1 : Self.dead
     case .token: return Self.token.contains(byte) ? 1 : Self.dead
-    case .text: return Self.printable.contains(byte) ? 0 : Self.dead
+    case .text: return 0
     case .headerValue:
       if ByteSet.visible.contains(byte) { return 1 }
       return Self.blank.contains(byte) && state != 0 ? 2 : Self.dead

@@ -65,7 +65,9 @@ struct DiffCommand: ParsableCommand {
     let meshes = try settings.meshes()
     let workLimit = patience.workLimit
     let sides = try [(before, meshes.before), (after, meshes.after)].map { try DiffSide($0, isLenient: settings.lenient, mesh: $1) }
-    let destinations = AnalyzedDestinations(before: sides[0].policies, after: sides[1].policies, assumed: proxies.assumed)
+    let destinations = AnalyzedDestinations(
+      before: sides[0].policies, after: sides[1].policies, assumed: proxies.assumed,
+      trustDomain: meshes.after.trustDomain)
     if let to { _ = try destinations.named(to) }
     let planes = destinations.dataPlanes
     let old = AnalysisSide(sides[0].policies, mesh: meshes.before, dataPlanes: planes)

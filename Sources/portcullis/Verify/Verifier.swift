@@ -33,11 +33,18 @@ struct Verifier {
   func result(_ object: InvariantObject, _ bar: inout ProgressBar) throws -> InvariantResult {
     let invariant = Invariant(
       .matching(object.rule), expect: object.expectation == .deny ? .deny : .allow, chain: object.chain.map { $0 == .http ? .http : .tcp })
-    return try result(object.name.string, place: object.location.description, invariant, &bar) { destination in
+    var result = try result(object.name.string, place: object.location.description, invariant, &bar) { destination in
       (object.namespaces.isEmpty || object.namespaces.contains { $0.value == destination.namespace })
         && object.selector.map { destination.isSelected(by: $0) } ?? true
         && (object.workloads.isEmpty || object.workloads.contains { destination.isNamed($0.value.string) })
     }
+    // Who misspells one of several names is not told that all is well.
+    let all = destinations.all + destinations.unasked.map(\.destination)
+    let missing =
+      object.namespaces.map(\.value).filter { name in !all.contains { $0.namespace == name } }.map(\.string)
+      + object.workloads.map(\.value.string).filter { name in !all.contains { $0.isNamed(name) } }
+    result.gaps += missing.map { "`\($0)` of `\(object.name)` is nothing in the files that can be asked about" }
+    return result
   }
 
   /// An invariant, for every destination that is meant.
@@ -51,10 +58,13 @@ struct Verifier {
     let meant = destinations.all.filter(isMeant)
     for (number, destination) in meant.enumerated() {
       bar.show(percent: number * 100 / meant.count, "\(Printable.text(name))")
-      // Who is to be let in comes through the waypoint; who is to be kept out must not get in past it either.
-      if invariant.expectation == .allow, destination.isBehindWaypoint { continue }
-      let finding = try side.check(invariant, of: destination, workLimit: workLimit, gaps: &result.gaps)
       result.count += 1
+      // Who is to be let in comes through the waypoint; who is to be kept out must not get in past it either.
+      if invariant.expectation == .allow, !destination.waypointIdentities.isEmpty {
+        result.broken += try refusals(of: destination, &result.gaps).map { (destination, $0) }
+        continue
+      }
+      let finding = try side.check(invariant, of: destination, workLimit: workLimit, gaps: &result.gaps)
       concernsAny = concernsAny || finding.concernsAny
       result.broken += finding.counterexamples.map { (destination, $0) }
     }
@@ -64,6 +74,26 @@ struct Verifier {
       result.gaps.append("`\(name)` is about no request that there can be, so that it says nothing")
     }
     return result
+  }
+
+  /// Whether a workload refuses the waypoints that it is called through.
+  private func refusals(of destination: AnalyzedDestination, _ gaps: inout [String]) throws -> [Counterexample] {
+    var found: [Counterexample] = []
+    for identity in destination.waypointIdentities {
+      let name = Located(ExactText(String(decoding: identity.dropFirst("spiffe://".utf8.count), as: UTF8.self)))
+      let rule = AuthorizationPolicy.Rule(
+        sources: [AuthorizationPolicy.Clause([Constraint(.sourcePrincipal, values: [name])])], operations: [], conditions: [])
+      let allowed = try side.check(Invariant(.matching(rule), expect: .allow), of: destination, workLimit: workLimit, gaps: &gaps)
+      if allowed.counterexamples.isEmpty { continue }
+      let denied = try side.check(Invariant(.matching(rule), expect: .deny), of: destination, workLimit: workLimit, gaps: &gaps)
+      if denied.counterexamples.isEmpty {
+        found += allowed.counterexamples
+      } else {
+        gaps.append(
+          "\(destination.name) takes only some connections of the waypoint that it is called through; which ones was not followed")
+      }
+    }
+    return found
   }
 
   /// Whether an enforced ALLOW policy applies everywhere.
@@ -77,7 +107,8 @@ struct Verifier {
 
   /// Whether nothing is newly allowed.
   func strictness(_ name: String, since old: PolicySet, mesh: MeshSettings) throws -> InvariantResult {
-    let both = AnalyzedDestinations(before: old, after: side.policies, assumed: destinations.assumed)
+    let both = AnalyzedDestinations(
+      before: old, after: side.policies, assumed: destinations.assumed, trustDomain: mesh.trustDomain)
     let planes = both.dataPlanes
     var analysis = ChangeAnalysis(
       before: AnalysisSide(old, mesh: mesh, dataPlanes: planes), after: AnalysisSide(side.policies, mesh: mesh, dataPlanes: planes))

@@ -73,7 +73,7 @@ struct VerifyCommand: ParsableCommand {
     let mesh = try policies.meshSettings()
     let demanded = try read()
     let loaded = try policies.load().policies
-    let destinations = AnalyzedDestinations(loaded, assumed: proxies.assumed)
+    let destinations = AnalyzedDestinations(loaded, assumed: proxies.assumed, trustDomain: mesh.trustDomain)
     if destinations.all.isEmpty {
       throw CommandProblem(
         "no workload in the given files that can be asked about, so that nothing would be verified",

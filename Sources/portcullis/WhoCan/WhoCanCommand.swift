@@ -22,7 +22,7 @@ struct WhoCanCommand: ParsableCommand {
         portcullis who-can --policies examples/shop --from shop/frontend
         portcullis who-can --policies examples/shop --all
 
-      Exit code 0: somebody can. 1: nobody can. 2: bad input. 3: nobody was found, and the answer is not complete.
+      Exit code 0: somebody can. 1: nobody can. 2: bad input. 3: the answer is not complete.
       """)
 
   @OptionGroup var policies: PolicyOptions
@@ -55,11 +55,11 @@ struct WhoCanCommand: ParsableCommand {
   func run() throws {
     let mesh = try policies.meshSettings()
     let loaded = try policies.load().policies
-    let destinations = AnalyzedDestinations(loaded, assumed: proxies.assumed)
+    let destinations = AnalyzedDestinations(loaded, assumed: proxies.assumed, trustDomain: mesh.trustDomain)
     let side = AnalysisSide(loaded, mesh: mesh, dataPlanes: destinations.dataPlanes)
     let asked = try to.map { try destinations.named($0) } ?? destinations.all
-    var gaps = to == nil ? destinations.gaps : []
-    let caller = try from.map { try identity($0, loaded, mesh) }
+    var gaps = destinations.unasked.filter { unasked in to.map { unasked.destination.isNamed($0) } ?? true }.map(\.why)
+    let caller = try from.map { try self.caller($0, loaded, side) }
     var found: [(String, [WorkloadReach])] = []
     do {
       let workLimit = patience.workLimit
@@ -80,26 +80,33 @@ struct WhoCanCommand: ParsableCommand {
     if !found.contains(where: { !$0.1.isEmpty }) { throw ExitCode(Answer.no.rawValue) }
   }
 
-  private func identity(_ name: String, _ policies: PolicySet, _ mesh: MeshSettings) throws -> [UInt8] {
-    if name.hasPrefix("spiffe://") { return Array(name.utf8) }
-    let parts = name.split(separator: "/").map { ExactText(String($0)) }
-    let found = policies.workloads.filter { workload in
-      let key = workload.metadata.key
-      return [2, 3].contains(parts.count) && key.namespace == parts[0] && key.name == parts[parts.count - 1]
-        && (parts.count == 2 || ExactText(key.kind.string.lowercased()) == ExactText(parts[1].string.lowercased()))
+  /// Who calls: what a workload's certificate says, nothing where it has none.
+  private func caller(_ name: String, _ policies: PolicySet, _ side: AnalysisSide) throws -> Caller {
+    if name.hasPrefix("spiffe://") {
+      var request = Request()
+      do { try RequestFilling.addPeer(Array(name.utf8), "--from", in: &request) } catch {
+        throw CommandProblem(Printable.text(error.problem), help: "write `spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT`")
+      }
+      return .identity(Array(name.utf8))
+    }
+    let found = side.callers.filter { caller in
+      let (own, other) = (caller.name.split(separator: "/"), name.split(separator: "/"))
+      return [2, 3].contains(other.count) && ExactText(String(own[0])) == ExactText(String(other[0]))
+        && ExactText(String(own[2])) == ExactText(String(other[other.count - 1]))
+        && (other.count == 2 || ExactText(String(own[1])) == ExactText(other[1].lowercased()))
     }
     guard let first = found.first else { throw CommandProblem("no workload `\(Printable.text(name))` in the given files") }
-    guard found.allSatisfy({ $0.serviceAccount == first.serviceAccount }) else {
+    guard found.allSatisfy({ $0.identity == first.identity }) else {
       throw CommandProblem("several workloads are named `\(Printable.text(name))`", help: "write `namespace/kind/name`")
     }
-    return SPIFFEID(trustDomain: mesh.trustDomain, namespace: first.metadata.key.namespace, serviceAccount: first.serviceAccount).uri.bytes
+    return first.identity.map { .identity($0) } ?? .anonymous
   }
 
   private func text(_ found: [(String, [WorkloadReach])], _ gaps: [String]) -> String {
     var lines: [String] = []
     for (name, reaches) in found {
       if reaches.isEmpty, to != nil || all {
-        let isUnfinished = gaps.contains { $0.hasPrefix("\(name), ") }
+        let isUnfinished = gaps.contains { $0.hasPrefix("\(name), ") || $0.hasPrefix("the time was over") }
         lines.append("\(isUnfinished ? "not complete" : "nobody can reach")  \(Printable.text(name))")
       }
       for reach in reaches {

@@ -304,7 +304,7 @@ struct AnalysisWorld {
     request.sourceIP = space.shape.profile == .waypoint ? nil : address()
     request.remoteIP = address()
     request.destinationIP = address()
-    request.sni = text(.sni, space, Self.texts + [""], Universe(kind: .lowerNameOrEmpty), "")
+    request.sni = text(.sni, space, Self.texts + [""], Universe(kind: .serverName), "")
     let metadata = Field.metadata(filter: "envoy.filters.x", key: "k")
     let isList = chance(50)
     for _ in 0..<(isList ? number(0...3) : number(0...1)) {
