@@ -97,6 +97,14 @@ internal import Testing
       let path = try sandbox.write(set, to: "all.yaml")
       let run = try sandbox.portcullis("who-can", "--policies", path, "--to", "shop/api")
       #expect(run.output.contains("    among them  shop/deployment/api, shop/deployment/in\n"), "\(run.output)")
+      #expect(try sandbox.portcullis("who-can", "--policies", path, "--from", "shop/out").output.contains("api") == false)
+      // Whom mutual TLS refuses is no caller, whatever the policies say.
+      let open =
+        World.workload("api") + World.workload("out", "app: out, sidecar.istio.io/inject: \"false\"") + World.allow
+        + World.policy("strict", "{mtls: {mode: STRICT}}", kind: "PeerAuthentication")
+      let strict = try sandbox.write(open, to: "strict.yaml")
+      let who = try sandbox.portcullis("who-can", "--policies", strict, "--to", "shop/api")
+      #expect(who.output.contains("    among them  shop/deployment/api\n") && !who.output.contains("deployment/out"), "\(who.output)")
     }
   }
 

@@ -98,4 +98,57 @@ internal import Testing
       #expect(!run.output.contains("not complete"), "\(run.output)")
     }
   }
+
+  @Test(arguments: [
+    (
+      "{selector: {matchLabels: {app: api}}, mtls: {mode: PERMISSIVE}}", "{selector: {matchLabels: {app: other}}, mtls: {mode: PERMISSIVE}}"
+    ),
+    ("{selector: {matchLabels: {app: api}}, mtls: {mode: PERMISSIVE}}", "{selector: {matchLabels: {app: api}}, mtls: {mode: UNSET}}"),
+  ])
+  func `mutual TLS that is off by inheritance is told like any other`(_ old: String, _ new: String) throws {
+    try withSandbox { sandbox throws in
+      func set(_ own: String) -> String {
+        Self.workload("api") + Self.allow + Self.policy("default", "{mtls: {mode: DISABLE}}", kind: "PeerAuthentication")
+          + Self.policy("own", own, kind: "PeerAuthentication")
+      }
+      let before = try sandbox.write(set(old), to: "before/all.yaml")
+      let after = try sandbox.write(set(new), to: "after/all.yaml")
+      let run = try sandbox.portcullis("diff", before, after)
+      #expect(run.code == 3 && run.output.contains("switches mutual TLS off"), "\(run.output)\(run.errors)")
+    }
+  }
+
+  @Test func `where several providers are asked, who is asked about what counts`() throws {
+    try withSandbox { sandbox throws in
+      func ask(_ provider: String, _ path: String) -> String {
+        Self.policy("\(provider)", "{action: CUSTOM, provider: {name: \(provider)}, rules: [{to: [{operation: {paths: [\(path)]}}]}]}")
+      }
+      let before = try sandbox.write(Self.workload("api") + ask("pa", "/a") + ask("pb", "/b"), to: "before/all.yaml")
+      let after = try sandbox.write(Self.workload("api") + ask("pa", "/b") + ask("pb", "/a"), to: "after/all.yaml")
+      let run = try sandbox.portcullis("diff", before, after, "--several-custom-providers")
+      #expect(run.code == 3 && run.output.contains("other providers are asked"), "\(run.output)\(run.errors)")
+    }
+  }
+
+  @Test func `a claim with a tab, a server name with a blank and a namespace that is ambient are requests like others`() throws {
+    try withSandbox { sandbox throws in
+      for (condition, value) in [("request.auth.claims[foo]", "a\\tb"), ("connection.sni", "a b")] {
+        let more = Self.policy("more", "{rules: [{when: [{key: \"\(condition)\", values: [\"\(value)\"]}]}]}")
+        let base = Self.workload("api") + Self.policy("base", "{rules: [{when: [{key: \"\(condition)\", values: [x]}]}]}")
+        let before = try sandbox.write(base, to: "before/all.yaml")
+        let after = try sandbox.write(base + more, to: "after/all.yaml")
+        let run = try sandbox.portcullis("diff", before, after)
+        #expect(run.code == 1 && run.output.contains("newly allowed"), "\(condition): \(run.output)\(run.errors)")
+      }
+      let ambient = "apiVersion: v1\nkind: Namespace\nmetadata: {name: amb, labels: {istio.io/dataplane-mode: ambient}}\n---\n"
+      func stop(_ selector: String) -> String {
+        "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: r, namespace: istio-system}\n"
+          + "spec: {\(selector)action: DENY, rules: [{from: [{source: {namespaces: [bad]}}]}]}\n"
+      }
+      let before = try sandbox.write(ambient + stop(""), to: "one/all.yaml")
+      let after = try sandbox.write(ambient + stop("selector: {}, "), to: "two/all.yaml")
+      let run = try sandbox.portcullis("diff", before, after)
+      #expect(run.code == 1 && run.output.contains("newly allowed  amb/any workload, "), "\(run.output)\(run.errors)")
+    }
+  }
 }

@@ -21,6 +21,15 @@ internal import Testing
       ["source any identity or anonymous peers, except namespace a and namespace b"], nil
     ),
     (#"from: [{source: {namespaces: ["team-*"], notNamespaces: [team-x]}}]"#, ["source namespace team-*, except namespace team-x"], nil),
+    // Each exception belongs to its own part.
+    (
+      #"from: [{source: {namespaces: [b], notPrincipals: ["*/sa/x"]}}, {source: {namespaces: [c], notPrincipals: ["*/sa/y"]}}]"#,
+      ["source namespace b (except principal */sa/x) or namespace c (except principal */sa/y)"], nil
+    ),
+    (
+      #"to: [{operation: {paths: ["/a*"], notPaths: ["*x"]}}, {operation: {paths: ["/b*"], notPaths: ["*y"]}}]"#,
+      ["path /a* (except *x) or /b* (except *y)"], []
+    ),
     (#"from: [{source: {serviceAccounts: [a/b]}}]"#, ["source service account a/b"], nil),
     // Peers of other trust domains do not get past mutual TLS.
     (#"from: [{source: {trustDomains: [cluster.local]}}]"#, ["source SPIFFE identity"], nil),

@@ -102,4 +102,104 @@ internal import Testing
       #expect(other.code == 3 && other.output.contains("its class is `nginx`"), "\(other.output)")
     }
   }
+
+  static let set = """
+    apiVersion: v1
+    kind: Namespace
+    metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: wp, namespace: shop, labels: {istio.io/waypoint-for: service}}
+    spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: api, namespace: shop, labels: {istio.io/use-waypoint: wp}}
+    spec: {selector: {app: backend}, ports: [{port: 80}]}
+    ---
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: backend, namespace: shop}
+    spec: {selector: {matchLabels: {app: backend}}, template: {metadata: {labels: {app: backend}}, spec: {containers: [{name: c, image: i}]}}}
+    ---
+    apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: deny-delete, namespace: shop}
+    spec: {targetRefs: [{kind: Service, group: "", name: api}], action: DENY, rules: [{to: [{operation: {methods: [DELETE]}}]}]}
+    ---
+
+    """
+  static let onlyWaypoint =
+    "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: only, namespace: shop}\n"
+    + "spec: {selector: {matchLabels: {app: backend}}, rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/wp]}}]}]}\n"
+
+  @Test(arguments: [
+    ("{istio.io/use-waypoint: wp}", "{}"), ("{istio.io/use-waypoint: wp}", "{istio.io/use-waypoint: none}"),
+    ("{istio.io/use-waypoint: wp}", "{istio.io/use-waypoint: other}"), ("waypoint-for: service", "waypoint-for: none"),
+    ("gatewayClassName: istio-waypoint", "gatewayClassName: nginx"), ("gatewayClassName: istio-waypoint", "gatewayClassName: istio"),
+    ("kind: Gateway\nmetadata: {name: wp,", "kind: Gateway\nmetadata: {name: else,"),
+  ])
+  func `a waypoint that goes, or is another, is never nothing`(_ old: String, _ new: String) throws {
+    try withSandbox { sandbox in
+      #expect(Self.set.contains(old))
+      let one = try sandbox.write(Self.set, to: "one/all.yaml")
+      let two = try sandbox.write(Self.set.replacingOccurrences(of: old, with: new), to: "two/all.yaml")
+      for (before, after) in [(one, two), (two, one)] {
+        let run = try sandbox.portcullis("diff", before, after)
+        #expect(run.code == 3 && run.output.contains("not complete"), "\(new): \(run.code) \(run.output)\(run.errors)")
+        let strict = try sandbox.portcullis("verify", "--policies", after, "--invariant", "at-least-as-strict", "--before", before)
+        #expect(strict.code == 3, "\(new): \(strict.output)\(strict.errors)")
+      }
+      #expect(try sandbox.portcullis("diff", one, one).code == 0)
+      #expect(try sandbox.portcullis("diff", two, two).code == 0)
+    }
+  }
+
+  @Test(arguments: [
+    // Kept out at the pods, let in by the waypoint: found by the name of a workload too.
+    ("{destination: {workloads: [shop/backend]}, from: [{source: {notNamespaces: [shop]}}], expect: deny}", "", 1),
+    ("{destination: {selector: {matchLabels: {app: backend}}}, from: [{source: {notNamespaces: [shop]}}], expect: deny}", "", 1),
+    (
+      "{destination: {workloads: [shop/backend]}, from: [{source: {namespaces: [web]}}], to: [{operation: {methods: [GET]}}], expect: allow}",
+      "", 0
+    ),
+    // The waypoint lets them in, and the pods refuse the waypoint.
+    (
+      "{destination: {workloads: [shop/backend]}, to: [{operation: {methods: [GET]}}], from: [{source: {namespaces: [web]}}], expect: allow}",
+      "sa/wp", 1
+    ),
+    // Nobody is behind a waypoint that takes nothing.
+    ("{destination: {workloads: [shop/backend]}, from: [{source: {namespaces: [web]}}], expect: allow}", "waypoint-for: service", 1),
+    // To ztunnel a request is its connection, also where an invariant is about HTTP alone.
+    ("{destination: {workloads: [shop/deployment/backend]}, from: [{source: {namespaces: [shop]}}], chain: http, expect: deny}", "", 1),
+    // One of several names that is nothing.
+    (
+      "{destination: {workloads: [shop/backend, shop/backnd]}, to: [{operation: {methods: [DELETE]}}], from: [{source: {namespaces: [web]}}], expect: deny}",
+      "", 3
+    ),
+  ])
+  func `what an invariant says of what is behind a waypoint`(_ spec: String, _ change: String, _ code: Int32) throws {
+    try withSandbox { sandbox in
+      var set = Self.set + Self.onlyWaypoint
+      if change == "sa/wp" { set = set.replacingOccurrences(of: "sa/wp", with: "sa/other") }
+      if change == "waypoint-for: service" { set = set.replacingOccurrences(of: change, with: "waypoint-for: none") }
+      let policies = try sandbox.write(set, to: "all.yaml")
+      let file = try sandbox.write(`portcullis verify`.invariant(spec), to: "invariants.yaml")
+      let run = try sandbox.portcullis("verify", "--policies", policies, "--invariants", file)
+      #expect(run.code == code, "\(spec): \(run.code) \(run.output)\(run.errors)")
+    }
+  }
+
+  @Test func `a waypoint that the files do not hold is no proof of anything`() throws {
+    try withSandbox { sandbox in
+      let set = (Self.set + Self.onlyWaypoint).replacingOccurrences(
+        of: "kind: Gateway\nmetadata: {name: wp,", with: "kind: Gateway\nmetadata: {name: else,")
+      let policies = try sandbox.write(set, to: "all.yaml")
+      for words in [["verify", "--invariant", "no-anonymous-access"], ["who-can", "--to", "shop/backend"], ["who-can", "--all"]] {
+        let run = try sandbox.portcullis([words[0], "--policies", policies] + words.dropFirst())
+        #expect(run.code == 3 && run.output.contains("a waypoint that the files do not hold"), "\(words): \(run.output)\(run.errors)")
+      }
+    }
+  }
 }

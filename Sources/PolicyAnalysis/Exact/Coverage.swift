@@ -39,7 +39,7 @@ extension ChangeAnalysis {
     }
     return destinations.filter { destination in
       destination.profile == .sidecar && disabled(modes.0, destination.before) != disabled(modes.1, destination.after)
-    }.map { "\($0.name): mutual TLS is switched off on one side; who still shows an identity then was not compared" }
+    }.map { "\($0.name): a PeerAuthentication switches mutual TLS off on one side; who still shows an identity then was not compared" }
   }
 
   /// Whether the proxies of all targets are among what is compared.

@@ -95,13 +95,13 @@ extension Space {
     let values = values(field)
     let (parts, left) = cover(atoms, within: room, values, field)
     if left.isEmpty { return (parts, []) }
-    if let named = parted(field, left, values, atoms) { return (parts + named, []) }
     // The smallest value that holds what is left, and as exceptions what of it is outside.
     let everything = Set((0..<Int32(count(field))).map { $0 })
     let base =
       values.filter { left.isSubset(of: $0.extent) }.min { $0.extent.count < $1.extent.count } ?? ("any \(name(field))", everything)
     let outside = base.extent.subtracting(room)
     let (exceptions, rest) = cover(outside, within: everything.subtracting(atoms), values, field)
+    if !rest.isEmpty, let named = parted(left, of: atoms, values, within: room) { return (parts + named, []) }
     let others = rest.sorted().map { "texts such as \(witness(field, $0))" }
     // What holds everything needs no other parts beside it.
     if atoms.isSubset(of: base.extent) { return ([base.word], exceptions + others) }
@@ -111,18 +111,15 @@ extension Space {
   }
 
   /// What is left, part by part: values with exceptions of their own, all in the words of values; nil where that is not to be had.
-  private func parted(_ field: Field, _ left: Set<Int32>, _ values: [Value], _ atoms: Set<Int32>) -> [String]? {
+  private func parted(_ left: Set<Int32>, of atoms: Set<Int32>, _ values: [Value], within room: Set<Int32>) -> [String]? {
+    // Of many values it would take too long to find the best.
+    if values.count > 64 { return nil }
     var left = left
     var words: [String] = []
     while !left.isEmpty {
       var best: (word: String, held: Set<Int32>)?
       for value in values where !value.extent.isDisjoint(with: left) {
-        let outside = value.extent.subtracting(atoms)
-        let everything = Set((0..<Int32(count(field))).map { $0 })
-        // Nothing of what only this value could hold may be excepted.
-        let (exceptions, rest) = cover(outside, within: everything.subtracting(value.extent.intersection(atoms)), values, field)
-        guard rest.isEmpty else { continue }
-        let held = value.extent.intersection(atoms)
+        guard let (exceptions, held) = excepted(value, values, atoms, within: room), !held.isDisjoint(with: left) else { continue }
         if best.map({ $0.held.intersection(left).count < held.intersection(left).count }) ?? true {
           best = (exceptions.isEmpty ? value.word : "\(value.word) (except \(exceptions.joined(separator: " and ")))", held)
         }
@@ -133,6 +130,28 @@ extension Space {
     }
     // One value with exceptions is better said as such.
     return words.count > 1 ? words : nil
+  }
+
+  /// Exceptions that leave nothing of a value outside a set, and what of it they leave inside; nil where values cannot say it.
+  private func excepted(_ value: Value, _ values: [Value], _ atoms: Set<Int32>, within room: Set<Int32>) -> (
+    words: [String], held: Set<Int32>
+  )? {
+    var held = value.extent.intersection(room)
+    var outside = value.extent.subtracting(room)
+    var words: [String] = []
+    while !outside.isEmpty {
+      let able = values.filter { !$0.extent.isDisjoint(with: outside) }
+      // What takes least away; of several what says most.
+      let best = able.min { one, two in
+        (held.intersection(atoms).intersection(one.extent).count, -outside.intersection(one.extent).count)
+          < (held.intersection(atoms).intersection(two.extent).count, -outside.intersection(two.extent).count)
+      }
+      guard let best else { return nil }
+      words.append(best.word)
+      held.subtract(best.extent)
+      outside.subtract(best.extent)
+    }
+    return held.isEmpty ? nil : (words, held)
   }
 
   private typealias Value = (word: String, extent: Set<Int32>)

@@ -274,7 +274,10 @@ import Testing
     #expect(report.gaps.isEmpty)
     #expect(
       report.changes.filter { !$0.isTCP }.map { $0.workloads.sorted() } == [
-        ["foo/any workload", "foo/any workload with app=b"], ["foo/any workload with app=a"],
+        [
+          "foo/any workload", "foo/any workload with app=b", "foo/any workload with app=b,istio=ingressgateway",
+          "foo/any workload with istio=ingressgateway",
+        ], ["foo/any workload with app=a", "foo/any workload with app=a,istio=ingressgateway"],
       ])
   }
 
