@@ -14,7 +14,8 @@ internal import Testing
     ],
     "ambient": ["--from", "shop/reviews", "--to", "shop/ratings", "--profile", "ztunnel", "--port", "9080", "--tcp"],
     "gateway": [
-      "--from", "anonymous", "--to", "edge/ingress", "--port", "8443", "--method", "GET", "--path", "/accounts/7", "--host", "api.example",
+      "--from", "anonymous", "--to", "edge/ingress", "--profile", "gateway", "--port", "8443", "--method", "GET", "--path", "/accounts/7",
+      "--host", "api.example",
       "--no-token",
     ],
     "broken": ["--from", "anonymous", "--to", "shop/cart", "--port", "8080", "--method", "GET", "--path", "/", "--host", "cart"],

@@ -157,4 +157,32 @@ extension Sandbox {
       #expect(read.end == .exited(0), "\(read.errors)")
     }
   }
+
+  /// A set in which nothing but the proxy of the workload differs.
+  static func set(_ labels: String) -> String {
+    typealias World = `A comparison that does not see everything says so`
+    return World.workload("api", labels) + World.policy("nobody", "{selector: {matchLabels: {app: api}}}")
+  }
+
+  @Test(arguments: [
+    ("app: api, sidecar.istio.io/inject: \"false\"", "", 2, "nothing enforces policies at shop/deployment/api"),
+    ("app: api, istio.io/dataplane-mode: ambient", "", 2, "is in ambient mode"),
+    ("app: api, istio: ingressgateway", "", 2, "is a gateway"),
+    ("app: api, istio: ingressgateway", ", request: {destination: {profile: gateway}}", 0, ""),
+    ("app: api, sidecar.istio.io/inject: \"false\"", ", request: {destination: {profile: sidecar}}", 0, ""), ("app: api", "", 0, ""),
+  ])
+  func `no test passes for a proxy that is not there`(_ labels: String, _ request: String, _ code: Int32, _ message: String) throws {
+    try withSandbox { sandbox in
+      let policies = try sandbox.write(Self.set(labels), to: "all.yaml")
+      let tests = try sandbox.write(
+        "apiVersion: portcullis.dev/v1\nkind: PolicyTest\nmetadata: {name: a}\nspec:\n  cases:\n"
+          + "  - {from: anonymous, to: shop/api, expect: deny\(request)}\n", to: "tests.yaml")
+      let run = try sandbox.portcullis("test", "--policies", policies, tests)
+      #expect(run.code == code && (message.isEmpty || run.errors.contains(message)), "\(labels): \(run.code) \(run.output)\(run.errors)")
+      let asked = try sandbox.portcullis("check", "--policies", policies, "--from", "anonymous", "--to", "shop/api")
+      #expect(asked.errors.contains("warning: ") == (labels != "app: api"), "\(labels): \(asked.errors)")
+      let named = try sandbox.portcullis("check", "--policies", policies, "--from", "anonymous", "--to", "shop/api", "--profile", "sidecar")
+      #expect(named.errors.isEmpty, "\(named.errors)")
+    }
+  }
 }

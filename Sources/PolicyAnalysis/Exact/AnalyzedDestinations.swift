@@ -41,10 +41,15 @@ public struct AnalyzedDestination: Sendable {
   public var profile: Profile { after.profile }
 
   /// Whether `namespace/name` or `namespace/kind/name` means it, or a workload that answers for it.
-  public func isNamed(_ text: String) -> Bool {
+  public func isNamed(_ text: String) -> Bool { Self.isNamed([key].compactMap { $0 } + answering.map(\.key), text) }
+
+  /// Whether the name means it, and not a workload that answers for it.
+  public func isItself(_ text: String) -> Bool { Self.isNamed([key].compactMap { $0 }, text) }
+
+  private static func isNamed(_ keys: [ObjectKey], _ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2 || parts.count == 3, let last = parts.last else { return false }
-    return ([key].compactMap { $0 } + answering.map(\.key)).contains { key in
+    return keys.contains { key in
       let isKind = parts.count == 2 || key.kind.string.lowercased().utf8.elementsEqual(parts[1].lowercased().utf8)
       return key.namespace == ExactText(parts[0]) && key.name == ExactText(last) && isKind
     }

@@ -42,6 +42,7 @@ struct CheckCommand: ParsableCommand {
   func run() throws {
     let loaded = try policies.load()
     var snapshots = Snapshots(loaded.policies, mesh: try policies.meshSettings())
+    arguments.warn(StatedProxies(loaded.policies))
     let answer = if let requests { try many(from: requests, &snapshots) } else { try one(&snapshots) }
     if answer != .yes { throw ExitCode(answer.rawValue) }
   }

@@ -45,6 +45,7 @@ struct ExplainCommand: ParsableCommand {
     let mesh = try policies.meshSettings()
     let explainer = Explainer(loaded.policies, mesh: mesh, output)
     var snapshots = Snapshots(loaded.policies, mesh: mesh)
+    arguments.warn(StatedProxies(loaded.policies))
     let answer = if let requests { try many(from: requests, &snapshots, explainer) } else { try one(&snapshots, explainer) }
     if answer != .yes { throw ExitCode(answer.rawValue) }
   }

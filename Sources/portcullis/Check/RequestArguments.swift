@@ -19,7 +19,7 @@ struct RequestArguments: ParsableArguments {
   @Option(name: .shortAndLong, help: "The namespace of names that have none (default: default).")
   var namespace: String?
 
-  @Option(help: "The kind of proxy that enforces (default: sidecar).")
+  @Option(help: "The kind of proxy that enforces (default: sidecar, with a warning when the files say that it is another).")
   var profile: CheckProfile?
 
   @Option(
@@ -93,6 +93,11 @@ struct RequestArguments: ParsableArguments {
 
   /// The name of the workload that is called, with its namespace.
   private var workloadName: String { (to ?? "").contains("/") ? to ?? "" : "\(namespace ?? "default")/\(to ?? "")" }
+
+  /// Says on standard error when no kind of proxy is named, and the files name another than a sidecar.
+  func warn(_ proxies: StatedProxies) {
+    if profile == nil, to != nil { proxies.warn(about: workloadName) }
+  }
 
   /// The request and what is attached to its workload.
   func question(for snapshot: Snapshot) throws -> Question {

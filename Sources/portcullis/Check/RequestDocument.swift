@@ -42,6 +42,14 @@ struct RequestDocument {
 
   private static let destinationKeys: [ExactText] = ["workload", "namespace", "labels", "profile", "service", "port", "address"]
 
+  /// The workload, where the document does not say which kind of proxy is asked; nil where it does, or names none.
+  var workloadOfAnyProxy: String? {
+    guard let value = root["destination"], case .object(let members) = value, !members.contains(where: { $0.name == "profile" }),
+      case .string(let name)? = members.first(where: { $0.name == "workload" })?.value
+    else { return nil }
+    return String(decoding: name, as: UTF8.self)
+  }
+
   /// The kind of proxy that is asked about; it says which snapshot can answer.
   ///
   /// - Throws: `RequestDocumentError`.

@@ -35,7 +35,7 @@ struct PreparedCase {
   let span: SourceSpan
 
   /// - Throws: `CaseProblem`.
-  init(_ source: PolicyTestCase, _ snapshots: inout Snapshots, _ tokens: TokenTrust) throws {
+  init(_ source: PolicyTestCase, _ snapshots: inout Snapshots, _ proxies: StatedProxies, _ tokens: TokenTrust) throws {
     name = source.name?.value.string
     expectation = source.expectation.value
     span = source.span
@@ -44,6 +44,10 @@ struct PreparedCase {
     do {
       let document = try RequestDocument(Self.request(source, snapshots.mesh))
       let profile = try document.profile
+      // A test that passes where nobody enforces would be worse than none.
+      if let (problem, help) = document.workloadOfAnyProxy.flatMap({ proxies.objection(to: $0) }) {
+        throw CaseProblem(problem: problem, help: "in `request.destination`: \(help)", span: source.to?.span ?? place)
+      }
       snapshot = snapshots.snapshot(for: profile)
       question = try document.question(for: snapshot, tokens)
     } catch let error as RequestDocumentError {

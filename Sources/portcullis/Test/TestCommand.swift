@@ -47,7 +47,7 @@ struct TestCommand: ParsableCommand {
     let loaded = try policies.load()
     let mesh = try policies.meshSettings()
     var snapshots = Snapshots(loaded.policies, mesh: mesh)
-    let suites = try read(&snapshots)
+    let suites = try read(&snapshots, StatedProxies(loaded.policies))
     let explainer = Explainer(loaded.policies, mesh: mesh, output)
     var counting = RuleCoverage(loaded.policies)
     var results: [TestResult] = []
@@ -62,7 +62,7 @@ struct TestCommand: ParsableCommand {
   }
 
   /// The cases of all files, ready to be asked. Prints what is wrong with them, and ends with exit code 2 when something is.
-  private func read(_ snapshots: inout Snapshots) throws -> [TestSuite] {
+  private func read(_ snapshots: inout Snapshots, _ proxies: StatedProxies) throws -> [TestSuite] {
     var suites: [TestSuite] = []
     var errors = 0
     for path in files {
@@ -75,7 +75,7 @@ struct TestCommand: ParsableCommand {
         var suite = TestSuite(file: path, name: test.name.string)
         for one in test.cases {
           do {
-            suite.cases.append(try PreparedCase(one, &snapshots, jwt))
+            suite.cases.append(try PreparedCase(one, &snapshots, proxies, jwt))
           } catch let problem as CaseProblem {
             problems.append((problem.problem, problem.help, problem.span))
           }
