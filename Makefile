@@ -13,7 +13,7 @@ SETS := 3000
 SEED :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build library module install run envoy test format lint generate bench soak differential agreement clean
+.PHONY: help setup build library module install run envoy test format lint generate bench soak differential agreement mutations clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,6 +74,9 @@ differential: setup ## compare with a real Envoy on many random requests (SETS=3
 agreement: setup ## compare the index with the reference on many random requests (SOAK=10 times the usual; SEED=n repeats a run)
 	PORTCULLIS_SOAK=$(or $(SOAK),10) $(if $(SEED),PORTCULLIS_SEED=$(SEED)) \
 	  $(SWIFT) test --disable-xctest --filter 'PolicyEngineTests.*The reference and the index agree'
+
+mutations: setup ## break the exact analysis in a copy, operator by operator, and see the tests notice
+	scripts/mutate-exact.sh
 
 clean: ## remove everything that was built (keeps .venv)
 	rm -rf .build bench/.build Tests/DecisionCost/.build

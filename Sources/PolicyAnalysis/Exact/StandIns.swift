@@ -2,7 +2,7 @@
 // Enters: what differs, and the workloads of the files. Leaves: one stand-in for every combination of labels that any selector tells apart.
 // Never here: a combination that is left out without a word.
 //
-// Of a workload's labels only this counts: which selectors they satisfy (and which Gateway they name). Labels satisfy the same selectors as
+// Of a workload's labels only this counts: which selectors they satisfy, which Gateway they name, and which proxy they say that it has. Labels satisfy the same selectors as
 // the union of the selectors that they satisfy. So all unions of selectors that agree with each other stand for all labels there are.
 
 internal import PolicyEngine
