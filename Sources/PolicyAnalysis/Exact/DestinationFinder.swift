@@ -95,10 +95,16 @@ struct DestinationFinder {
   private mutating func addServices(_ waypoints: [WaypointLabels.Waypoint: Waypoint]) {
     /// The waypoints that workloads are behind; nil for one that is also called without any.
     var ways: [String: [[UInt8]]?] = [:]
+    var byLabel: [ExactText: [LabelSelector.Pair: [Int]]] = [:]
+    for (place, workload) in set.workloads.enumerated() {
+      for (key, value) in workload.labels {
+        byLabel[workload.metadata.key.namespace, default: [:]][LabelSelector.Pair(key: key, value: value), default: []].append(place)
+      }
+    }
     for object in set.inventory {
       let key = object.metadata.key
       guard let kind = ServiceName.Kind.allCases.first(where: { ExactText("\($0.name)") == key.kind }) else { continue }
-      let answering = answering(object)
+      let answering = answering(object, byLabel)
       let place = labels.waypoint(of: object.metadata)
       let waypoint = place.flatMap { labels.takes(.service, $0) ? waypoints[$0] : nil }
       for (key, _) in answering {
@@ -126,11 +132,12 @@ struct DestinationFinder {
   }
 
   /// The workloads that answer for a service.
-  private func answering(_ object: InventoryObject) -> [(key: ObjectKey, labels: [ExactText: ExactText])] {
-    guard let selector = object.service?.selector, !selector.matchLabels.isEmpty else { return [] }
-    return set.workloads.filter { workload in
-      workload.metadata.key.namespace == object.metadata.key.namespace && selector.selects(workload.labels)
-    }.map { ($0.metadata.key, $0.labels) }
+  private func answering(
+    _ object: InventoryObject, _ byLabel: [ExactText: [LabelSelector.Pair: [Int]]]
+  ) -> [(key: ObjectKey, labels: [ExactText: ExactText])] {
+    guard let selector = object.service?.selector, let first = selector.matchLabels.first else { return [] }
+    let candidates = byLabel[object.metadata.key.namespace]?[first] ?? []
+    return candidates.map { set.workloads[$0] }.filter { selector.selects($0.labels) }.map { ($0.metadata.key, $0.labels) }
   }
 
   /// A waypoint that is called for workloads' own addresses.
