@@ -112,7 +112,7 @@ struct LintCommand: ParsableCommand {
         "`\(Printable.text(path))` holds nothing of an Envoy that could be checked",
         help: "give a bootstrap, a config dump, or what `export envoy-ext-authz` writes")
     }
-    texts.lines[file] = LintText(bytes)
+    texts.lines[file] = LintText(bytes, trees: trees)
     return lintEnvoy(trees, file: file, mesh: mesh, interest: interest)
   }
 }
@@ -125,7 +125,11 @@ struct LintTexts {
   /// Reads a file that the loader has read before. One that is gone since shows no lines, and has no comments.
   mutating func read(_ file: ExactText) {
     guard lines[file] == nil, file != "-", !file.isEmpty, InputFile.exists(file.string) else { return }
-    do { lines[file] = LintText(try InputFile.bytes(of: file.string, limit: Self.limit)) } catch { return }
+    do {
+      let text = try InputFile.bytes(of: file.string, limit: Self.limit)
+      // Most files have no comment for which it would matter where the scalars are.
+      lines[file] = LintText(text, trees: LintText.mayIgnore(text) ? readTextTrees(text: text, file: file).trees : [])
+    } catch { return }
   }
 }
 
