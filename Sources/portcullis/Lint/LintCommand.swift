@@ -28,6 +28,7 @@ struct LintCommand: ParsableCommand {
       """)
 
   @OptionGroup var policies: PolicyOptions
+  @OptionGroup var cluster: ClusterOptions
 
   @Option(
     help: ArgumentHelp(
@@ -77,7 +78,7 @@ struct LintCommand: ParsableCommand {
     for file in loaded.policies.files + loading.map(\.location.file) { texts.read(file) }
     // Of a set with errors a part is missing, and the rest would be judged as if that part had never been written.
     let isWhole = !loading.contains { $0.severity == .error }
-    var found = isWhole ? lint(loaded.policies, mesh: mesh) : []
+    var found = isWhole ? lint(loaded.policies, mesh: mesh, clusterDomain: cluster.domain) : []
     for path in envoy { found += try envoyFindings(path, isWhole ? EnvoyLintInterest(loaded.policies) : nil, mesh, &texts) }
     let count = loaded.policies.objectCount
     try answer(found, loading: loading, texts, isWhole: isWhole, of: "\(count) object\(count == 1 ? "" : "s")", objects: count)
