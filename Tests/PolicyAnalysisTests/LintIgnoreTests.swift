@@ -69,8 +69,8 @@ internal import Testing
       // In a string, whatever its form; it is no comment, so it is not even one that accepts nothing.
       #"a: ["x # portcullis:ignore rule-shadowed y", z]"#, "a: 'x # portcullis:ignore rule-shadowed y'",
       #"a: !!str "x # portcullis:ignore rule-shadowed y""#, #"a: &x "x # portcullis:ignore rule-shadowed y""#,
-      ##"a: ["é🚀", "# portcullis:ignore rule-shadowed y"]"##, #""k # portcullis:ignore rule-shadowed y": 1"#,
-      "{\"a\": \"# portcullis:ignore rule-shadowed y\"}",
+      ##"a: ["é🚀", "x # portcullis:ignore rule-shadowed y"]"##, #""k # portcullis:ignore rule-shadowed y": 1"#,
+      "k: {\"a\": \"x # portcullis:ignore rule-shadowed y\"}",
     ]) func `inside a string are none`(_ line: String)
   {
     let result = Self.run("kind: A\n\(line)\n", [("rule-shadowed", 2)])
