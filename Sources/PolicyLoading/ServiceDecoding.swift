@@ -48,6 +48,7 @@ extension NodeReader {
       }
     let annotations = self.object(metadata, "annotations")
     runtime.injectAnnotation = scalar(annotations, "sidecar.istio.io/inject")
+    runtime.templatesAnnotation = scalar(annotations, "inject.istio.io/templates")
     runtime.includedInboundPorts = scalar(annotations, "traffic.sidecar.istio.io/includeInboundPorts")
     runtime.excludedInboundPorts = scalar(annotations, "traffic.sidecar.istio.io/excludeInboundPorts")
     runtime.redirectionAnnotation = text(annotations, "ambient.istio.io/redirection")?.value

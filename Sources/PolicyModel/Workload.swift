@@ -30,6 +30,8 @@ public struct Workload: Sendable {
 public struct WorkloadRuntime: Sendable, Hashable {
   /// The annotation `sidecar.istio.io/inject`.
   public var injectAnnotation: ExactText?
+  /// The annotation `inject.istio.io/templates`: what is injected in place of a sidecar.
+  public var templatesAnnotation: ExactText?
   /// The annotation `ambient.istio.io/redirection`, which the node agent writes.
   public var redirectionAnnotation: ExactText?
   /// Whether a container, or a container that starts first, is called `istio-proxy`.

@@ -118,6 +118,48 @@ struct WayCase: CustomTestStringConvertible, Sendable {
     }
   }
 
+  /// A connection manager with filters of its own for upgrades.
+  private static func upgrading(_ filters: String, _ upgrades: String, routes: String = "[{match: {prefix: /}, route: {cluster: app}}]")
+    -> String
+  {
+    manager(filters, routes: routes).replacingLast("}", with: "").replacingLast("}", with: ", upgrade_configs: [\(upgrades)]}}")
+  }
+
+  @Test func `of upgrades have filters of their own`() {
+    let router = "{name: router}"
+    let open = "{upgrade_type: websocket, filters: [\(router)]}"
+    let switching = "[{match: {prefix: /}, route: {cluster: app, upgrade_configs: [{upgrade_type: websocket}]}}]"
+    for (filters, upgrades, codes) in [
+      (asksHTTP, open, [LintCode.envoyNotChecked]),
+      (asksHTTP, "{upgradeType: CONNECT, filters: [\(router)]}, {upgrade_type: websocket}", [.envoyNotChecked]),
+      (asksHTTP, "{upgrade_type: websocket, filters: [{name: e, config_discovery: {}}]}", [.envoyFilterElsewhere]),
+      ("", open, [.envoyNotChecked, .envoyNotChecked]),
+      ("", "{upgrade_type: websocket, filters: [\(asksHTTP), \(router)]}", [.envoyNotChecked]),
+      // The check is there, or the connection manager's own filters run.
+      (asksHTTP, "{upgrade_type: websocket, filters: [\(asksHTTP), \(router)]}", []),
+      (asksHTTP, "{upgrade_type: websocket}", []), (asksHTTP, "{upgrade_type: websocket, filters: []}", []),
+      (asksHTTP, "{upgrade_type: websocket, enabled: false, filters: [\(router)]}", []),
+    ] {
+      let text = "listeners: [\(listener("one", Self.upgrading(filters, upgrades)))]"
+      #expect(Self.ways(text).map(\.code) == codes, "\(Self.ways(text).map(\.message)) in \(text)")
+    }
+    // A route can switch an upgrade on; where nothing leads to an upstream, nothing is lost.
+    let off = Self.upgrading(asksHTTP, "{upgrade_type: websocket, enabled: false, filters: [\(router)]}", routes: switching)
+    #expect(Self.ways("listeners: [\(listener("one", off))]").map(\.code) == [.envoyNotChecked])
+    #expect(Self.ways("listeners: [\(listener("one", Self.upgrading(asksHTTP, open, routes: "[{redirect: {}}]")))]").isEmpty)
+    let found = Self.ways("listeners: [\(listener("one", Self.upgrading(asksHTTP, open)))]").first
+    #expect(found?.message.contains("upgrades to `websocket` of the listener `one`") == true, "\(found?.message ?? "")")
+  }
+
+  @Test func `of upgrades are looked at filter by filter`() {
+    let off = asksHTTP.replacingLast("}", with: ", disabled: true}")
+    let text = "listeners: [\(listener("one", Self.upgrading(asksHTTP, "{upgrade_type: websocket, filters: [\(off)]}")))]"
+    let codes = `the pitfalls of an Envoy's configuration`.findings(text).map(\.code)
+    #expect(codes.contains(.envoyRouteDisabled), "\(codes)")
+    let sound = text.replacing(", disabled: true", with: "")
+    #expect(!`the pitfalls of an Envoy's configuration`.findings(sound).contains { $0.code == .envoyRouteDisabled })
+  }
+
   @Test func `are told apart by what passes`() {
     let text = """
       listeners:

@@ -2,6 +2,7 @@
 // Enters: texts and findings at lines. Leaves: what stays. Never here: how a finding is made.
 
 internal import PolicyAnalysis
+internal import PolicyLoading
 internal import PolicyModel
 internal import Testing
 
@@ -13,7 +14,7 @@ internal import Testing
     }
     return applyIgnores(
       findings.map { diagnostic($0.0, $0.1, .error) }, loading: loading.map { diagnostic($0.0, $0.1, $0.2) },
-      texts: ["a.yaml": LintText(Array(text.utf8))])
+      texts: ["a.yaml": LintText(Array(text.utf8), trees: readTextTrees(text: Array(text.utf8), file: "a.yaml").trees)])
   }
 
   private static func left(_ result: LintResult) -> [String] { result.findings.map { "\($0.location.span.line) \($0.code)" } }
@@ -63,6 +64,38 @@ internal import Testing
     #expect(unused?.location.span.column == 6 && unused?.sourceLine == "b: 2 # portcullis:ignore rule-redundant for nothing")
   }
 
+  @Test(
+    arguments: [
+      // In a string, whatever its form; it is no comment, so it is not even one that accepts nothing.
+      #"a: ["x # portcullis:ignore rule-shadowed y", z]"#, "a: 'x # portcullis:ignore rule-shadowed y'",
+      #"a: !!str "x # portcullis:ignore rule-shadowed y""#, #"a: &x "x # portcullis:ignore rule-shadowed y""#,
+      ##"a: ["é🚀", "x # portcullis:ignore rule-shadowed y"]"##, #""k # portcullis:ignore rule-shadowed y": 1"#,
+      "k: {\"a\": \"x # portcullis:ignore rule-shadowed y\"}",
+    ]) func `inside a string are none`(_ line: String)
+  {
+    let result = Self.run("kind: A\n\(line)\n", [("rule-shadowed", 2)])
+    #expect(Self.left(result) == ["2 rule-shadowed"] && result.ignored.isEmpty, "\(result)")
+    // The same behind it is one.
+    let behind = Self.run("kind: A\n\(line) # portcullis:ignore rule-shadowed y\n", [("rule-shadowed", 2)])
+    #expect(behind.findings.isEmpty && behind.ignored.count == 1, "\(behind)")
+  }
+
+  @Test func `inside strings of several lines are none, around them they are`() {
+    for block in ["a: |-", "a: >", "a: |2", "a: !!str |", "- &x |-"] {
+      let text = "\(block)\n  # portcullis:ignore rule-shadowed y\n  b\n"
+      let inside = Self.run(text, [("rule-shadowed", 2), ("rule-shadowed", 3)])
+      #expect(Self.left(inside) == ["2 rule-shadowed", "3 rule-shadowed"], "\(text) \(inside)")
+      let sign = Self.run(
+        "kind: A\n---\n" + text.replacingFirst("\n", with: " # portcullis:ignore rule-shadowed y\n"), [("rule-shadowed", 3)])
+      #expect(sign.ignored.count == 1, "\(text) \(sign)")
+    }
+    let quoted = Self.run("a: \"x\n  # portcullis:ignore rule-shadowed y\n  z\"\nb: 1\n", [("rule-shadowed", 3)])
+    #expect(Self.left(quoted) == ["3 rule-shadowed"], "\(quoted)")
+    // Behind the block, less indented.
+    let after = Self.run("a: |\n  b\n\n# portcullis:ignore rule-shadowed y\nc: 1\n", [("rule-shadowed", 5)])
+    #expect(after.ignored.count == 1 && after.findings.isEmpty, "\(after)")
+  }
+
   @Test func `accept warnings of loading, never errors`() {
     let text = "a: 1 # portcullis:ignore deny-whole-tcp meant\nb: 2 # portcullis:ignore ip-invalid meant\n"
     let result = Self.run(text, [], loading: [("deny-whole-tcp", 1, .warning), ("ip-invalid", 2, .error)])
@@ -74,5 +107,11 @@ internal import Testing
     let result = Self.run("a: 1\r\nb: 2 # portcullis:ignore rule-shadowed x\r\n", [("rule-shadowed", 2)])
     #expect(result.findings.isEmpty && result.ignored.map(\.reason) == ["x"], "\(result)")
     #expect(Self.run("a: 1\rb: 2 # portcullis:ignore rule-shadowed x\r", [("rule-shadowed", 2)]).ignored.count == 1)
+  }
+}
+
+extension String {
+  fileprivate func replacingFirst(_ text: Character, with other: String) -> String {
+    firstIndex(of: text).map { self[..<$0] + other + self[index(after: $0)...] }.map(String.init) ?? self
   }
 }

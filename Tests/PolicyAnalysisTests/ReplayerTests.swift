@@ -51,10 +51,12 @@ private struct Outcome {
   var changed: Int
 }
 
-private func replay(_ set: PolicySet, _ log: String, against other: PolicySet? = nil, chunk: Int = .max) -> Outcome {
+private func replay(
+  _ set: PolicySet, _ log: String, against other: PolicySet? = nil, profile: Profile = .sidecar, chunk: Int = .max
+) -> Outcome {
   let mesh = MeshSettings()
   var replayer = Replayer(
-    Snapshot(set, mesh: mesh), against: other.map { Snapshot($0, mesh: mesh) }, workloads: set.workloads)
+    Snapshot(set, mesh: mesh), against: other.map { Snapshot($0, mesh: mesh) }, profile: profile, workloads: set.workloads)
   let bytes = Array(log.utf8)
   var rest: [UInt8] = []
   var start = 0
@@ -162,6 +164,17 @@ private func record(_ fields: String) -> String { #"{"workload":"shop/api","prot
     #expect(at(#""downstream_local_address":"10.0.0.9:80""#).skipped == [.unknownDestination: 1])
     #expect(at(#""downstream_local_address":null"#).skipped == [.noDestination: 1])
     #expect(at(#""workload":"shop/api","upstream_cluster":"outbound|80||api.shop""#).skipped == [.outbound: 1])
+  }
+
+  @Test func `what a gateway sends on was decided by it, what a sidecar sends out was not`() {
+    let set = policies("DENY", "[{to: [{operation: {paths: [/admin*]}}]}]")
+    for cluster in ["outbound|80||db.shop.svc.cluster.local", "outbound_.80_._.db.shop.svc.cluster.local", "PassthroughCluster"] {
+      let log = ["/admin/x", "/"].map { record(#""method":"GET","path":"\#($0)","upstream_cluster":"\#(cluster)""#) }.joined()
+      let gateway = replay(set, log, profile: .gateway)
+      #expect(gateway.counts.deny == 1 && gateway.counts.allow == 1 && gateway.skipped.isEmpty, "\(gateway)")
+      let sidecar = replay(set, log)
+      #expect(sidecar.counts.total == 0 && sidecar.skipped == [.outbound: 2], "\(sidecar)")
+    }
   }
 
   @Test func `the same comes out however the bytes arrive, and bad lines stop nothing`() {

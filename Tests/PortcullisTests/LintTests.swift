@@ -32,6 +32,49 @@ private let upperCase = """
     }
   }
 
+  @Test func `a comment accepts a finding, a string with its words does not`() throws {
+    try withSandbox { sandbox throws in
+      let text = """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: a, namespace: b}
+        spec:
+          action: DENY
+          rules:
+          - from: [{source: {namespaces: ["x # portcullis:ignore deny-evaded-by-plaintext why", shop]}}]
+
+        """
+      let run = try sandbox.portcullis("lint", "--policies", try sandbox.write(text, to: "string.yaml"))
+      #expect(run.code == 1 && run.output.contains("[deny-evaded-by-plaintext]") && !run.output.contains("[ignore-"), "\(run.output)")
+      let comment = text.replacing("shop]}}]", with: "shop]}}] # portcullis:ignore deny-evaded-by-plaintext why")
+      let accepted = try sandbox.portcullis("lint", "--policies", try sandbox.write(comment, to: "comment.yaml"))
+      #expect(accepted.code == 0 && !accepted.output.contains("[deny-evaded-by-plaintext]"), "\(accepted.output)")
+    }
+  }
+
+  @Test func `the suffix of service names can be told`() throws {
+    try withSandbox { sandbox throws in
+      let text = """
+        apiVersion: v1
+        kind: Service
+        metadata: {name: api, namespace: shop}
+        spec: {selector: {app: api}, ports: [{name: http, port: 80}]}
+        ---
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {name: d, namespace: shop}
+        spec: {host: ap.shop.svc.example.corp, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}
+
+        """
+      let file = try sandbox.write(text, to: "mesh.yaml")
+      let told = try sandbox.portcullis("lint", "--policies", file, "--cluster-domain", "example.corp")
+      #expect(told.output.contains("[destination-host-unknown]"), "\(told.output)\(told.errors)")
+      let other = try sandbox.portcullis("lint", "--policies", file)
+      #expect(!other.output.contains("[destination-host-unknown]"), "\(other.output)")
+      #expect(try sandbox.portcullis("lint", "--policies", file, "--cluster-domain", ".example").errors.contains("is a domain such as"))
+    }
+  }
+
   @Test func `the whole of the broken Envoy`() throws {
     try withSandbox { sandbox throws in
       let run = try sandbox.portcullis(

@@ -20,7 +20,7 @@ extension LintWorld {
   private func runtime(_ workload: LintWorkload) -> WorkloadRuntime? { workload.index.map { set.workloads[$0].runtime } }
 
   /// Whether connections to a port go around the workload's sidecar.
-  fileprivate func bypasses(_ workload: LintWorkload, _ port: UInt16) -> Bool {
+  func bypasses(_ workload: LintWorkload, _ port: UInt16) -> Bool {
     workload.maySidecar && runtime(workload)?.bypassesSidecar(port) ?? false
   }
 

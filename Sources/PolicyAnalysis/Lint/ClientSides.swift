@@ -11,8 +11,12 @@ let checkClients: LintCheck = { world, report in
   guard !outside.isEmpty else { return }
   world.eachRule { policy, rule in
     guard policy.policy.action == .allow, !policy.isStandIn else { return }
-    let strict = policy.workloads.filter {
-      $0.proxy != .outside && !world.acceptsPlaintext($0) && $0.proxy != .gateway && $0.proxy != .waypoint
+    let ports = namedPorts(rule) ?? []
+    let strict = policy.workloads.filter { workload in
+      guard workload.proxy != .outside, workload.proxy != .gateway, workload.proxy != .waypoint else { return false }
+      // Around the sidecar, as to its own pages, plaintext gets in.
+      if !ports.isEmpty, ports.allSatisfy({ world.bypasses(workload, $0) }) { return false }
+      return !world.acceptsPlaintext(workload)
     }
     guard !strict.isEmpty else { return }
     for constraint in rule.allConstraints where constraint.attribute.isPeerIdentity {
@@ -27,14 +31,27 @@ let checkClients: LintCheck = { world, report in
       }
     }
   }
-  for object in world.set.peerAuthentications where object.mode == .strict && object.selector.isEmpty {
-    let namespace = object.metadata.key.namespace
-    let neighbours = outside.filter { $0.namespace == namespace }
-    let hasServers = world.workloads.contains { $0.namespace == namespace && $0.proxy == .sidecar || $0.proxy == .ambient }
-    guard hasServers, !neighbours.isEmpty else { continue }
+  checkNeighbours(outside, world, &report)
+}
+
+/// Clients without a proxy in the namespaces of workloads that a PeerAuthentication makes STRICT.
+private func checkNeighbours(_ outside: [LintWorkload], _ world: LintWorld, _ report: inout LintReport) {
+  let meshed = world.workloads.filter { $0.proxy == .sidecar || $0.proxy == .ambient }
+  let servers = Dictionary(grouping: meshed) { workload -> ObjectKey? in
+    let mode = world.serverMode(of: workload)
+    return mode.mode == .strict ? mode.decider?.key : nil
+  }
+  for object in world.set.peerAuthentications where object.mode == .strict {
+    let strict = servers[object.metadata.key] ?? []
+    let namespaces = Set(strict.map(\.namespace))
+    let neighbours = outside.filter { namespaces.contains($0.namespace) }
+    guard let first = neighbours.first else { continue }
+    let isWholeNamespace = object.selector.isEmpty && object.metadata.key.namespace != world.mesh.rootNamespace
+    let place = isWholeNamespace ? "" : " at \(LintWorld.list(strict.filter { $0.namespace == first.namespace }))"
     report.add(
       .strictWithoutClientProxy, at: object.metadata.location,
-      "\(object.metadata.key.description) is STRICT, and \(LintWorld.list(neighbours)) of its namespace has no proxy to speak mutual TLS")
+      "\(object.metadata.key.description) is STRICT\(place), and \(LintWorld.list(neighbours)) of \(isWholeNamespace ? "its" : "the same") namespace has no proxy to speak mutual TLS"
+    )
   }
 }
 
@@ -44,11 +61,9 @@ struct ServiceHost {
   let full: ExactText
   let written: ExactText
 
-  init(_ rule: DestinationRule) {
+  init(_ rule: DestinationRule, clusterDomain: ExactText) {
     written = rule.host.value
-    full =
-      written.bytes.contains(UInt8(ascii: ".")) || written == "*"
-      ? written : ExactText("\(written).\(rule.metadata.key.namespace).svc.cluster.local")
+    full = ClientRules.host(of: rule, clusterDomain: clusterDomain)
   }
 
   /// Whether the rule is for a Service.

@@ -12,7 +12,7 @@ let checkDestinations: LintCheck = { world, report in
     ($0.metadata.creationTime, $0.metadata.key.name) < ($1.metadata.creationTime, $1.metadata.key.name)
   }
   for rule in rules {
-    let host = ServiceHost(rule)
+    let host = ServiceHost(rule, clusterDomain: world.clusterDomain)
     let place = SourceLocation(
       file: rule.metadata.location.file, span: rule.host.span.line == 0 ? rule.metadata.location.span : rule.host.span)
     let behind = services.filter { host.covers($0) }
@@ -81,7 +81,9 @@ private func checkHost(
       "host \(Message.quoted(host.written.string)) matches no service: only a name without any dot is completed",
       help: "write `\(meant.host)`")
   }
-  guard host.full.string.hasSuffix(".svc.cluster.local"), labels.count == 5 else { return }
+  let suffix = Array(".svc.\(world.clusterDomain)".utf8)
+  let isService = bytes.count > suffix.count && bytes.suffix(suffix.count).elementsEqual(suffix)
+  guard isService, bytes.dropLast(suffix.count).count(where: { $0 == dot }) == 1 else { return }
   let names = services.filter { $0.metadata.key.namespace == labels[1] }.map(\.metadata.key.name)
   let near = nearName(labels[0], among: names).map { "did you mean `\($0)`?" }
   let elsewhere = services.filter { $0.metadata.key.name == labels[0] }.map(\.host).min().map { "did you mean `\($0)`?" }

@@ -3,7 +3,8 @@
 // for each comment that accepts nothing. Never here: an error of loading that is accepted; the object would stay unusable all the same.
 //
 // A comment behind a value is about its line; one on lines of its own about the next line that is no comment; one before the first key of a
-// document about the whole document. A text is not parsed for this: a line of a block scalar that looks like such a comment is one.
+// document about the whole document. A text is not parsed for this: who hands it over says where its scalars are, and what stands in one is
+// no comment.
 
 public import PolicyModel
 
@@ -27,9 +28,18 @@ public struct LintResult: Sendable {
 public struct LintText: Sendable {
   /// Each line without its break.
   let lines: [ArraySlice<UInt8>]
+  /// Where scalars and keys are written, in the order of the text.
+  private let scalars: [SourceSpan]
+
+  /// Whether a text may hold a comment that accepts something. O(bytes).
+  package static func mayIgnore(_ text: [UInt8]) -> Bool { text.contains(Array(IgnoreComment.mark.utf8)) }
 
   /// Splits a text at LF, CR LF and CR. O(bytes).
-  public init(_ text: [UInt8]) {
+  public init(_ text: [UInt8]) { self.init(text, trees: []) }
+
+  /// Splits a text at LF, CR LF and CR. `trees` are its documents: what stands in one of their scalars is no comment. O(bytes, n log n).
+  package init(_ text: [UInt8], trees: [TextNode]) {
+    scalars = trees.flatMap(\.scalarSpans).sorted { ($0.line, $0.column) < ($1.line, $1.column) }
     var lines: [ArraySlice<UInt8>] = []
     var start = 0
     var index = 0
@@ -43,6 +53,23 @@ public struct LintText: Sendable {
     }
     lines.append(text[start...])
     self.lines = lines
+  }
+
+  /// Whether a `#` belongs to a scalar. Behind the sign of a block scalar a comment may stand.
+  fileprivate func isInScalar(line number: UInt32, column: UInt32, before: ArraySlice<UInt8>) -> Bool {
+    var (low, high) = (0, scalars.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if (scalars[middle].line, scalars[middle].column) <= (number, column) { low = middle + 1 } else { high = middle }
+    }
+    guard low > 0 else { return false }
+    let span = scalars[low - 1]
+    guard (number, column) < (span.endLine, span.endColumn) else { return false }
+    if span.line < number { return true }
+    let scalar = String(decoding: before, as: UTF8.self).unicodeScalars.dropFirst(Int(span.column) - 1)
+    let words = String(String.UnicodeScalarView(scalar)).split(whereSeparator: { $0 == " " || $0 == "\t" })
+    let first = words.first { !$0.hasPrefix("!") && !$0.hasPrefix("&") }
+    return !(first.map { $0.hasPrefix("|") || $0.hasPrefix(">") } ?? false)
   }
 
   /// The text of a line, from 1, if it is there and short enough to be shown.
@@ -89,6 +116,18 @@ extension Diagnostic {
   }
 }
 
+extension TextNode {
+  /// Where keys and scalars are written. The reader bounds the depth.
+  fileprivate var scalarSpans: [SourceSpan] {
+    switch content {
+    case .null, .bool: []
+    case .scalar: [span]
+    case .list(let items): items.flatMap(\.scalarSpans)
+    case .mapping(let entries): entries.flatMap { [$0.key.span] + $0.value.scalarSpans }
+    }
+  }
+}
+
 /// One comment.
 private struct IgnoreComment {
   /// The code as written; empty when there is none.
@@ -100,7 +139,7 @@ private struct IgnoreComment {
   let lines: ClosedRange<UInt32>
   var isUsed = false
 
-  private static let mark = "portcullis:ignore"
+  static let mark = "portcullis:ignore"
 
   /// What can be ignored.
   private static let known = Set(LintCode.allCases.map(\.rawValue) + DiagnosticCode.allCases.map(\.rawValue))
@@ -139,8 +178,8 @@ private struct IgnoreComment {
       }
       let start = line.firstIndex { $0 != 0x20 && $0 != 0x09 }
       let isComment = start.map { line[$0] == UInt8(ascii: "#") } ?? true
-      if let place = commentStart(line) {
-        let number = UInt32(index + 1)
+      let number = UInt32(index + 1)
+      if let place = commentStart(line, number, text) {
         let lines: ClosedRange<UInt32> =
           if !isComment { number...number } else if isInHead { number...documentEnd(text, from: index) } else {
             nextLine(text, from: index)
@@ -156,15 +195,20 @@ private struct IgnoreComment {
     let words = String(decoding: line[start...].drop { $0 != UInt8(ascii: ":") }, as: UTF8.self).dropFirst(":ignore".count)
     let parts = words.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
     let reason = parts.count > 1 ? parts[1].drop { $0 == " " || $0 == "-" || $0 == ":" } : ""
-    let column = UInt32(String(decoding: line[line.startIndex..<start], as: UTF8.self).unicodeScalars.count + 1)
+    let column = column(line, start)
     let width = UInt32(String(decoding: line[start...], as: UTF8.self).unicodeScalars.count)
     return IgnoreComment(
       code: parts.first.map(String.init) ?? "", reason: reason.isEmpty ? nil : String(reason),
       span: SourceSpan(line: number, column: column, endLine: number, endColumn: column + width), lines: lines)
   }
 
+  /// The column of a byte of a line.
+  private static func column(_ line: ArraySlice<UInt8>, _ place: Int) -> UInt32 {
+    UInt32(String(decoding: line[line.startIndex..<place], as: UTF8.self).unicodeScalars.count + 1)
+  }
+
   /// Where a comment with the mark begins in a line.
-  private static func commentStart(_ line: ArraySlice<UInt8>) -> Int? {
+  private static func commentStart(_ line: ArraySlice<UInt8>, _ number: UInt32, _ text: LintText) -> Int? {
     // Most lines have no such sign.
     var index = line.startIndex
     while let hash = line[index...].firstIndex(of: UInt8(ascii: "#")) {
@@ -172,7 +216,8 @@ private struct IgnoreComment {
       let rest = line[(hash + 1)...].drop { $0 == 0x20 || $0 == 0x09 }
       if isStart, rest.starts(with: mark.utf8) {
         let behind = rest.dropFirst(mark.utf8.count).first
-        if behind == nil || behind == 0x20 || behind == 0x09 { return hash }
+        let isWord = behind == nil || behind == 0x20 || behind == 0x09
+        if isWord, !text.isInScalar(line: number, column: column(line, hash), before: line[line.startIndex..<hash]) { return hash }
       }
       index = hash + 1
     }

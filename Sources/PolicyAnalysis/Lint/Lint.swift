@@ -4,12 +4,12 @@
 
 public import PolicyModel
 
-/// Looks for pitfalls. The same set gives the same findings.
+/// Looks for pitfalls. The same set gives the same findings. `clusterDomain`: the suffix of service names.
 ///
 /// O(policies × workloads of their namespaces), and for rules that stand for the same workloads O(rules²), bounded; connections are O(services × ports × workloads behind them ×
 /// DestinationRules for their host).
-public func lint(_ set: PolicySet, mesh: MeshSettings) -> [LintFinding] {
-  let world = LintWorld(set, mesh: mesh)
+public func lint(_ set: PolicySet, mesh: MeshSettings, clusterDomain: ExactText = "cluster.local") -> [LintFinding] {
+  let world = LintWorld(set, mesh: mesh, clusterDomain: clusterDomain)
   var report = LintReport()
   for check in checks { check(world, &report) }
   return report.sorted

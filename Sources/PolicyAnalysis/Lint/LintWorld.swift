@@ -27,14 +27,14 @@ struct LintWorkload {
     /// Nothing loaded tells.
     case unknown
 
-    /// `isTold`: whether anything loaded says who is in the mesh; then a workload of which nothing is said is outside.
-    init(_ finding: ProxyFinding, isTold: Bool) {
+    /// A sidecar that is only assumed is not known to be there.
+    init(_ finding: ProxyFinding) {
       switch finding.kind {
-      case .sidecar: self = .sidecar
+      case .sidecar: self = finding.isAssumed ? .unknown : .sidecar
       case .ambient: self = .ambient
       case .gateway: self = .gateway
       case .waypoint: self = .waypoint
-      case .none: self = finding.isAssumed && !isTold ? .unknown : .outside
+      case .none: self = .outside
       }
     }
   }
@@ -72,28 +72,32 @@ struct LintWorld {
   private let modes: ServerModes
   /// The places in `policies` of what is attached to each loaded workload.
   private let attached: [[Int]]
-  /// Resolves connections. Of a workload of which nothing is said it takes for granted what `proxy` says of it here.
+  /// The suffix of service names (`svc.` stands before it).
+  let clusterDomain: ExactText
+  /// Resolves connections. A workload whose `proxy` is unknown here has a sidecar there.
   let connections: TLSAnalysis
   /// Where each loaded workload accepts plaintext.
   private var plaintextPorts: [PlaintextPorts] = []
 
   /// Looks at a set. O(policies × workloads of their namespaces).
-  init(_ set: PolicySet, mesh: MeshSettings) {
+  init(_ set: PolicySet, mesh: MeshSettings, clusterDomain: ExactText) {
     self.set = set
     self.mesh = mesh
+    self.clusterDomain = clusterDomain
     let finder = ProxyFinder(set, assumed: .none)
-    let proxies = set.workloads.map { finder.proxy(of: $0) }
-    // Where nothing loaded says who is in the mesh, nobody can be said to be outside.
-    let isTold = proxies.contains { !$0.isAssumed && ($0.kind == .sidecar || $0.kind == .ambient) }
+    // Where nothing loaded says who is in the mesh, nobody can be said to be outside; nor can a workload whose namespace has no manifest.
+    let isTold = set.workloads.lazy.map { finder.proxy(of: $0) }.contains { !$0.isAssumed && ($0.kind == .sidecar || $0.kind == .ambient) }
     var defaults = TLSAnalysis.Defaults()
-    defaults.proxy = isTold ? .none : .sidecar
-    connections = TLSAnalysis(set, mesh: mesh, defaults: defaults)
+    defaults.clusterDomain = clusterDomain
+    if isTold { defaults.proxyWhereNamespaceIsLoaded = ProxyKind.none }
+    let connections = TLSAnalysis(set, mesh: mesh, defaults: defaults)
+    self.connections = connections
     workloads = set.workloads.enumerated().map { index, workload in
       let key = workload.metadata.key
       return LintWorkload(
         namespace: key.namespace, labels: workload.labels, name: "\(key.namespace)/\(key.name)",
         identity: SPIFFEID(trustDomain: mesh.trustDomain, namespace: key.namespace, serviceAccount: workload.serviceAccount),
-        proxy: LintWorkload.Proxy(proxies[index], isTold: isTold), index: index)
+        proxy: LintWorkload.Proxy(connections.proxies[index]), index: index)
     }
     var used: [ExactText: Set<ExactText>] = [:]
     for workload in set.workloads { used[workload.metadata.key.namespace, default: []].insert(workload.serviceAccount) }

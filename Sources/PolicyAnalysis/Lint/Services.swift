@@ -23,7 +23,7 @@ struct LintService {
   }
 
   /// The name with all its parts.
-  var host: ExactText { ExactText("\(metadata.key.name).\(metadata.key.namespace).svc.cluster.local") }
+  let host: ExactText
 }
 
 extension LintWorld {
@@ -34,7 +34,10 @@ extension LintWorld {
       let behind = detail.selector.map { selector in
         workloads.filter { $0.namespace == object.metadata.key.namespace && selector.selects($0.labels) }
       }
-      return LintService(metadata: object.metadata, ports: detail.ports.map { port($0, behind ?? []) }, workloads: behind ?? [])
+      let key = object.metadata.key
+      return LintService(
+        metadata: object.metadata, ports: detail.ports.map { port($0, behind ?? []) }, workloads: behind ?? [],
+        host: ExactText("\(key.name).\(key.namespace).svc.\(clusterDomain)"))
     }
   }
 

@@ -32,7 +32,7 @@ let checkTLS: LintCheck = { world, report in
         let connections = analysis.connections(of: side, to: service)
         resolved += connections.count
         for connection in connections
-        where client.isLoaded(besides: connection.workload) || connection.choice.place != nil {
+        where client.isLoaded(besides: connection.workload) || connection.choice.place != nil && (client.isLoaded || client.hasOwnRule) {
           // Nothing but the rule that names it says that a service without a manifest is there.
           if service.isAssumed, side.rule?.names(service, analysis) != true || connection.choice.place == nil { continue }
           if connection.outcome.verdict == .failure {

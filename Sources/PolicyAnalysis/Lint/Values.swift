@@ -5,7 +5,7 @@ internal import PolicyEngine
 internal import PolicyModel
 
 let checkValues: LintCheck = { world, report in
-  let services = ServiceHosts(world.set)
+  let services = ServiceHosts(world)
   world.eachRule { policy, rule in
     for constraint in rule.allConstraints {
       if case .requestHeader(let name) = constraint.attribute, let (why, help) = headerNameRefusal(name) {
@@ -179,10 +179,13 @@ private func claimRefusal(_ value: ExactText, _ path: [ExactText]) -> Refusal? {
 /// The services of the inventory.
 private struct ServiceHosts {
   let names: [ExactText: Set<ExactText>]
+  /// What stands behind a service's name and namespace.
+  let suffix: String
 
-  init(_ set: PolicySet) {
+  init(_ world: LintWorld) {
+    suffix = ".svc.\(world.clusterDomain)"
     var names: [ExactText: Set<ExactText>] = [:]
-    for object in set.inventory where object.metadata.key.kind == "Service" {
+    for object in world.set.inventory where object.metadata.key.kind == "Service" {
       names[object.metadata.key.namespace, default: []].insert(object.metadata.key.name)
     }
     self.names = names
@@ -190,7 +193,7 @@ private struct ServiceHosts {
 }
 
 private func checkHosts(_ constraint: Constraint, _ policy: AttachedPolicy, _ services: ServiceHosts, _ report: inout LintReport) {
-  let suffix = Array(".svc.cluster.local".utf8)
+  let suffix = Array(services.suffix.utf8)
   for value in constraint.values + constraint.notValues {
     let host = value.value.bytes.prefix { $0 != UInt8(ascii: ":") }
     guard !services.names.isEmpty, host.count > suffix.count, host.suffix(suffix.count).elementsEqual(suffix), !host.contains(star) else {
@@ -198,9 +201,9 @@ private func checkHosts(_ constraint: Constraint, _ policy: AttachedPolicy, _ se
     }
     let parts = host.dropLast(suffix.count).split(separator: UInt8(ascii: ".")).map { ExactText(text($0)) }
     guard parts.count == 2, services.names[parts[1]]?.contains(parts[0]) != true else { continue }
-    let near = nearName(parts[0], among: services.names[parts[1]] ?? []).map { "did you mean `\($0).\(parts[1]).svc.cluster.local`?" }
+    let near = nearName(parts[0], among: services.names[parts[1]] ?? []).map { "did you mean `\($0).\(parts[1])\(services.suffix)`?" }
     let elsewhere = services.names.filter { $0.value.contains(parts[0]) }.keys.min().map {
-      "did you mean `\(parts[0]).\($0).svc.cluster.local`?"
+      "did you mean `\(parts[0]).\($0)\(services.suffix)`?"
     }
     report.add(.hostUnknown, at: policy.location(value.span), "no loaded Service is \(Message.quoted(text(host)))", help: near ?? elsewhere)
   }

@@ -41,7 +41,8 @@ extension LogScanner {
     return self[.protocol].state == .none ? true : nil
   }
 
-  /// Whether the caller's proxy wrote the record (Istio's names of clusters).
+  /// Whether the proxy that wrote the record sent the request out: a sidecar does so for its own workload, the caller (Istio's names of
+  /// clusters).
   func isOutbound(_ line: Span<UInt8>) -> Bool {
     guard self[.upstreamCluster].state == .text else { return false }
     return begins(.upstreamCluster, of: line, with: "outbound|") || begins(.upstreamCluster, of: line, with: "outbound_.")

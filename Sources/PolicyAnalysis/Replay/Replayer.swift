@@ -103,7 +103,8 @@ public struct Replayer: ~Copyable {
     lineCount += 1
     if Self.isBlank(line) { return }
     if let problem = scanner.scan(line) { return skip(problem, line, column: scanner.column) }
-    if scanner.isOutbound(line) { return skip(.outbound, line) }
+    // All that a gateway forwards goes to such a cluster, and it is the gateway that decides.
+    if profile != .gateway, scanner.isOutbound(line) { return skip(.outbound, line) }
     guard let isTCP = scanner.isTCP else { return skip(.noProtocol, line) }
     let place: Int
     switch destination(of: line, in: snapshot) {

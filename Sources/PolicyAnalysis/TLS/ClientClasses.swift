@@ -15,6 +15,9 @@ struct ClientClass {
   /// The one workload that they are, by its place; nil when they are several.
   var only: Int?
 
+  /// Whether a rule of theirs stands in their own namespace, so that whoever wrote it means them although they are not loaded.
+  var hasOwnRule: Bool { side.rule?.objects.contains { $0.key.namespace == namespace } ?? false }
+
   /// Whether a loaded workload that is not the server itself is one of them.
   func isLoaded(besides server: Int?) -> Bool { isLoaded && (only == nil || only != server) }
 }
@@ -36,9 +39,14 @@ struct ClientClasses {
   private struct Envoys {
     var hasSidecar = false
     var hasGateway = false
-    /// How many, and the place of the first.
-    var count = 0
-    var first: Int
+    var places: [Int] = []
+
+    mutating func add(_ place: Int, _ kind: ProxyKind) {
+      places.append(place)
+      if kind == .sidecar { hasSidecar = true } else { hasGateway = true }
+    }
+
+    var kinds: [ProxyKind] { (hasSidecar ? [.sidecar] : []) + (hasGateway ? [.gateway] : []) }
   }
 
   /// Looks at the workloads and the rules, each once.
@@ -59,12 +67,7 @@ struct ClientClasses {
       namespaces.insert(namespace)
       // A waypoint calls its own services alone.
       guard proxy.kind == .sidecar || proxy.kind == .gateway else { continue }
-      envoys[namespace, default: Envoys(first: place)].count += 1
-      if proxy.kind == .sidecar {
-        envoys[namespace]?.hasSidecar = true
-      } else {
-        envoys[namespace]?.hasGateway = true
-      }
+      envoys[namespace, default: Envoys()].add(place, proxy.kind)
     }
     self.namespaces = namespaces
     envoyNamespaces = envoys.keys.sorted()
@@ -91,8 +94,13 @@ struct ClientClasses {
       let candidates = analysis.rules.candidates(client: namespace, host: service.host, serviceNamespace: service.key.namespace)
       let selecting: [MergedRule?] = candidates.filter { $0.rule.workloadSelector != nil }
       for rule in selecting + [candidates.last { $0.rule.workloadSelector == nil }] {
-        let only = envoys[namespace].flatMap { $0.count == 1 && (namespace != other || others.count == 1) ? $0.first : nil }
-        for kind in kinds(namespace) { add(rule, kind, namespace, only, to: &found) }
+        let clients = clients(in: namespace, of: rule, beside: selecting)
+        // Those of the namespace are loaded, and none of them uses the rule.
+        if let clients, clients.places.isEmpty { continue }
+        let isOnly = clients?.places.count == 1 && (namespace != other || others.count == 1)
+        for kind in clients?.kinds ?? [.sidecar] {
+          add(rule, kind, namespace, isLoaded: clients != nil, only: isOnly ? clients?.places.first : nil, to: &found)
+        }
       }
     }
     return found
@@ -103,13 +111,22 @@ struct ClientClasses {
     envoys.isEmpty || envoys[namespace] != nil || !namespaces.contains(namespace)
   }
 
-  private func kinds(_ namespace: ExactText) -> [ProxyKind] {
-    guard let found = envoys[namespace] else { return [.sidecar] }
-    return (found.hasSidecar ? [.sidecar] : []) + (found.hasGateway ? [.gateway] : [])
+  /// The loaded clients of a namespace that use a rule, when `selecting` are those that choose their clients; nil where nobody is loaded.
+  private func clients(in namespace: ExactText, of rule: MergedRule?, beside selecting: [MergedRule?]) -> Envoys? {
+    guard let all = envoys[namespace], !selecting.isEmpty else { return envoys[namespace] }
+    var found = Envoys()
+    for place in all.places {
+      let labels = analysis.policies.workloads[place].labels
+      let chosen = selecting.first { $0?.rule.workloadSelector?.selects(labels) ?? false } ?? nil
+      guard chosen?.objects.map(\.key) == (rule?.rule.workloadSelector == nil ? nil : rule?.objects.map(\.key)) else { continue }
+      found.add(place, analysis.proxies[place].kind)
+    }
+    return found
   }
 
-  private func add(_ rule: MergedRule?, _ kind: ProxyKind, _ namespace: ExactText, _ only: Int?, to found: inout [ClientClass]) {
-    let isLoaded = envoys[namespace] != nil
+  private func add(
+    _ rule: MergedRule?, _ kind: ProxyKind, _ namespace: ExactText, isLoaded: Bool, only: Int?, to found: inout [ClientClass]
+  ) {
     // Of a client that is only thought of, nothing is known but the rule that was written for it.
     if rule == nil, !isLoaded { return }
     let objects = rule?.objects.map(\.key)

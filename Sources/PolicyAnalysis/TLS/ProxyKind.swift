@@ -42,13 +42,17 @@ struct ProxyFinder: Sendable {
   /// The Gateways that are waypoints, by namespace and name.
   private let waypoints: Set<[ExactText]>
   private let assumed: ProxyKind
+  private let assumedWhereLoaded: ProxyKind?
 
-  init(_ set: PolicySet, assumed: ProxyKind) {
+  /// `assumed` is the proxy of workloads of which nothing is said; `whereLoaded`, if there is one, that of those among them whose namespace's
+  /// manifest is there and does not say it either.
+  init(_ set: PolicySet, assumed: ProxyKind, whereLoaded: ProxyKind? = nil) {
     let objects = set.inventory.filter { $0.metadata.key.kind == "Namespace" }
     namespaces = Dictionary(objects.map { ($0.metadata.key.name, $0.metadata.labels) }) { first, _ in first }
     waypoints = Set(
       set.inventory.filter { $0.gatewayClass == "istio-waypoint" }.map { [$0.metadata.key.namespace, $0.metadata.key.name] })
     self.assumed = assumed
+    assumedWhereLoaded = whereLoaded
   }
 
   /// The proxy of a workload.
@@ -96,6 +100,12 @@ struct ProxyFinder: Sendable {
     if let name = labels["istio"], name == "ingressgateway" || name == "egressgateway" {
       return (.gateway, "its label `istio` is `\(name)`", false)
     }
+    // The gateway of Istio's own chart: its label `istio` is the name of the release.
+    if let templates = runtime.templatesAnnotation,
+      templates.string.split(separator: ",").contains(where: { $0.filter { $0 != " " } == "gateway" })
+    {
+      return (.gateway, "its annotation `inject.istio.io/templates` is `\(templates)`", false)
+    }
     switch workload.metadata.key.kind {
     case "WorkloadEntry":
       let (isIn, because) = entry(label: labels["security.istio.io/tlsMode"], hasAccount: runtime.namesServiceAccount)
@@ -116,6 +126,9 @@ struct ProxyFinder: Sendable {
     if let ambient, ambient.isIn { return (.ambient, ambient.because, false) }
     if let injection { return (.none, injection.because, false) }
     if let ambient { return (.none, ambient.because, false) }
+    if let assumedWhereLoaded, namespaces[workload.metadata.key.namespace] != nil {
+      return (assumedWhereLoaded, "its namespace has no label that puts it into the mesh", true)
+    }
     return (assumed, "nothing in the given files says what proxy it has", true)
   }
 

@@ -26,6 +26,8 @@ package struct TLSAnalysis: Sendable {
     package var clusterDomain: ExactText = "cluster.local"
     /// The proxy of workloads of which nothing is said.
     package var proxy = ProxyKind.sidecar
+    /// The proxy of those among them whose namespace's manifest is loaded; nil for the same.
+    package var proxyWhereNamespaceIsLoaded: ProxyKind?
 
     /// Istio's.
     package init() {}
@@ -36,7 +38,7 @@ package struct TLSAnalysis: Sendable {
     self.policies = policies
     self.mesh = mesh
     clusterDomain = defaults.clusterDomain
-    let finder = ProxyFinder(policies, assumed: defaults.proxy)
+    let finder = ProxyFinder(policies, assumed: defaults.proxy, whereLoaded: defaults.proxyWhereNamespaceIsLoaded)
     self.finder = finder
     proxies = policies.workloads.map { finder.proxy(of: $0) }
     services = MeshServices(policies, clusterDomain: defaults.clusterDomain)

@@ -28,6 +28,7 @@ struct LintCommand: ParsableCommand {
       """)
 
   @OptionGroup var policies: PolicyOptions
+  @OptionGroup var cluster: ClusterOptions
 
   @Option(
     help: ArgumentHelp(
@@ -77,7 +78,7 @@ struct LintCommand: ParsableCommand {
     for file in loaded.policies.files + loading.map(\.location.file) { texts.read(file) }
     // Of a set with errors a part is missing, and the rest would be judged as if that part had never been written.
     let isWhole = !loading.contains { $0.severity == .error }
-    var found = isWhole ? lint(loaded.policies, mesh: mesh) : []
+    var found = isWhole ? lint(loaded.policies, mesh: mesh, clusterDomain: cluster.domain) : []
     for path in envoy { found += try envoyFindings(path, isWhole ? EnvoyLintInterest(loaded.policies) : nil, mesh, &texts) }
     let count = loaded.policies.objectCount
     try answer(found, loading: loading, texts, isWhole: isWhole, of: "\(count) object\(count == 1 ? "" : "s")", objects: count)
@@ -112,7 +113,7 @@ struct LintCommand: ParsableCommand {
         "`\(Printable.text(path))` holds nothing of an Envoy that could be checked",
         help: "give a bootstrap, a config dump, or what `export envoy-ext-authz` writes")
     }
-    texts.lines[file] = LintText(bytes)
+    texts.lines[file] = LintText(bytes, trees: trees)
     return lintEnvoy(trees, file: file, mesh: mesh, interest: interest)
   }
 }
@@ -125,7 +126,11 @@ struct LintTexts {
   /// Reads a file that the loader has read before. One that is gone since shows no lines, and has no comments.
   mutating func read(_ file: ExactText) {
     guard lines[file] == nil, file != "-", !file.isEmpty, InputFile.exists(file.string) else { return }
-    do { lines[file] = LintText(try InputFile.bytes(of: file.string, limit: Self.limit)) } catch { return }
+    do {
+      let text = try InputFile.bytes(of: file.string, limit: Self.limit)
+      // Most files have no comment for which it would matter where the scalars are.
+      lines[file] = LintText(text, trees: LintText.mayIgnore(text) ? readTextTrees(text: text, file: file).trees : [])
+    } catch { return }
   }
 }
 

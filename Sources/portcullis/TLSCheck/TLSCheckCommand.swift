@@ -131,6 +131,23 @@ struct ProxyAssumptions: ParsableArguments {
   @Option(help: "The proxy of workloads of which no manifest says it. (default: sidecar)")
   var assumeProxy: AssumedProxy?
 
+  @OptionGroup var cluster: ClusterOptions
+
+  /// The same as the analysis takes it.
+  var defaults: TLSAnalysis.Defaults {
+    var defaults = TLSAnalysis.Defaults()
+    defaults.clusterDomain = cluster.domain
+    switch assumeProxy {
+    case .sidecar, nil: defaults.proxy = .sidecar
+    case .ambient: defaults.proxy = .ambient
+    case .some(.none): defaults.proxy = .none
+    }
+    return defaults
+  }
+}
+
+/// How services are called.
+struct ClusterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The suffix of service names. (default: cluster.local)", valueName: "domain"))
   var clusterDomain: String?
 
@@ -140,17 +157,8 @@ struct ProxyAssumptions: ParsableArguments {
     }
   }
 
-  /// The same as the analysis takes it.
-  var defaults: TLSAnalysis.Defaults {
-    var defaults = TLSAnalysis.Defaults()
-    if let clusterDomain { defaults.clusterDomain = ExactText(clusterDomain) }
-    switch assumeProxy {
-    case .sidecar, nil: defaults.proxy = .sidecar
-    case .ambient: defaults.proxy = .ambient
-    case .some(.none): defaults.proxy = .none
-    }
-    return defaults
-  }
+  /// The suffix without the dot before it.
+  var domain: ExactText { ExactText(clusterDomain ?? "cluster.local") }
 }
 
 /// The proxies that can be assumed.

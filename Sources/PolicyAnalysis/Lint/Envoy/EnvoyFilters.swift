@@ -84,7 +84,8 @@ extension EnvoyWalk {
 
   /// Path normalization, of a connection manager that asks the engine.
   mutating func checkConnectionManager(_ node: TextNode) {
-    if let filters = node.field("http_filters"), !filters.value.items.contains(where: { decision(of: $0).mayDecide }) { return }
+    let lists = (node.field("http_filters").map { [$0.value] } ?? []) + node.upgradeFilters
+    if !lists.isEmpty, !lists.contains(where: { $0.items.contains { decision(of: $0).mayDecide } }) { return }
     let action = node.field("path_with_escaped_slashes_action")
     let (normalizes, merges) = (node.field("normalize_path"), node.field("merge_slashes"))
     var missing: [String] = []

@@ -115,14 +115,16 @@ struct EnvoyWalk {
 
   /// Notes the names of filters that decide, and of those behind them; after everything else has been noted.
   mutating func collectOrder(_ node: TextNode) {
-    var isLate = false
-    for filter in node.list("http_filters") {
-      guard let name = filter["name"]?.text else { continue }
-      if decision(of: filter).by != nil {
-        isLate = true
-        deciderNames.insert(name)
-      } else if isLate {
-        lateNames.insert(name)
+    for list in [node.list("http_filters")] + node.upgradeFilters.map(\.items) {
+      var isLate = false
+      for filter in list {
+        guard let name = filter["name"]?.text else { continue }
+        if decision(of: filter).by != nil {
+          isLate = true
+          deciderNames.insert(name)
+        } else if isLate {
+          lateNames.insert(name)
+        }
       }
     }
     for child in node.items + node.entries.map(\.value) { collectOrder(child) }
@@ -135,7 +137,9 @@ struct EnvoyWalk {
     switch node.typeName {
     case EnvoyType.httpAuthorization: checkAuthorization(node, isHTTP: true)
     case EnvoyType.networkAuthorization: checkAuthorization(node, isHTTP: false)
-    case EnvoyType.connectionManager: checkConnectionManager(node)
+    case EnvoyType.connectionManager:
+      checkConnectionManager(node)
+      for filters in node.upgradeFilters { checkFilters(filters) }
     case EnvoyType.authorizationOfRoute: checkAuthorizationOfRoute(node)
     case "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext": checkDownstream(node)
     case let type? where EnvoyType.modules.contains(type): checkModule(node)

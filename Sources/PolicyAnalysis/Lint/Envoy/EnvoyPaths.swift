@@ -46,6 +46,15 @@ struct EnvoyChain {
   ]
 }
 
+/// A list of filters that something runs through on its way.
+private struct FilterWay {
+  let filters: [TextNode]
+  /// Where a finding about them stands.
+  let place: SourceSpan
+  /// The upgrade that they are for; nil for everything else.
+  var upgrade: ExactText?
+}
+
 /// Where a route or a proxy of connections leads.
 private enum Destination: Hashable {
   case upstream
@@ -84,28 +93,63 @@ extension EnvoyWalk {
     let isHTTP = chain.end.typeName == EnvoyType.connectionManager
     let connection = chain.before.map { (filter: $0, decision: decision(of: $0)) }
     let isConnectionChecked = connection.contains { $0.decision.by != nil }
-    var all = connection
-    if isHTTP { all += chain.end.list("http_filters").map { ($0, decision(of: $0)) } }
+    let place = chain.end.entry("@type")?.span ?? chain.end.span.start
     // Who was asked about a connection knows nothing of the requests in it.
-    if isHTTP ? all.dropFirst(connection.count).contains(where: { $0.decision.by != nil }) : isConnectionChecked { return [] }
+    var ways = isHTTP ? filterWays(of: chain.end, at: place) : [FilterWay(filters: chain.before, place: place)]
+    ways.removeAll { $0.filters.contains { decision(of: $0).by != nil } }
+    if ways.isEmpty { return [] }
     let destinations = Set(destinations(of: chain.end))
     if destinations.contains(.upstream) {
-      let place = chain.end.entry("@type")?.span ?? chain.end.span.start
-      let listener = chain.listener.map { listeners[$0].name } ?? ""
-      let owner = listener.isEmpty ? "" : " of the listener `\(listener)`"
-      if let (filter, reason) = all.lazy.compactMap({ one in Self.reason(one.decision).map { (one.filter, $0) } }).first {
-        add(
-          .envoyFilterElsewhere, at: place,
-          "whether \(isHTTP ? "requests" : "connections")\(owner) are checked is not in this file: `\(filter["name"]?.text ?? "")` \(reason)"
-        )
-      } else {
-        let what =
-          isHTTP ? "no filter of this connection manager\(owner) asks an engine" : "no filter\(owner) before this one asks an engine"
-        let so = !isHTTP ? "connection passes" : isConnectionChecked ? "request of an admitted connection passes" : "request passes"
-        add(.envoyNotChecked, at: place, "\(what), so that every \(so)")
+      for way in ways {
+        let asked = (isHTTP ? connection : []) + way.filters.map { ($0, decision(of: $0)) }
+        let elsewhere = asked.lazy.compactMap { one in Self.reason(one.decision).map { (filter: one.filter, reason: $0) } }.first
+        report(way, of: chain, isHTTP: isHTTP, isConnectionChecked: isConnectionChecked, elsewhere: elsewhere)
       }
     }
     return destinations.compactMap { if case .inner(let name) = $0 { name } else { nil } }
+  }
+
+  /// Adds the finding about one list of filters that asks nobody.
+  private mutating func report(
+    _ way: FilterWay, of chain: EnvoyChain, isHTTP: Bool, isConnectionChecked: Bool, elsewhere: (filter: TextNode, reason: String)?
+  ) {
+    let listener = chain.listener.map { listeners[$0].name } ?? ""
+    let owner = listener.isEmpty ? "" : " of the listener `\(listener)`"
+    let upgrading = way.upgrade.map { " that upgrade to `\($0)`" } ?? ""
+    if let elsewhere {
+      return add(
+        .envoyFilterElsewhere, at: way.place,
+        "whether \(isHTTP ? "requests" : "connections")\(owner)\(upgrading) are checked is not in this file: `\(elsewhere.filter["name"]?.text ?? "")` \(elsewhere.reason)"
+      )
+    }
+    if let upgrade = way.upgrade {
+      return add(
+        .envoyNotChecked, at: way.place,
+        "these filters take the place of `http_filters` for upgrades to `\(upgrade)`\(owner), and none asks an engine, so that every such request passes"
+      )
+    }
+    let what = isHTTP ? "no filter of this connection manager\(owner) asks an engine" : "no filter\(owner) before this one asks an engine"
+    let so = !isHTTP ? "connection passes" : isConnectionChecked ? "request of an admitted connection passes" : "request passes"
+    add(.envoyNotChecked, at: way.place, "\(what), so that every \(so)")
+  }
+
+  /// The lists of filters that a request may run through: that of the connection manager, and those of its upgrades that have their own.
+  private func filterWays(of manager: TextNode, at place: SourceSpan) -> [FilterWay] {
+    let own = manager.list("upgrade_configs").compactMap { upgrade -> FilterWay? in
+      // Envoy: an empty list is none, and the filters of the connection manager are used.
+      guard let filters = upgrade.field("filters"), !filters.value.items.isEmpty else { return nil }
+      // A route can switch on what is off here.
+      if upgrade.field("enabled")?.value.bool == false, !mayRouteUpgrade(manager) { return nil }
+      return FilterWay(filters: filters.value.items, place: filters.span, upgrade: upgrade["upgrade_type"]?.text ?? "")
+    }
+    return [FilterWay(filters: manager.list("http_filters"), place: place)] + own
+  }
+
+  /// Whether a route of the connection manager says anything about upgrades, or is not in the file.
+  private func mayRouteUpgrade(_ manager: TextNode) -> Bool {
+    if let table = manager.message("route_config") { return !table.deepFields("upgrade_configs").isEmpty || table.field("vhds") != nil }
+    guard let name = manager.message("rds")?.field("route_config_name")?.value.text, let tables = tables[name] else { return true }
+    return tables.contains { !$0.deepFields("upgrade_configs").isEmpty || $0.field("vhds") != nil }
   }
 
   private static func reason(_ decision: EnvoyDecision) -> String? { if case .elsewhere(let reason) = decision { reason } else { nil } }

@@ -22,6 +22,12 @@ extension TextNode {
   /// The items of a field that is a list.
   func list(_ name: String) -> [TextNode] { field(name)?.value.items ?? [] }
 
+  /// The lists of filters that a connection manager has for upgrades, which run in place of its own. Empty ones do not.
+  var upgradeFilters: [TextNode] {
+    guard typeName == EnvoyType.connectionManager else { return [] }
+    return list("upgrade_configs").compactMap { $0.field("filters")?.value }.filter { !$0.items.isEmpty }
+  }
+
   /// All fields of this name in the node and below it, in the order of the text.
   func deepFields(_ name: String) -> [(span: SourceSpan, value: TextNode)] {
     (field(name).map { [$0] } ?? []) + (items + entries.map(\.value)).flatMap { $0.deepFields(name) }
