@@ -113,7 +113,7 @@ extension Space {
   /// What is left, part by part: values with exceptions of their own, all in the words of values; nil where that is not to be had.
   private func parted(_ left: Set<Int32>, of atoms: Set<Int32>, _ values: [Value], within room: Set<Int32>) -> [String]? {
     // Of many values it would take too long to find the best.
-    if values.count > 64 { return nil }
+    if values.count > 64 || values.contains(where: { $0.extent.count > 512 }) { return nil }
     var left = left
     var words: [String] = []
     while !left.isEmpty {

@@ -48,12 +48,6 @@ struct WhatIfCommand: ParsableCommand {
       changed("a prefix of principals", "ns/prefix-\(number + 5)/", "ns/changed-\(number + 5)/"),
       changed("a prefix of paths", "/open/\(number + 2)/", "/changed/\(number + 2)/"),
       changed("a denied path", "/internal/\(number)/", "/changed/\(number)/"),
-      Change(
-        name: "a DENY for the whole mesh", before: text,
-        after: text + "---\n"
-          + PolicyYAML.policy(
-            "stop", in: "istio-system", labels: [], action: "DENY", rules: [RuleText(sources: [["namespaces: [stopped]"]])]),
-        differs: true),
     ]
   }
 
